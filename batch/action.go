@@ -1,0 +1,131 @@
+package batch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+)
+
+// An Action is the work on one user.
+type Action interface {
+	// Do makes one call for one user and does not retry. It returns the
+	// service's request id where one is known. A nil error means that the
+	// service confirmed the work. Other answers should be an [*Error]; an error
+	// of any other type is held for a doubt, the careful reading.
+	Do(ctx context.Context, e Entry) (requestID string, err error)
+}
+
+// A Settler is an [Action] that can find out, without repeating the call,
+// whether a call whose answer was lost did its work. Without it every doubt
+// ends as Unknown.
+type Settler interface {
+	// Settle reads the user's state back. called is when the first call that
+	// may have done the work was made or promised. An [*Error] of ClassUser
+	// settles the row as failed; other errors are retried like those of Do.
+	Settle(ctx context.Context, e Entry, called time.Time) (Verdict, error)
+}
+
+// A Verdict is what a read-back tells about a call whose answer was lost.
+type Verdict int
+
+const (
+	// Undecided: the user's state fits both.
+	Undecided Verdict = iota
+	// Done: the state can only come from the work.
+	Done
+	// NotDone: nothing has touched the user since, so calling again is safe.
+	NotDone
+)
+
+// A Class says whose an answer is, and so what to do about it.
+type Class int
+
+const (
+	// ClassDoubt: the work may or may not have been done; never call again
+	// before a read-back.
+	ClassDoubt Class = iota
+	// ClassUser: this user is refused, and will be refused again.
+	ClassUser
+	// ClassMoment: nothing was done, and another attempt may succeed.
+	ClassMoment
+	// ClassThrottle: nothing was done, because calls came too fast. It costs
+	// the user none of its attempts.
+	ClassThrottle
+	// ClassRun: every user would get this answer, so the run stops.
+	ClassRun
+)
+
+// An Error is an answer other than success.
+type Error struct {
+	Class     Class
+	Reason    Reason
+	Code      string // the service's own, such as UserNotFoundException; may be empty
+	Message   string // the service's own words; may name the user
+	RequestID string
+	Err       error // what the transport said where the service said nothing; may be nil
+}
+
+func (e *Error) Error() string {
+	if words := e.words(); words != "" && e.Code != "" {
+		return e.Code + ": " + words
+	} else if words != "" {
+		return words
+	}
+	return cmp.Or(e.Code, string(e.Reason))
+}
+
+// words is what the service said, and then the transport.
+func (e *Error) words() string {
+	switch {
+	case e.Err == nil:
+		return e.Message
+	case e.Message == "":
+		return e.Err.Error()
+	}
+	return e.Message + ": " + e.Err.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// asError sorts any error of an Action; what it does not know is a doubt.
+func asError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return &Error{Class: ClassDoubt, Reason: Other, Err: err}
+}
+
+// A Stop is why a run ended before its last row.
+type Stop struct {
+	Reason  Reason // Stopped, Interrupted, or the reason of the answer that ended the run
+	Message string // one sentence: what happened and what to do now
+	Err     error
+}
+
+func (s *Stop) Error() string { return s.Message }
+
+func (s *Stop) Unwrap() error { return s.Err }
+
+// A JournalError stops a run: no call is made that could not be recorded.
+type JournalError struct{ Err error }
+
+func (e *JournalError) Error() string { return "journal: " + e.Err.Error() }
+
+func (e *JournalError) Unwrap() error { return e.Err }
+
+// StopsRun tells whether an answer with this reason ends a run because every
+// user would get it. A row that ended so is open: a resume attempts it again.
+func (r Reason) StopsRun() bool {
+	switch r {
+	case PoolNotFound, Credentials, AccessDenied, PoolConfiguration, MessageLimit:
+		return true
+	}
+	return false
+}
+
+// Final tells whether a resume leaves the row as it is. Rows that the run
+// stopped before, or stopped at, are attempted again.
+func (r Result) Final() bool {
+	return r.Outcome != NotAttempted && !(r.Outcome == Failed && r.Reason.StopsRun())
+}

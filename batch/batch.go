@@ -1,0 +1,123 @@
+// Package batch does one piece of work on each of very many users: at a steady
+// pace, with retries, never twice, and so that every input row ends in exactly
+// one [Outcome].
+//
+// It knows nothing of AWS, files or terminals. A program hands it an iterator
+// of [Entry] values and an [Action]; [Run] gives back a [Tally] and, one by
+// one, the [Result] of each row. The folders below supply the usual parts:
+// roster (where usernames come from), pace (when the next call may go),
+// journal (what was promised and done), userpool (the Amazon Cognito side) and
+// sandbox (a user pool to try things on).
+package batch
+
+import "time"
+
+// An Entry is one row of the input: a user to work on, or the reason why this
+// row will not be worked on.
+type Entry struct {
+	// Row is the 1-based data row of the input. A CSV header and blank lines
+	// are not rows.
+	Row int64
+
+	// Username is what the row named: a username, an alias the pool signs in
+	// with, or a sub. It may be empty or unusable if Outcome is Invalid.
+	Username string
+
+	// ClientMetadata is handed to the user pool's triggers with the call.
+	ClientMetadata map[string]string
+
+	// Outcome is empty for a user to work on. Whatever reads the input sets it
+	// to Invalid or Skipped, with a Reason, where the row needs no call.
+	Outcome Outcome
+	Reason  Reason
+
+	// Detail says in a sentence for people why Outcome was set, naming the
+	// line and column of the input.
+	Detail string
+
+	// Promised is when an earlier session promised this user a call whose
+	// answer nobody saw. Zero for a user never called. [Run] settles such a
+	// doubt by a read-back before it calls anything.
+	Promised time.Time
+}
+
+// An Outcome is how a row ended. Every row ends in exactly one.
+type Outcome string
+
+// The outcomes. Their names are stable: people script against them.
+const (
+	Reset        Outcome = "reset"         // the pool confirmed it, or a read-back proved it
+	WouldReset   Outcome = "would_reset"   // dry run: nothing stands against it
+	Skipped      Outcome = "skipped"       // deliberately not called
+	Failed       Outcome = "failed"        // the pool refused, or retries ran out
+	Invalid      Outcome = "invalid"       // the row gave no usable username
+	Unknown      Outcome = "unknown"       // the call went out, the answer was lost, no read-back could settle it
+	NotAttempted Outcome = "not_attempted" // the run stopped before it
+)
+
+// Outcomes lists every outcome in the order in which reports show them.
+var Outcomes = []Outcome{Reset, WouldReset, Skipped, Failed, Invalid, Unknown, NotAttempted}
+
+// A Reason says in one stable word why a row did not simply succeed.
+type Reason string
+
+// The reasons. New ones are added where one is missing; none is ever renamed.
+const (
+	Duplicate            Reason = "duplicate"
+	Excluded             Reason = "excluded"
+	OverLimit            Reason = "over_limit"
+	AlreadyResetRequired Reason = "already_reset_required"
+	EmptyUsername        Reason = "empty_username"
+	WrongPool            Reason = "wrong_pool"
+	UsernameTooLong      Reason = "username_too_long"
+	MalformedRow         Reason = "malformed_row"
+	UserNotFound         Reason = "user_not_found"
+	WrongState           Reason = "wrong_state"
+	TemporaryPassword    Reason = "temporary_password"
+	Unconfirmed          Reason = "unconfirmed"
+	Disabled             Reason = "disabled"
+	ExternalProvider     Reason = "external_provider"
+	NoVerifiedContact    Reason = "no_verified_contact"
+	LambdaRefused        Reason = "lambda_refused"
+	Throttled            Reason = "throttled"
+	ServerError          Reason = "server_error"
+	Network              Reason = "network"
+	MessageLimit         Reason = "message_limit"
+	AttemptLimit         Reason = "attempt_limit"
+	PoolNotFound         Reason = "pool_not_found"
+	Credentials          Reason = "credentials"
+	AccessDenied         Reason = "access_denied"
+	PoolConfiguration    Reason = "pool_configuration"
+	InvalidParameter     Reason = "invalid_parameter"
+	Stopped              Reason = "stopped"
+	Interrupted          Reason = "interrupted"
+	Other                Reason = "other"
+)
+
+// A Result is how one row ended, with all that a report says of it.
+type Result struct {
+	Row          int64
+	Username     string
+	Outcome      Outcome
+	Reason       Reason // empty for Reset and WouldReset
+	Attempts     int    // calls made for this user, throttled ones included
+	Throttled    int    // how many of the attempts were throttled
+	ErrorCode    string // the service's own, such as UserNotFoundException
+	ErrorMessage string
+	RequestID    string    // of the last answer, to find it in CloudTrail
+	StartedAt    time.Time // zero if no call was made
+	FinishedAt   time.Time // zero if no call was made
+	SettledBy    Evidence
+}
+
+// Duration is the time from the first call to the last answer.
+func (r Result) Duration() time.Duration { return r.FinishedAt.Sub(r.StartedAt) }
+
+// Evidence is what a Result rests on.
+type Evidence string
+
+// The kinds of evidence. A Result without any rests on the input alone.
+const (
+	ByAnswer   Evidence = "answer"    // the service answered the call
+	ByReadBack Evidence = "read_back" // the answer was lost; the user's state, read afterwards, told
+)

@@ -1,0 +1,359 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// A Pace says when the next call may go. Package pace has one.
+type Pace interface {
+	// Wait blocks until it is this call's turn and returns when that was. It
+	// fails only if ctx is done.
+	Wait(ctx context.Context) (left time.Time, err error)
+
+	// Answered tells the pace how the call that left at that time was met.
+	Answered(left time.Time, throttled bool)
+}
+
+// A Journal keeps what was promised and what became of it. Package journal has
+// one. Its methods are called from many goroutines.
+type Journal interface {
+	// Promise records that this user is about to be called and returns once
+	// that would survive a crash. If it fails, the call is not made.
+	Promise(e Entry) error
+
+	// Settle records how a promised user ended. It need not be durable at once:
+	// a promise without a settlement is a doubt, and doubts are read back.
+	Settle(r Result) error
+}
+
+// Options tune a [Run]. The zero value runs without limit and without journal.
+type Options struct {
+	Pace    Pace    // nil: no limit
+	Journal Journal // nil: nothing is kept, so a crash cannot be resumed
+	Tally   *Tally  // counts while the run goes on; nil: a fresh one
+
+	// Workers is the most users worked on at one time, at least 1. Fewer are
+	// used when the pace needs fewer. Default 64.
+	Workers int
+
+	// MaxAttempts is how often one user is called before it is given up.
+	// Throttled calls do not count. Default 8.
+	MaxAttempts int
+
+	// Linger is how long a call whose answer was lost may still be at work in
+	// the service. A read-back that finds nothing done is believed only after
+	// it. Zero believes at once.
+	Linger time.Duration
+
+	// RetryUnknown calls again where no read-back can tell whether the work was
+	// done, and so risks doing it twice.
+	RetryUnknown bool
+
+	// Grace is how long calls in flight may take to finish once ctx is done.
+	// Zero cuts them off at once.
+	Grace time.Duration
+
+	// OnResult, if set, is given every result, from many goroutines.
+	OnResult func(Result)
+}
+
+// Attempts back off exponentially with full jitter between these bounds; the
+// pace, not the backoff, is what keeps a run under its quota.
+const (
+	minBackoff = 100 * time.Millisecond
+	maxBackoff = 20 * time.Second
+)
+
+// ready is how many users may stand promised and waiting for their turn while
+// a pace limits the run. It hides the time that a promise takes to become
+// durable; more would only leave more to read back after a crash.
+const ready = 4
+
+// Run works on every entry and returns how the rows ended. They add up: once
+// ctx is done or the run is stopped, calls in flight finish within
+// [Options.Grace], and every entry not yet called ends as NotAttempted.
+//
+// The error says why the run ended early. It is the cause of ctx, a [*Stop]
+// for an answer that every user would get, or what the journal or the entries
+// failed with; it is nil if every entry was worked on.
+func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o Options) (Counts, error) {
+	if o.Workers < 1 {
+		o.Workers = 64
+	}
+	if o.MaxAttempts < 1 {
+		o.MaxAttempts = 8
+	}
+	if o.Tally == nil {
+		o.Tally = new(Tally)
+	}
+	standby := o.Workers
+	if o.Pace != nil {
+		standby = min(ready, o.Workers)
+	}
+
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	work, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() {
+		grace := time.AfterFunc(o.Grace, cut)
+		context.AfterFunc(work, func() { grace.Stop() })
+	})()
+
+	r := &runner{
+		Options: o, action: action, stop: stop, work: work,
+		busy: make(chan struct{}, o.Workers), standby: make(chan struct{}, standby),
+	}
+	var workers sync.WaitGroup
+	for e, err := range entries {
+		switch {
+		case err != nil:
+			stop(err)
+		case e.Outcome != "":
+			r.count(Result{Row: e.Row, Username: e.Username, Outcome: e.Outcome, Reason: e.Reason, ErrorMessage: e.Detail})
+		case !r.admit(ctx):
+			r.count(r.stopped(ctx, Result{Row: e.Row, Username: e.Username}))
+		default:
+			workers.Go(func() {
+				defer func() { <-r.busy }()
+				r.count(r.attend(ctx, e))
+			})
+		}
+	}
+	workers.Wait()
+	return o.Tally.Counts(), context.Cause(ctx)
+}
+
+type runner struct {
+	Options
+	action Action
+	stop   context.CancelCauseFunc
+	work   context.Context // outlives the run's own by the grace
+
+	busy    chan struct{} // one token a user being worked on
+	standby chan struct{} // one token a user waiting for its first turn
+}
+
+// admit waits until one more user may be worked on.
+func (r *runner) admit(ctx context.Context) bool {
+	for _, slots := range []chan struct{}{r.standby, r.busy} {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			if slots == r.busy {
+				<-r.standby
+			}
+			return false
+		}
+	}
+	if ctx.Err() != nil {
+		<-r.standby
+		<-r.busy
+		return false
+	}
+	return true
+}
+
+func (r *runner) count(res Result) {
+	r.Tally.Add(res)
+	if r.OnResult != nil {
+		r.OnResult(res)
+	}
+}
+
+// attend promises one user, works on it until it is settled, and says so in the
+// journal.
+func (r *runner) attend(ctx context.Context, e Entry) Result {
+	leave := sync.OnceFunc(func() { <-r.standby })
+	defer leave()
+
+	if r.Journal != nil && e.Promised.IsZero() {
+		if err := r.Journal.Promise(e); err != nil {
+			r.stop(&JournalError{err})
+			return r.stopped(ctx, Result{Row: e.Row, Username: e.Username})
+		}
+	}
+	res, settled := r.persist(ctx, e, leave)
+	if r.Journal != nil && settled {
+		if err := r.Journal.Settle(res); err != nil {
+			r.stop(&JournalError{err})
+		}
+	}
+	return res
+}
+
+// persist calls until the user is settled, and calls leave once its first call
+// may go. Where it reports false, the journal's promise stays open, for a
+// resume to settle.
+func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result, settled bool) {
+	res = Result{Row: e.Row, Username: e.Username}
+	var doubt *Error
+	var lastCall time.Time
+	if !e.Promised.IsZero() {
+		// The call may have left at any time before now.
+		res.Attempts, res.StartedAt, lastCall = 1, e.Promised, time.Now()
+		doubt = &Error{Reason: Interrupted, Message: "an earlier session ended before the answer was seen"}
+		leave()
+	}
+	for failures := 0; ; {
+		if doubt != nil {
+			verdict, err := r.settle(ctx, e, res.StartedAt, lastCall)
+			res.FinishedAt, res.SettledBy = time.Now(), ByReadBack
+			switch {
+			case verdict == Done:
+				return res.ended(Reset, &Error{RequestID: doubt.RequestID}), true
+			case err != nil && err.Class == ClassUser:
+				return res.ended(Failed, err), true
+			case verdict == Undecided && ctx.Err() != nil:
+				res.SettledBy = ""
+				return res.ended(Unknown, &Error{Reason: Interrupted, Message: doubt.Error(), RequestID: doubt.RequestID}), false
+			case verdict == Undecided && !r.RetryUnknown:
+				if err != nil {
+					doubt.Err = fmt.Errorf("read back: %w", err)
+				}
+				return res.ended(Unknown, doubt), true
+			case failures >= r.MaxAttempts:
+				return res.ended(Failed, doubt), true
+			}
+		}
+
+		left, ok := r.turn(ctx)
+		if !ok {
+			return r.stopped(ctx, res), true
+		}
+		leave()
+		if res.Attempts++; res.StartedAt.IsZero() {
+			res.StartedAt = left
+		}
+		answer := r.call(e, left, &res)
+		if answer == nil {
+			res.SettledBy = ByAnswer
+			return res.ended(Reset, &Error{RequestID: res.RequestID}), true
+		}
+		doubt, lastCall = nil, left
+		backoff := 0
+		switch answer.Class {
+		case ClassUser:
+			res.SettledBy = ByAnswer
+			return res.ended(Failed, answer), true
+		case ClassRun:
+			res.SettledBy = ByAnswer
+			r.stop(&Stop{Reason: answer.Reason, Message: answer.Error(), Err: answer})
+			return res.ended(Failed, answer), true
+		case ClassThrottle:
+			backoff, res.Throttled = res.Throttled, res.Throttled+1
+		case ClassDoubt:
+			doubt = answer
+			fallthrough
+		default:
+			backoff, failures = failures, failures+1
+			if failures >= r.MaxAttempts && doubt == nil {
+				res.SettledBy = ByAnswer
+				return res.ended(Failed, answer), true
+			}
+		}
+		if !sleep(ctx, jitter(backoff)) && doubt == nil {
+			return r.stopped(ctx, res), true
+		}
+	}
+}
+
+// turn waits for the pace. It reports false if the run stopped meanwhile.
+func (r *runner) turn(ctx context.Context) (left time.Time, ok bool) {
+	if r.Pace != nil {
+		left, err := r.Pace.Wait(ctx)
+		return left, err == nil
+	}
+	return time.Now(), ctx.Err() == nil
+}
+
+// call makes one call and tells pace and tally how it was met.
+func (r *runner) call(e Entry, left time.Time, res *Result) *Error {
+	r.Tally.callLeft()
+	requestID, err := r.action.Do(r.work, e)
+	res.RequestID, res.FinishedAt = requestID, time.Now()
+	var answer *Error
+	if err != nil {
+		answer = asError(err)
+	}
+	throttled := answer != nil && answer.Class == ClassThrottle
+	r.Tally.callAnswered(throttled)
+	if r.Pace != nil {
+		r.Pace.Answered(left, throttled)
+	}
+	return answer
+}
+
+// settle reads back what became of calls whose answers were lost: in a run and
+// after a crash alike. It never calls; NotDone allows that.
+func (r *runner) settle(ctx context.Context, e Entry, firstCall, lastCall time.Time) (Verdict, *Error) {
+	settler, ok := r.action.(Settler)
+	if !ok {
+		return Undecided, nil
+	}
+	for failures, throttles := 0, 0; ; {
+		verdict, err := settler.Settle(r.work, e, firstCall)
+		if err == nil {
+			wait := time.Until(lastCall.Add(r.Linger))
+			if verdict != NotDone || wait <= 0 {
+				return verdict, nil
+			}
+			if !sleep(ctx, wait) {
+				return Undecided, nil
+			}
+			continue
+		}
+		answer, backoff := asError(err), 0
+		switch answer.Class {
+		case ClassUser, ClassRun:
+			return Undecided, answer
+		case ClassThrottle:
+			backoff, throttles = throttles, throttles+1
+		default:
+			backoff, failures = failures, failures+1
+		}
+		if failures >= r.MaxAttempts || !sleep(ctx, jitter(backoff)) {
+			return Undecided, answer
+		}
+	}
+}
+
+// stopped ends a row that the run stopped before: nothing has been done for it.
+func (r *runner) stopped(ctx context.Context, res Result) Result {
+	reason := Stopped
+	if stop, ok := errors.AsType[*Stop](context.Cause(ctx)); ok && stop.Reason == Interrupted {
+		reason = Interrupted
+	}
+	return res.ended(NotAttempted, &Error{Reason: reason})
+}
+
+// ended completes a result with what the last answer said.
+func (r Result) ended(o Outcome, answer *Error) Result {
+	r.Outcome, r.Reason = o, answer.Reason
+	r.ErrorCode, r.ErrorMessage, r.RequestID = answer.Code, answer.words(), answer.RequestID
+	return r
+}
+
+// jitter is how long to wait after n earlier failures: anything up to a bound
+// that doubles, so that users who failed together do not return together.
+func jitter(n int) time.Duration {
+	return rand.N(min(maxBackoff, minBackoff<<min(n, 10)))
+}
+
+// sleep waits, and reports false if ctx was done first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
