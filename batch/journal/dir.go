@@ -1,0 +1,192 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gofrs/flock"
+)
+
+// The files of a run directory.
+const (
+	RunFile     = "run.json"
+	RosterFile  = "roster.jsonl"
+	JournalFile = "journal.jsonl"
+	lockFile    = "lock"
+)
+
+// A Dir is a run directory.
+type Dir struct {
+	Path string
+	lock *flock.Flock
+}
+
+// ErrExists is why a directory cannot be made into a run directory.
+var ErrExists = errors.New("there are files in it already")
+
+// A HeldError is a run directory that another process works in.
+type HeldError struct {
+	Path   string
+	Holder string // what the holder wrote of itself: pid, host, time
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%s is in use by %s", e.Path, e.Holder)
+}
+
+// Create makes a run directory and locks it. An existing one must be empty.
+func Create(path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	switch names, err := os.ReadDir(path); {
+	case err != nil:
+		return nil, err
+	case len(names) > 0:
+		return nil, fmt.Errorf("%s: %w", path, ErrExists)
+	}
+	if err := os.Chmod(path, 0o700); err != nil {
+		return nil, err
+	}
+	d := &Dir{Path: path}
+	return d, d.hold()
+}
+
+// Open locks the directory of an earlier run, to go on with it. A lock whose
+// holder is dead is taken over.
+func Open(path string) (*Dir, error) {
+	d, err := View(path)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.hold()
+}
+
+// View opens a run directory for reading. Its run may still be going on.
+func View(path string) (*Dir, error) {
+	if _, err := os.Stat(filepath.Join(path, RunFile)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not a run directory, or its run never began: it has no %s: %w", path, RunFile, fs.ErrNotExist)
+	} else if err != nil {
+		return nil, err
+	}
+	return &Dir{Path: path}, nil
+}
+
+// hold takes the lock, which the kernel releases however this process ends.
+func (d *Dir) hold() error {
+	lock := flock.New(d.File(lockFile), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+	held, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", d.Path, err)
+	}
+	if !held {
+		return &HeldError{d.Path, d.Holder()}
+	}
+	d.lock = lock
+	host, _ := os.Hostname()
+	holder := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	return os.WriteFile(d.File(lockFile), []byte(holder), 0o600)
+}
+
+// Held tells whether a process works in the directory now.
+func (d *Dir) Held() bool {
+	if d.lock != nil {
+		return true
+	}
+	lock := flock.New(d.File(lockFile), flock.SetFlag(os.O_RDONLY))
+	free, err := lock.TryRLock()
+	if free {
+		lock.Unlock()
+	}
+	return err == nil && !free
+}
+
+// Holder is what the last process to lock the directory wrote of itself.
+func (d *Dir) Holder() string {
+	text, err := os.ReadFile(d.File(lockFile))
+	if holder := strings.TrimSpace(string(text)); err == nil && holder != "" {
+		return holder
+	}
+	return "an unknown process"
+}
+
+// Close lets go of the lock.
+func (d *Dir) Close() error {
+	if d.lock == nil {
+		return nil
+	}
+	return d.lock.Unlock()
+}
+
+// File is the path of a file in the directory.
+func (d *Dir) File(name string) string { return filepath.Join(d.Path, name) }
+
+// WriteJSON replaces a file by v as indented JSON, as [Dir.Write] does.
+func (d *Dir) WriteJSON(name string, v any) error {
+	text, err := json.Marshal(v, jsontext.WithIndent("  "), json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	return d.Write(name, func(f *os.File) error {
+		_, err := f.Write(append(text, '\n'))
+		return err
+	})
+}
+
+// ReadJSON decodes a file of the directory into v.
+func (d *Dir) ReadJSON(name string, v any) error {
+	text, err := os.ReadFile(d.File(name))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		return fmt.Errorf("%s: %w", d.File(name), err)
+	}
+	return nil
+}
+
+// Write replaces a file by what fill writes: whole and durable, or not at all.
+// Nobody but the owner may read it.
+func (d *Dir) Write(name string, fill func(*os.File) error) (err error) {
+	f, err := os.CreateTemp(d.Path, name+".*.tmp") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if err := errors.Join(fill(f), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("%s: %w", d.File(name), err)
+	}
+	if err := os.Rename(f.Name(), d.File(name)); err != nil {
+		return err
+	}
+	return d.sync()
+}
+
+// sync makes the directory's own entries durable, where the system can.
+func (d *Dir) sync() error {
+	f, err := os.Open(d.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrInvalid) {
+		return err
+	}
+	return nil
+}
+
+// Remove deletes the directory and all in it, for a run that never began.
+func (d *Dir) Remove() error {
+	return errors.Join(d.Close(), os.RemoveAll(d.Path))
+}

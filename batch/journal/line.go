@@ -1,0 +1,200 @@
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"cognito-reset/batch"
+)
+
+// formatVersion is that of the journal and of the roster's copy. A reader
+// refuses a newer one.
+const formatVersion = 1
+
+// The events of a journal.
+const (
+	eventSession  = "session"  // a process took up the run
+	eventPromised = "promised" // this user is about to be called
+	eventSettled  = "settled"  // this user ended so; the last word on a username counts
+	eventEnded    = "ended"    // the process left the run in good order
+)
+
+// A line is one event. Its JSON carries, as its last member, sha256: the
+// SHA-256 of every byte of the file before that value, so that the journal can
+// be checked with head and sha256sum alone.
+type line struct {
+	Event string    `json:"event"`
+	At    time.Time `json:"at,omitzero"`
+
+	// Of a session.
+	Format  int    `json:"format,omitzero"`
+	Version string `json:"version,omitzero"`
+	Host    string `json:"host,omitzero"`
+	PID     int    `json:"pid,omitzero"`
+	Roster  string `json:"roster_sha256,omitzero"`
+
+	// Of a user.
+	Row          int64          `json:"row,omitzero"`
+	Username     string         `json:"username,omitzero"`
+	Outcome      batch.Outcome  `json:"outcome,omitzero"`
+	Reason       batch.Reason   `json:"reason,omitzero"`
+	Attempts     int            `json:"attempts,omitzero"`
+	Throttled    int            `json:"throttled,omitzero"`
+	ErrorCode    string         `json:"error_code,omitzero"`
+	ErrorMessage string         `json:"error_message,omitzero"`
+	RequestID    string         `json:"request_id,omitzero"`
+	StartedAt    time.Time      `json:"started_at,omitzero"`
+	FinishedAt   time.Time      `json:"finished_at,omitzero"`
+	SettledBy    batch.Evidence `json:"settled_by,omitzero"`
+
+	// Of an end.
+	ExitCode int    `json:"exit_code,omitzero"`
+	Stopped  string `json:"stopped_because,omitzero"`
+}
+
+func settled(r batch.Result) line {
+	return line{
+		Event: eventSettled, Row: r.Row, Username: r.Username, Outcome: r.Outcome, Reason: r.Reason,
+		Attempts: r.Attempts, Throttled: r.Throttled,
+		ErrorCode: r.ErrorCode, ErrorMessage: r.ErrorMessage, RequestID: r.RequestID,
+		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy,
+	}
+}
+
+func (l line) result() batch.Result {
+	return batch.Result{
+		Row: l.Row, Username: l.Username, Outcome: l.Outcome, Reason: l.Reason,
+		Attempts: l.Attempts, Throttled: l.Throttled,
+		ErrorCode: l.ErrorCode, ErrorMessage: l.ErrorMessage, RequestID: l.RequestID,
+		StartedAt: l.StartedAt, FinishedAt: l.FinishedAt, SettledBy: l.SettledBy,
+	}
+}
+
+// What follows the JSON members of every line. The hash covers all up to and
+// with sealOpen, so nothing in the file is left out but the hashes themselves,
+// and each hash is covered by the next.
+const (
+	sealOpen  = `,"sha256":"`
+	sealClose = `"}` + "\n"
+	sumLen    = 2 * sha256.Size
+	sealLen   = len(sealOpen) + sumLen + len(sealClose)
+)
+
+// A chain is the running hash over a journal.
+type chain struct {
+	hash hash.Hash
+	sum  [sha256.Size]byte
+}
+
+func newChain() *chain { return &chain{hash: sha256.New()} }
+
+func (c *chain) seal() []byte {
+	return hex.AppendEncode(nil, c.hash.Sum(c.sum[:0]))
+}
+
+// append adds l, sealed, to dst.
+func (c *chain) append(dst []byte, l line) ([]byte, error) {
+	body, err := json.Marshal(l, jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		return dst, err
+	}
+	start := len(dst)
+	dst = append(append(dst, body[:len(body)-1]...), sealOpen...)
+	c.hash.Write(dst[start:])
+	start = len(dst)
+	dst = append(append(dst, c.seal()...), sealClose...)
+	c.hash.Write(dst[start:])
+	return dst, nil
+}
+
+// A DamageError is a journal that was changed, or rotted, after it was written.
+type DamageError struct {
+	Path string
+	Line int    // 1-based
+	What string // what is wrong with it
+}
+
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("%s:%d: %s; the journal was changed after it was written, so from here on nothing in it can be believed: restore it from a copy", e.Path, e.Line, e.What)
+}
+
+// maxLine bounds a journal line, in bytes. Usernames have 128 characters and
+// messages of the service are short; a longer line is damage.
+const maxLine = 1 << 20
+
+// An entry of a journal, with where it stands.
+type record struct {
+	line
+	offset int64 // of the line's first byte
+	size   int   // bytes, the newline included
+}
+
+// read yields the lines of a journal after checking each against the chain. A
+// torn last line, the mark of a crash, ends it quietly; c and *end then stand
+// behind the last whole line. Anything else that is wrong is a [*DamageError].
+func read(path string, r io.Reader, c *chain, end *int64) iter.Seq2[record, error] {
+	return func(yield func(record, error) bool) {
+		lines := bufio.NewReaderSize(r, maxLine)
+		for n := 1; ; n++ {
+			raw, err := lines.ReadSlice('\n')
+			if errors.Is(err, io.EOF) {
+				return // what is left, if anything, was torn
+			}
+			if errors.Is(err, bufio.ErrBufferFull) {
+				yield(record{}, &DamageError{path, n, fmt.Sprintf("the line is longer than %d bytes", maxLine)})
+				return
+			}
+			if err != nil {
+				yield(record{}, fmt.Errorf("%s:%d: %w", path, n, err))
+				return
+			}
+			rec := record{offset: *end, size: len(raw)}
+			if what := c.check(raw, &rec.line); what != "" {
+				yield(record{}, &DamageError{path, n, what})
+				return
+			}
+			*end += int64(len(raw))
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+// check advances the chain over one line and decodes it. It says what is wrong.
+func (c *chain) check(raw []byte, l *line) (what string) {
+	body := len(raw) - sealLen
+	if body < 1 || !bytes.HasPrefix(raw[body:], []byte(sealOpen)) || !bytes.HasSuffix(raw, []byte(sealClose)) {
+		return "this is not a whole line"
+	}
+	sum := body + len(sealOpen)
+	c.hash.Write(raw[:sum])
+	if !bytes.Equal(c.seal(), raw[sum:sum+sumLen]) {
+		return "the SHA-256 does not match what stands before it"
+	}
+	c.hash.Write(raw[sum:])
+	return decode(raw, l)
+}
+
+// decode reads a line that the chain has vouched for.
+func decode(raw []byte, l *line) (what string) {
+	// The seal is a member of the JSON object too, but not of the struct.
+	if err := json.Unmarshal(raw, l); err != nil {
+		return err.Error()
+	}
+	if l.Event == eventSession && l.Format > formatVersion {
+		return fmt.Sprintf("format %d is newer than this program, which knows %d; use a newer cognito-reset", l.Format, formatVersion)
+	}
+	return ""
+}

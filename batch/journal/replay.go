@@ -1,0 +1,306 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"time"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/internal/names"
+)
+
+// A History is what a run directory says has happened so far. Rows are found by
+// username, never by position: a journal outlives a change of its roster.
+type History struct {
+	// Sessions are the processes that worked on the run, oldest first.
+	Sessions []Session
+
+	// Torn tells that the last line was cut short by a crash. Nothing that was
+	// promised is lost with it: a call waits for its whole promise.
+	Torn bool
+
+	// Strangers is how many users of the journal are not in the roster, which
+	// was changed since.
+	Strangers int64
+
+	dir   *Dir
+	users names.Set
+	marks []mark // by number of the user, which counts the roster's users
+	size  int64  // of the journal's whole lines
+	chain *chain
+}
+
+// A Session is one process's work on a run.
+type Session struct {
+	Version, Host string
+	PID           int
+	StartedAt     time.Time
+	LastSeenAt    time.Time // of its last event
+	Ended         bool      // in good order
+	ExitCode      int
+	Stopped       string // why, if it stopped early
+	Settled       int64  // users
+}
+
+// A mark is the last word on a user.
+type mark struct {
+	offset int64 // of its line
+	size   int32
+	state  state
+}
+
+type state uint8
+
+const (
+	untouched state = iota
+	promised        // and not settled: a doubt
+	final
+	open // settled, but to be attempted again
+)
+
+// Replay reads roster and journal, checking every line of the journal. It
+// takes about 40 bytes a user beside the usernames.
+func (d *Dir) Replay() (*History, error) {
+	h := &History{dir: d, chain: newChain()}
+	for e, err := range d.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		if e.Outcome == "" {
+			if _, added := h.users.Add(e.Username); !added {
+				return nil, fmt.Errorf("%s: row %d names a user twice", d.File(RosterFile), e.Row)
+			}
+		}
+	}
+	h.marks = make([]mark, h.users.Len())
+
+	f, err := os.Open(d.File(JournalFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return h, nil // the run was about to begin
+	} else if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	strangers := make(map[string]struct{})
+	for rec, err := range read(f.Name(), f, h.chain, &h.size) {
+		if err != nil {
+			return nil, err
+		}
+		if err := h.apply(rec, strangers); err != nil {
+			return nil, err
+		}
+	}
+	h.Strangers = int64(len(strangers))
+	end, err := f.Seek(0, io.SeekEnd)
+	h.Torn = end > h.size
+	return h, err
+}
+
+func (h *History) apply(rec record, strangers map[string]struct{}) error {
+	if rec.Event == eventSession {
+		h.Sessions = append(h.Sessions, Session{
+			Version: rec.Version, Host: rec.Host, PID: rec.PID, StartedAt: rec.At, LastSeenAt: rec.At,
+		})
+		return nil
+	}
+	if len(h.Sessions) == 0 {
+		return &DamageError{h.dir.File(JournalFile), 1, "it does not begin with a session"}
+	}
+	session := &h.Sessions[len(h.Sessions)-1]
+	for _, at := range []time.Time{rec.At, rec.FinishedAt} {
+		if at.After(session.LastSeenAt) {
+			session.LastSeenAt = at
+		}
+	}
+	m := mark{offset: rec.offset, size: int32(rec.size)}
+	switch rec.Event {
+	case eventEnded:
+		session.Ended, session.ExitCode, session.Stopped = true, rec.ExitCode, rec.Stopped
+		return nil
+	case eventPromised:
+		m.state = promised
+	case eventSettled:
+		if m.state = final; !rec.result().Final() {
+			m.state = open
+		}
+		session.Settled++
+	default:
+		return nil // of a later format, and not about a user's fate
+	}
+	if id, ok := h.users.Find(rec.Username); ok {
+		h.marks[id] = m
+	} else {
+		strangers[rec.Username] = struct{}{}
+	}
+	return nil
+}
+
+// Open tells how many users a resume would work on: those never called, those
+// in doubt, and those whose answer was the run's and not their own.
+func (h *History) Open() (users, doubts int64) {
+	for _, m := range h.marks {
+		switch m.state {
+		case promised:
+			doubts++
+			users++
+		case untouched, open:
+			users++
+		}
+	}
+	return users, doubts
+}
+
+// Remaining yields the users that a resume works on, with the time of the
+// promise for those in doubt. retry, if not nil, picks settled users to attempt
+// again.
+func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		for row, err := range h.each() {
+			if err != nil {
+				yield(batch.Entry{}, err)
+				return
+			}
+			e := row.Entry
+			if e.Outcome != "" || row.state == final && retry == nil {
+				continue
+			}
+			l, err := row.last()
+			switch {
+			case err != nil:
+				yield(e, err)
+				return
+			case row.state == final && !retry(l.result()):
+				continue
+			case row.state == final && l.Outcome == batch.Unknown:
+				e.Promised = l.StartedAt // it is still in doubt
+			case row.state == promised:
+				e.Promised = l.At
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Results yields how every row has ended so far, in the order of the input.
+// Rows that no session has come to are not attempted, for the given reason; a
+// promise without a settlement is unknown.
+func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
+	return func(yield func(batch.Result, error) bool) {
+		for row, err := range h.each() {
+			var res batch.Result
+			if err == nil {
+				res, err = row.result(pending)
+			}
+			if !yield(res, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// told is a row of the roster and where the last word on its user stands.
+type told struct {
+	batch.Entry
+	mark
+	journal *os.File
+}
+
+func (h *History) each() iter.Seq2[told, error] {
+	return func(yield func(told, error) bool) {
+		f, err := os.Open(h.dir.File(JournalFile))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			yield(told{}, err)
+			return
+		}
+		defer f.Close() // of no file: an error nobody needs
+		id := 0
+		for e, err := range h.dir.Entries() {
+			row := told{Entry: e, journal: f}
+			if err == nil && e.Outcome == "" {
+				if id == len(h.marks) {
+					err = fmt.Errorf("%s grew while it was read", h.dir.File(RosterFile))
+				} else {
+					row.mark = h.marks[id]
+					id++
+				}
+			}
+			if !yield(row, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// last reads the last line about the row's user; a zero line if there is none.
+func (t told) last() (l line, err error) {
+	if t.state == untouched {
+		return line{}, nil
+	}
+	raw := make([]byte, t.size)
+	if _, err := t.journal.ReadAt(raw, t.offset); err != nil {
+		return line{}, err
+	}
+	if what := decode(raw, &l); what != "" {
+		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.Name(), t.offset, what)
+	}
+	if l.Username != t.Username {
+		return line{}, fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.Name(), t.offset)
+	}
+	return l, nil
+}
+
+func (t told) result(pending batch.Reason) (batch.Result, error) {
+	res := batch.Result{Row: t.Row, Username: t.Username, Outcome: batch.NotAttempted, Reason: pending}
+	if t.Outcome != "" {
+		res.Outcome, res.Reason, res.ErrorMessage = t.Outcome, t.Reason, t.Detail
+		return res, nil
+	}
+	l, err := t.last()
+	switch t.state {
+	case promised:
+		res.Outcome, res.Reason = batch.Unknown, batch.Interrupted
+		res.Attempts, res.StartedAt = 1, l.At
+		res.ErrorMessage = "the run ended before the answer was seen; a resume reads it back"
+	case final, open:
+		res = l.result()
+		res.Row = t.Row
+	}
+	return res, err
+}
+
+// Start begins a session: it cuts off a torn last line and appends behind it.
+func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
+	d := h.dir
+	f, err := os.OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(f.Truncate(h.size), d.sync()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	reserve, err := layReserve(d.Path)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	j := start(f, h.size, h.chain, reserve)
+	host, _ := os.Hostname()
+	err = j.append(line{
+		Event: eventSession, At: time.Now().UTC(), Format: formatVersion,
+		Version: version, Host: host, PID: os.Getpid(), Roster: rosterSHA256,
+	}, true)
+	if err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return j, nil
+}
+
+// End records that a session left the run in good order.
+func (j *Journal) End(exitCode int, stopped string) error {
+	return j.append(line{Event: eventEnded, At: time.Now().UTC(), ExitCode: exitCode, Stopped: stopped}, true)
+}

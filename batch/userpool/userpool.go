@@ -1,0 +1,236 @@
+// Package userpool is the Amazon Cognito side: what is asked of a user pool and
+// what its answers mean.
+//
+// The SDK's own retries are off. It would turn one call into three past the
+// pace, and it counts the daily mail limit as a throttle; package batch is the
+// only owner of retries.
+package userpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"golang.org/x/time/rate"
+
+	"cognito-reset/batch"
+)
+
+// Timeout is how long an answer may take. A trigger of the pool may take three
+// tries of 5 s, so less would make doubts.
+const Timeout = 30 * time.Second
+
+// asideTimeout bounds what is asked beside the resets: the caller, the pool.
+// Not knowing these is a gap in the text, not a reason to wait.
+const asideTimeout = 5 * time.Second
+
+// Linger is how long a call without an answer may still be at work in Cognito:
+// a trigger's three tries of 5 s, and room for the rest.
+const Linger = 20 * time.Second
+
+// readRate keeps read-backs, in calls a second, under the 120 of the category
+// UserRead, which live users share.
+const readRate = 80
+
+// Options say which pool, and how to reach it.
+type Options struct {
+	PoolID      string
+	Profile     string // of the shared AWS configuration; "" as usual
+	Region      string // "" takes the pool id's
+	EndpointURL string // serves every AWS service; "" as usual
+	Connections int    // idle connections kept, as many as there are workers
+
+	// HTTPClient replaces the transport, for tests within one process.
+	HTTPClient aws.HTTPClient
+	// Credentials replace the usual chain, for a pool that needs none.
+	Credentials aws.CredentialsProvider
+	// Log is told once what could not be read, and what to do about it.
+	Log *slog.Logger
+}
+
+// A Pool is one user pool. It implements [batch.Action] and [batch.Settler]:
+// its work on a user is AdminResetUserPassword.
+type Pool struct {
+	ID     string
+	Region string
+
+	client  *cognito.Client
+	sts     *sts.Client
+	reads   *rate.Limiter
+	log     *slog.Logger
+	sayDeny sync.Once
+}
+
+// Open prepares a pool. It reads the shared AWS configuration but calls nothing.
+func Open(ctx context.Context, o Options) (*Pool, error) {
+	region := o.Region
+	if region == "" {
+		region = RegionOf(o.PoolID)
+	}
+	client := o.HTTPClient
+	if client == nil {
+		client = awshttp.NewBuildableClient().WithTimeout(Timeout).WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns = max(o.Connections, 16)
+			t.MaxIdleConnsPerHost = t.MaxIdleConns
+		})
+	}
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(client),
+		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
+		config.WithRegion(region),
+		config.WithSharedConfigProfile(o.Profile),
+	}
+	if o.Credentials != nil {
+		options = append(options, config.WithCredentialsProvider(o.Credentials))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("AWS configuration: %w", err)
+	}
+	if cfg.Credentials != nil {
+		cfg.Credentials = &credentials{cfg.Credentials}
+	}
+	if o.EndpointURL != "" {
+		cfg.BaseEndpoint = aws.String(o.EndpointURL)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Pool{
+		ID: o.PoolID, Region: cfg.Region,
+		client: cognito.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
+		reads: rate.NewLimiter(readRate, 1), log: o.Log,
+	}, nil
+}
+
+// RegionOf is the Region in a pool id such as eu-west-1_AbCdEfGhI, or "".
+func RegionOf(poolID string) string {
+	region, _, found := strings.Cut(poolID, "_")
+	if !found {
+		return ""
+	}
+	return region
+}
+
+// credentials mark their failures, so that "no credentials" is told apart from
+// an answer of the service.
+type credentials struct{ aws.CredentialsProvider }
+
+type credentialsError struct{ error }
+
+func (e *credentialsError) Unwrap() error { return e.error }
+
+func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	creds, err := c.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		err = &credentialsError{err}
+	}
+	return creds, err
+}
+
+// Do implements [batch.Action]: one AdminResetUserPassword. A nil error means
+// that Cognito has put the user in RESET_REQUIRED and was asked for a message;
+// whether one arrives, no answer tells.
+func (p *Pool) Do(ctx context.Context, e batch.Entry) (requestID string, err error) {
+	out, err := p.client.AdminResetUserPassword(ctx, &cognito.AdminResetUserPasswordInput{
+		UserPoolId: &p.ID, Username: &e.Username, ClientMetadata: e.ClientMetadata,
+	})
+	if err != nil {
+		answer := classify(err)
+		return answer.RequestID, answer
+	}
+	requestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	return requestID, nil
+}
+
+// Settle implements [batch.Settler] by AdminGetUser, which Cognito bills as an
+// active user: only doubts are read so.
+//
+// RESET_REQUIRED is proof. Any other state is not: it is unchanged if nothing
+// modified the user since the call, and undecided if something did, perhaps the
+// user with a new password. That the time of modification moves with a reset
+// itself is not relied on.
+func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (batch.Verdict, error) {
+	if err := p.reads.Wait(ctx); err != nil {
+		return batch.Undecided, &batch.Error{Class: batch.ClassMoment, Reason: batch.Interrupted, Err: err}
+	}
+	user, err := p.client.AdminGetUser(ctx, &cognito.AdminGetUserInput{UserPoolId: &p.ID, Username: &e.Username})
+	if err != nil {
+		answer := classify(err)
+		if answer.Reason == batch.AccessDenied {
+			p.sayDeny.Do(func() {
+				p.log.Warn("users whose answer was lost cannot be read back and end as unknown; allow cognito-idp:AdminGetUser on the user pool in the IAM policy, then resume with --retry unknown",
+					"user_pool_id", p.ID)
+			})
+		}
+		return batch.Undecided, answer
+	}
+	if user.UserStatus == types.UserStatusTypeResetRequired {
+		return batch.Done, nil
+	}
+	if user.UserLastModifiedDate == nil || user.UserLastModifiedDate.After(called.Add(p.skew(user)-clockStep)) {
+		return batch.Undecided, nil
+	}
+	return batch.NotDone, nil
+}
+
+// clockStep is what the service's times are rounded by: HTTP dates have seconds.
+const clockStep = 2 * time.Second
+
+// skew is how far the service's clock is ahead of this machine's.
+func (p *Pool) skew(user *cognito.AdminGetUserOutput) time.Duration {
+	theirs, ok1 := awsmiddleware.GetServerTime(user.ResultMetadata)
+	ours, ok2 := awsmiddleware.GetResponseAt(user.ResultMetadata)
+	if !ok1 || !ok2 {
+		return 0
+	}
+	return theirs.Sub(ours)
+}
+
+// A Caller is who the calls are made as.
+type Caller struct {
+	Account string `json:"account"`
+	ARN     string `json:"arn"`
+}
+
+// Caller asks STS who the credentials belong to.
+func (p *Pool) Caller(ctx context.Context) (Caller, error) {
+	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	defer cancel()
+	out, err := p.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return Caller{}, explain(err)
+	}
+	return Caller{aws.ToString(out.Account), aws.ToString(out.Arn)}, nil
+}
+
+// Name asks for the pool's name.
+func (p *Pool) Name(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	defer cancel()
+	out, err := p.client.DescribeUserPool(ctx, &cognito.DescribeUserPoolInput{UserPoolId: &p.ID})
+	if err != nil {
+		return "", explain(err)
+	}
+	return aws.ToString(out.UserPool.Name), nil
+}
+
+// explain keeps of an SDK error what a person can use.
+func explain(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %v", asideTimeout)
+	}
+	return classify(err)
+}

@@ -1,0 +1,119 @@
+// Package report writes what people and programs read of a run: the fate of
+// every row as CSV and JSON lines, and their sum. It knows results, and nothing
+// of how they came to be.
+package report
+
+import (
+	"bufio"
+	"encoding/csv"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"cognito-reset/batch"
+)
+
+// Columns are the header of the CSV and the keys of the JSON lines, in order.
+// The order and names are stable; new ones come at the end.
+var Columns = []string{
+	"row", "username", "outcome", "reason", "attempts", "error_code", "error_message", "request_id",
+	"started_at", "finished_at", "duration_ms", "settled_by",
+}
+
+// timeFormat is RFC 3339 in UTC with milliseconds.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeFormat)
+}
+
+// A Writer takes the results of a run one by one, in the order of the rows.
+type Writer interface {
+	Write(batch.Result) error
+	Close() error // writes what is pending; it does not close the file below
+}
+
+// NewCSV writes RFC 4180 with a header. Cells are exact: a username that begins
+// with = or + stays as it is, so do not open hostile data in a spreadsheet.
+// Times are empty where no call was made.
+func NewCSV(w io.Writer) Writer {
+	out := &csvWriter{Writer: csv.NewWriter(w)}
+	out.Writer.Write(Columns) // buffered: an error shows later
+	return out
+}
+
+type csvWriter struct {
+	*csv.Writer
+	cells []string
+}
+
+func (w *csvWriter) Write(r batch.Result) error {
+	duration := ""
+	if !r.FinishedAt.IsZero() {
+		duration = strconv.FormatInt(r.Duration().Milliseconds(), 10)
+	}
+	w.cells = append(w.cells[:0],
+		strconv.FormatInt(r.Row, 10), r.Username, string(r.Outcome), string(r.Reason), strconv.Itoa(r.Attempts),
+		r.ErrorCode, r.ErrorMessage, r.RequestID, stamp(r.StartedAt), stamp(r.FinishedAt), duration, string(r.SettledBy),
+	)
+	return w.Writer.Write(w.cells)
+}
+
+func (w *csvWriter) Close() error {
+	w.Flush()
+	return w.Error()
+}
+
+// jsonRow has the columns as JSON; null where a CSV cell is empty.
+type jsonRow struct {
+	Row          int64   `json:"row"`
+	Username     string  `json:"username"`
+	Outcome      string  `json:"outcome"`
+	Reason       *string `json:"reason"`
+	Attempts     int     `json:"attempts"`
+	ErrorCode    *string `json:"error_code"`
+	ErrorMessage *string `json:"error_message"`
+	RequestID    *string `json:"request_id"`
+	StartedAt    *string `json:"started_at"`
+	FinishedAt   *string `json:"finished_at"`
+	DurationMS   *int64  `json:"duration_ms"`
+	SettledBy    *string `json:"settled_by"`
+}
+
+// NewJSONL writes one JSON object a line, with the keys of [Columns].
+func NewJSONL(w io.Writer) Writer {
+	buffered := bufio.NewWriterSize(w, 1<<16)
+	return &jsonlWriter{buffered, jsontext.NewEncoder(buffered, jsontext.AllowInvalidUTF8(true))}
+}
+
+type jsonlWriter struct {
+	out *bufio.Writer
+	enc *jsontext.Encoder
+}
+
+func (w *jsonlWriter) Write(r batch.Result) error {
+	row := jsonRow{
+		Row: r.Row, Username: r.Username, Outcome: string(r.Outcome), Reason: some(string(r.Reason)), Attempts: r.Attempts,
+		ErrorCode: some(r.ErrorCode), ErrorMessage: some(r.ErrorMessage), RequestID: some(r.RequestID),
+		StartedAt: some(stamp(r.StartedAt)), FinishedAt: some(stamp(r.FinishedAt)), SettledBy: some(string(r.SettledBy)),
+	}
+	if !r.FinishedAt.IsZero() {
+		row.DurationMS = new(r.Duration().Milliseconds())
+	}
+	return json.MarshalEncode(w.enc, &row)
+}
+
+func (w *jsonlWriter) Close() error { return w.out.Flush() }
+
+func some(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,137 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"cognito-reset/batch"
+)
+
+// A Summary is a run in numbers. Outcomes add up to Rows.
+type Summary struct {
+	Rows           int64                   `json:"rows"`
+	Outcomes       map[batch.Outcome]int64 `json:"outcomes"` // every outcome has a key
+	Reasons        map[batch.Reason]int64  `json:"reasons"`
+	Calls          int64                   `json:"calls"`     // resets asked for, throttled ones included
+	Throttled      int64                   `json:"throttled"` // calls that were throttled
+	StartedAt      time.Time               `json:"started_at"`
+	FinishedAt     time.Time               `json:"finished_at"`
+	ElapsedSeconds float64                 `json:"elapsed_seconds"` // at work, over all sessions
+	UsersPerSecond float64                 `json:"users_per_second"`
+	ExitCode       int                     `json:"exit_code"`
+	StoppedBecause string                  `json:"stopped_because"` // "" if no row was left
+	DryRun         bool                    `json:"dry_run"`
+	RunDirectory   string                  `json:"run_directory"`
+}
+
+// Write counts one result. With Close it makes a Summary a [Writer].
+func (s *Summary) Write(r batch.Result) error {
+	if s.Outcomes == nil {
+		s.Outcomes, s.Reasons = make(map[batch.Outcome]int64), make(map[batch.Reason]int64)
+		for _, o := range batch.Outcomes {
+			s.Outcomes[o] = 0
+		}
+	}
+	s.Rows++
+	s.Outcomes[r.Outcome]++
+	if r.Reason != "" {
+		s.Reasons[r.Reason]++
+	}
+	s.Calls += int64(r.Attempts)
+	s.Throttled += int64(r.Throttled)
+	return nil
+}
+
+// Close works out the users worked on a second.
+func (s *Summary) Close() error {
+	worked := s.Rows - s.Outcomes[batch.Skipped] - s.Outcomes[batch.Invalid] - s.Outcomes[batch.NotAttempted]
+	if s.UsersPerSecond = 0; s.ElapsedSeconds > 0 && !s.DryRun {
+		s.UsersPerSecond = float64(worked) / s.ElapsedSeconds
+	}
+	return nil
+}
+
+// Well tells that every row is reset, would be, or was skipped on purpose.
+func (s Summary) Well() bool {
+	return s.Outcomes[batch.Failed]+s.Outcomes[batch.Invalid]+s.Outcomes[batch.Unknown]+s.Outcomes[batch.NotAttempted] == 0
+}
+
+// Advice says in a few words what to do about a reason.
+func Advice(r batch.Reason) string { return advice[r] }
+
+// meanings say in a few words what an outcome is.
+var meanings = map[batch.Outcome]string{
+	batch.Reset:        "password reset, message requested",
+	batch.WouldReset:   "nothing in the input stands against a reset",
+	batch.Skipped:      "deliberately not called",
+	batch.Failed:       "refused, or retries ran out",
+	batch.Invalid:      "the row gave no usable username",
+	batch.Unknown:      "the answer was lost, and nothing could settle it",
+	batch.NotAttempted: "the run stopped before them",
+}
+
+// advice says what to do about a reason.
+var advice = map[batch.Reason]string{
+	batch.Duplicate:         "named before; reset once",
+	batch.EmptyUsername:     "add the username to the row",
+	batch.WrongPool:         "run these against their own user pool",
+	batch.UsernameTooLong:   "no username has more than 128 characters",
+	batch.MalformedRow:      "mend these lines of the input; the report names them",
+	batch.UserNotFound:      "no such user here; a federated user needs the username with its provider's prefix",
+	batch.WrongState:        "OLD PASSWORD MAY WORK: temporary password, unconfirmed or federated",
+	batch.Disabled:          "OLD PASSWORD COMES BACK if the user is enabled",
+	batch.NoVerifiedContact: "OLD PASSWORD STILL WORKS: Cognito has nowhere to send a code",
+	batch.LambdaRefused:     "look at the pool's triggers",
+	batch.ServerError:       "Cognito failed; try these again later",
+	batch.Network:           "not reached, or the answer was lost; try these again",
+	batch.MessageLimit:      "no more messages today; the limit starts anew at 09:00 UTC",
+	batch.AttemptLimit:      "reset too often; try these again in an hour",
+	batch.PoolNotFound:      "check pool id, Region and account",
+	batch.Credentials:       "check or renew the AWS credentials",
+	batch.AccessDenied:      "allow cognito-idp:AdminResetUserPassword on the pool",
+	batch.PoolConfiguration: "the pool cannot send messages; check its configuration",
+	batch.InvalidParameter:  "Cognito took offence at a parameter; the report has its words",
+	batch.Interrupted:       "resume the run",
+	batch.Stopped:           "resume the run",
+	batch.Other:             "the report has the service's words",
+}
+
+// Text writes the summary for a person, at most 80 columns wide where the
+// names of files allow.
+func (s Summary) Text(w io.Writer) error {
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, o := range batch.Outcomes {
+		if n := s.Outcomes[o]; n > 0 {
+			fmt.Fprintf(table, "%*d\t%s\t%s\n", s.width(), n, o, meanings[o])
+		}
+	}
+	fmt.Fprintf(table, "%*d\trows\n", s.width(), s.Rows)
+	table.Flush()
+	if len(s.Reasons) > 0 {
+		fmt.Fprintln(&b)
+		for _, r := range slices.SortedFunc(maps.Keys(s.Reasons), func(x, y batch.Reason) int {
+			return cmp.Or(cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
+		}) {
+			fmt.Fprintf(table, "%*d\t%s\t%s\n", s.width(), s.Reasons[r], r, advice[r])
+		}
+		table.Flush()
+	}
+	if s.Calls > 0 {
+		fmt.Fprintf(&b, "\n%d calls in %v, %.1f users/s, %d throttled\n", s.Calls,
+			time.Duration(s.ElapsedSeconds*float64(time.Second)).Round(100*time.Millisecond), s.UsersPerSecond, s.Throttled)
+	}
+	if s.StoppedBecause != "" {
+		fmt.Fprintf(&b, "\nStopped: %s\n", s.StoppedBecause)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s Summary) width() int { return max(len(fmt.Sprint(s.Rows)), 3) }
