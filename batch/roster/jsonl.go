@@ -1,0 +1,109 @@
+package roster
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"cognito-reset/batch"
+)
+
+// usernameKeys are the keys under which a JSON document may name its user.
+var usernameKeys = []string{"username", "Username", "cognito:username"}
+
+func (r *Roster) openJSONL() error {
+	first := bytes.TrimSpace(r.lines.text)
+	fail := func(what string) error {
+		return &InputError{Name: r.Name, Line: r.lines.n, What: what}
+	}
+	switch {
+	case first[0] == '[':
+		return fail("this is one JSON array; JSON lines hold one value a line: convert it with jq -c '.[]' FILE")
+	case string(first) == "{":
+		return fail("this JSON is spread over lines; JSON lines hold one value a line: convert it with jq -c . FILE")
+	case first[0] != '{' && first[0] != '"':
+		return fail("this is not JSON; if it is CSV, say --format csv")
+	}
+	r.next = r.nextJSON
+	return nil
+}
+
+func (r *Roster) nextJSON() (batch.Entry, error) {
+	if err := r.lines.skipBlank(); err != nil {
+		return batch.Entry{}, err
+	}
+	r.lines.kept = false
+	at := func() string { return place(r.Name, r.lines.n, 0) }
+	malformed := func(e batch.Entry, what string) (batch.Entry, error) {
+		return invalid(e, batch.MalformedRow, at(), what), nil
+	}
+
+	text := bytes.TrimSpace(r.lines.text)
+	if text[0] == '"' {
+		var username string
+		if err := json.Unmarshal(text, &username); err != nil {
+			return malformed(batch.Entry{}, "this is not a JSON string")
+		}
+		return r.entry(username, nil, at), nil
+	}
+	if text[0] != '{' {
+		return malformed(batch.Entry{}, `a row is a JSON string or an object with "username"; a number must be quoted`)
+	}
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(text, &members); err != nil {
+		return malformed(batch.Entry{}, "this is not a JSON object: "+syntax(err))
+	}
+
+	keys := usernameKeys
+	if r.Column != "" {
+		keys = []string{r.Column}
+	}
+	e, found := batch.Entry{}, ""
+	for _, key := range keys {
+		value, ok := members[key]
+		if !ok {
+			continue
+		}
+		var username string
+		if value.Kind() != '"' || json.Unmarshal(value, &username) != nil {
+			return malformed(e, fmt.Sprintf("%q is not a string; put it in quotes", key))
+		}
+		if found != "" && username != e.Username {
+			return malformed(e, fmt.Sprintf("%q and %q name two users", found, key))
+		}
+		e.Username, found = username, key
+	}
+	if found == "" {
+		return invalid(e, batch.EmptyUsername, at(), fmt.Sprintf("there is no %q", strings.Join(keys, `" or "`))), nil
+	}
+
+	var metadata map[string]string
+	if value, ok := members["ClientMetadata"]; ok && value.Kind() != 'n' {
+		if err := json.Unmarshal(value, &metadata); err != nil {
+			return malformed(e, `"ClientMetadata" is not an object of strings`)
+		}
+	}
+	checked := r.entry(e.Username, metadata, at)
+	if value, ok := members["UserPoolId"]; ok && value.Kind() != 'n' && checked.Outcome == "" {
+		var pool string
+		if err := json.Unmarshal(value, &pool); err != nil {
+			return malformed(checked, `"UserPoolId" is not a string`)
+		}
+		if r.PoolID != "" && pool != "" && pool != r.PoolID {
+			return invalid(checked, batch.WrongPool, at(), fmt.Sprintf("the row is for user pool %q, this run for %q", pool, r.PoolID)), nil
+		}
+	}
+	return checked, nil
+}
+
+// syntax keeps of a JSON error what names no value.
+func syntax(err error) string {
+	text := err.Error()
+	if i := strings.LastIndex(text, ": "); i >= 0 {
+		text = text[i+2:]
+	}
+	return text
+}

@@ -1,0 +1,307 @@
+// Package roster is where usernames come from. It turns CSV or JSON lines into
+// entries, one for every row, without holding them in memory.
+//
+// Nobody is lost in it. A row that gives no usable username becomes an Invalid
+// entry that names its line; input of which it cannot be said who is meant is
+// an [*InputError], before anything is sent.
+package roster
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"path/filepath"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/internal/names"
+)
+
+// A Format is how the input is written.
+type Format string
+
+// The formats.
+const (
+	Auto  Format = "auto" // by the input's name, or else by its first line
+	CSV   Format = "csv"
+	JSONL Format = "jsonl" // one JSON value a line
+)
+
+// Options say how to read an input.
+type Options struct {
+	Name      string // how errors call the input
+	Format    Format // "" is Auto
+	Column    string // of CSV, by name or, without a header, by 1-based number; of JSONL the key; "" finds it
+	Delimiter rune   // of CSV; 0 finds it
+	NoHeader  bool   // the first line of the CSV is a row
+	PoolID    string // a row that names another pool is invalid; "" takes any
+
+	// ClientMetadata goes with every row. A row's own keys win.
+	ClientMetadata map[string]string
+}
+
+// An InputError is input that cannot be used at all. Line and Column count from
+// 1, in bytes; they are 0 where the error has no place.
+type InputError struct {
+	Name         string
+	Line, Column int
+	What         string // what is wrong and what to do now
+	Err          error
+}
+
+func (e *InputError) Error() string {
+	text := place(e.Name, e.Line, e.Column) + ": " + e.What
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *InputError) Unwrap() error { return e.Err }
+
+func place(name string, line, column int) string {
+	if line > 0 {
+		name += fmt.Sprintf(":%d", line)
+	}
+	if column > 0 {
+		name += fmt.Sprintf(":%d", column)
+	}
+	return name
+}
+
+const (
+	maxLine     = 64 << 10 // bytes of a line, and of a CSV record of several lines
+	maxUsername = 128      // characters, Cognito's own limit
+)
+
+// A Roster is an input of which it is known how to read it.
+type Roster struct {
+	Options // Format, Column and Delimiter as they were found
+	lines   *lines
+	next    func() (batch.Entry, error) // the next row, or io.EOF
+}
+
+// Open looks at the beginning of an input and decides how to read it.
+func Open(r io.Reader, o Options) (*Roster, error) {
+	l := &lines{name: o.Name, r: bufio.NewReaderSize(r, maxLine)}
+	head, err := l.r.Peek(maxLine)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, &InputError{Name: o.Name, What: "cannot be read", Err: err}
+	}
+	if what := unreadable(head); what != "" {
+		return nil, &InputError{Name: o.Name, What: what}
+	}
+	if bytes.HasPrefix(head, utf8BOM) {
+		l.r.Discard(len(utf8BOM))
+	}
+	if err := l.skipBlank(); errors.Is(err, io.EOF) {
+		return nil, &InputError{Name: o.Name, What: "is empty: it should hold one username a row"}
+	} else if err != nil {
+		return nil, err
+	}
+	ro := &Roster{Options: o, lines: l}
+	if ro.Format == Auto || ro.Format == "" {
+		ro.Format = formatOf(o.Name, l.text)
+	}
+	switch ro.Format {
+	case CSV:
+		err = ro.openCSV()
+	case JSONL:
+		err = ro.openJSONL()
+	default:
+		err = fmt.Errorf("format %q is not known: use auto, csv or jsonl", o.Format)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ro, nil
+}
+
+// Entries yields every row, numbered from 1. It can be ranged over once. An
+// error is the last thing it yields.
+func (r *Roster) Entries() iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		for row := int64(1); ; row++ {
+			e, err := r.next()
+			if errors.Is(err, io.EOF) {
+				if row == 1 {
+					yield(e, &InputError{Name: r.Name, What: "has a header but no rows"})
+				}
+				return
+			}
+			e.Row = row
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Unique marks every entry whose username came before as a duplicate. Usernames
+// are compared whole, after fold if it is not nil.
+func Unique(entries iter.Seq2[batch.Entry, error], fold func(string) string) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		seen := names.Set{Fold: fold}
+		var rows []uint32 // by number of the username
+		for e, err := range entries {
+			if err == nil && e.Outcome == "" {
+				id, added := seen.Add(e.Username)
+				if added {
+					rows = append(rows, uint32(e.Row))
+				} else {
+					e.Outcome, e.Reason = batch.Skipped, batch.Duplicate
+					e.Detail = fmt.Sprintf("same username as row %d", rows[id])
+				}
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+var utf8BOM = []byte("\ufeff")
+
+// unreadable says what is wrong with an input that is not text.
+func unreadable(head []byte) string {
+	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) {
+		return `is UTF-16: save it as "CSV UTF-8", or convert it with iconv -f utf-16 -t utf-8`
+	}
+	controls := 0
+	for _, b := range head {
+		switch {
+		case b == 0:
+			return "is not text (it holds NUL bytes): it should be CSV or JSON lines in UTF-8"
+		case b < ' ' && b != '\t' && b != '\n' && b != '\r':
+			controls++
+		}
+	}
+	if controls > len(head)/100 {
+		return "is not text: it should be CSV or JSON lines in UTF-8"
+	}
+	return ""
+}
+
+func formatOf(name string, first []byte) Format {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".csv", ".tsv":
+		return CSV
+	case ".jsonl", ".ndjson", ".json":
+		return JSONL
+	}
+	first = bytes.TrimSpace(first)
+	switch {
+	case bytes.HasPrefix(first, []byte("{")), bytes.HasPrefix(first, []byte("[")):
+		return JSONL
+	case bytes.HasPrefix(first, []byte(`"`)) && bytes.HasSuffix(first, []byte(`"`)) && len(first) > 1 &&
+		!bytes.ContainsAny(first[1:len(first)-1], `"`) && !looksLikeHeader(string(first[1:len(first)-1])):
+		return JSONL
+	}
+	return CSV
+}
+
+// lines reads physical lines, ending in LF or CRLF.
+type lines struct {
+	name string
+	r    *bufio.Reader
+	n    int    // of the current line, from 1
+	text []byte // the current line without its end; valid until the next read
+	kept bool   // the current line is yet to be used
+}
+
+// read steps to the next line, or to the current one if that was kept.
+func (l *lines) read() error {
+	if l.kept {
+		l.kept = false
+		return nil
+	}
+	raw, err := l.r.ReadSlice('\n')
+	l.n++
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return &InputError{Name: l.name, Line: l.n, What: fmt.Sprintf("the line is longer than %d KiB: is this a list of users?", maxLine>>10)}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return &InputError{Name: l.name, Line: l.n, What: "cannot be read", Err: err}
+	}
+	if err != nil && len(raw) == 0 {
+		return io.EOF
+	}
+	l.text = bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
+	return nil
+}
+
+// skipBlank steps to the next line that is not blank, and keeps it.
+func (l *lines) skipBlank() error {
+	for {
+		if err := l.read(); err != nil {
+			return err
+		}
+		if len(bytes.TrimSpace(l.text)) > 0 {
+			l.kept = true
+			return nil
+		}
+	}
+}
+
+// entry checks what a row gave as its username. at is the place of the value,
+// made only if it is needed.
+func (r *Roster) entry(username string, metadata map[string]string, at func() string) batch.Entry {
+	username = trim(username)
+	e := batch.Entry{Username: username, ClientMetadata: r.ClientMetadata}
+	if len(metadata) > 0 && len(r.ClientMetadata) > 0 {
+		e.ClientMetadata = maps.Clone(r.ClientMetadata)
+		maps.Copy(e.ClientMetadata, metadata)
+	} else if len(metadata) > 0 {
+		e.ClientMetadata = metadata
+	}
+	if plain(username) {
+		return e
+	}
+	switch n := utf8.RuneCountInString(username); {
+	case username == "":
+		return invalid(e, batch.EmptyUsername, at(), "the username is empty")
+	case !utf8.ValidString(username):
+		return invalid(e, batch.MalformedRow, at(), "the username is not UTF-8: save the file as UTF-8")
+	case n > maxUsername:
+		return invalid(e, batch.UsernameTooLong, at(), fmt.Sprintf("the username has %d characters; Cognito takes at most %d", n, maxUsername))
+	}
+	if i := strings.IndexFunc(username, notAllowed); i >= 0 {
+		bad, _ := utf8.DecodeRuneInString(username[i:])
+		return invalid(e, batch.MalformedRow, at(), fmt.Sprintf("the username holds %U, which Cognito does not allow", bad))
+	}
+	return e
+}
+
+func invalid(e batch.Entry, reason batch.Reason, at, what string) batch.Entry {
+	e.Outcome, e.Reason, e.Detail = batch.Invalid, reason, at+": "+what
+	e.Username = strings.ToValidUTF8(e.Username, "\ufffd")
+	return e
+}
+
+// plain tells, at a glance, that a username is one of the usual, good ones.
+func plain(username string) bool {
+	for i := range len(username) {
+		if c := username[i]; c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return username != "" && len(username) <= maxUsername
+}
+
+// notAllowed tells what Cognito's pattern [\p{L}\p{M}\p{S}\p{N}\p{P}]+ leaves out.
+func notAllowed(r rune) bool {
+	return !unicode.In(r, unicode.L, unicode.M, unicode.S, unicode.N, unicode.P)
+}
+
+// trim cuts white space and the invisible marks that spreadsheets leave.
+func trim(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b' || r == '\u200e' || r == '\u200f'
+	})
+}

@@ -1,0 +1,231 @@
+// Cognito-reset resets the passwords of many Amazon Cognito users: never faster
+// than it may, never twice, and so that every input row is accounted for.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"cognito-reset/batch"
+)
+
+func main() {
+	ctx, stop := stoppable(context.Background())
+	code := Main(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Main runs the command line and returns the exit code.
+func Main(ctx context.Context, args []string, stdin *os.File, stdout, stderr *os.File) int {
+	c := &command{stdin: stdin, stdout: stdout, stderr: stderr}
+	app := c.app()
+	args, err := flagsFirst(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
+	return c.exitCode(err)
+}
+
+// A command has the streams that every command writes to.
+type command struct {
+	stdin, stdout, stderr *os.File
+}
+
+func (c *command) app() *cli.App {
+	app := &cli.App{
+		Name:  "cognito-reset",
+		Usage: "reset the passwords of many Amazon Cognito users, and account for each",
+		UsageText: `cognito-reset run --user-pool-id eu-west-1_AbCdEfGhI --input users.csv
+cognito-reset run --sandbox --input users.csv --yes   (no AWS account needed)
+cognito-reset COMMAND --help`,
+		Version:         version(),
+		HideHelpCommand: true,
+		Commands: []*cli.Command{
+			c.runCommand(), c.resumeCommand(), c.statusCommand(), c.reportCommand(),
+			c.sandboxCommand(), c.singleCommand(),
+		},
+		Reader: c.stdin, Writer: c.stdout, ErrWriter: c.stderr,
+		ExitErrHandler: func(*cli.Context, error) {}, // exitCode is the only one to decide
+		OnUsageError:   usageFailed,
+		Action: func(ctx *cli.Context) error {
+			if ctx.Args().Present() {
+				return usagef("there is no command %q; see cognito-reset --help", ctx.Args().First())
+			}
+			return cli.ShowAppHelp(ctx)
+		},
+	}
+	for _, command := range app.Commands {
+		command.OnUsageError = usageFailed // not inherited
+		command.HideHelpCommand = true
+	}
+	return app
+}
+
+func usageFailed(_ *cli.Context, err error, _ bool) error { return &exit{code: exitUsage, err: err} }
+
+// The exit codes of the contract.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitSomeFailed  = 3
+	exitStopped     = 4
+	exitInterrupted = 128 // and the signal's number
+)
+
+// An exit is an error that chose its exit code.
+type exit struct {
+	code int
+	err  error // nil where all was said
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// usagef is an error of what was asked: nothing has been sent.
+func usagef(format string, args ...any) error {
+	return &exit{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// exitCode says what went wrong, where that is not said yet, and maps it to the
+// contract's exit codes.
+func (c *command) exitCode(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	code := exitFailed
+	if e, ok := errors.AsType[*exit](err); ok {
+		code = e.code
+	}
+	if text := err.Error(); text != "" {
+		name := "cognito-reset: "
+		if code == exitAWSService || code == exitAWSUsage {
+			name = "" // these speak as the AWS CLI does
+		}
+		fmt.Fprintf(c.stderr, "%s%s\n", name, text)
+	}
+	return code
+}
+
+// A signalled stop carries the signal into the exit code.
+type signalled struct{ signal syscall.Signal }
+
+func (s signalled) Error() string {
+	return map[syscall.Signal]string{syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP"}[s.signal]
+}
+
+// stoppable returns a context that the first signal ends, with a [*batch.Stop]
+// as its cause. A second signal ends the process at once; the journal is whole
+// at any time.
+func stoppable(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error to handle, not an end
+	go func() {
+		for first := true; ; first = false {
+			s, ok := (<-signals).(syscall.Signal)
+			if !ok {
+				return
+			}
+			if !first {
+				os.Exit(exitInterrupted + int(s))
+			}
+			cancel(&batch.Stop{Reason: batch.Interrupted, Message: "interrupted by " + signalled{s}.Error(), Err: signalled{s}})
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(signals) }
+}
+
+// flagsFirst moves the flags of a command before its arguments: urfave/cli
+// stops reading flags at the first argument, so that "run users.csv --dry-run"
+// would run for real.
+func flagsFirst(app *cli.App, args []string) ([]string, error) {
+	if len(args) < 2 {
+		return args, nil
+	}
+	command := app.Command(args[1])
+	if command == nil {
+		return args, nil
+	}
+	takesValue := make(map[string]bool)
+	for _, f := range command.Flags {
+		value, ok := f.(cli.DocGenerationFlag)
+		for _, name := range f.Names() {
+			takesValue[name] = ok && value.TakesValue()
+		}
+	}
+	var flags, rest []string
+	for i := 2; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			rest = append(rest, args[i+1:]...)
+			break
+		}
+		if !strings.HasPrefix(arg, "-") || arg == "-" {
+			rest = append(rest, arg)
+			continue
+		}
+		flags = append(flags, arg)
+		name, _, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if !inline && takesValue[name] && i+1 < len(args) {
+			i++
+			if next := args[i]; strings.HasPrefix(next, "--") {
+				return nil, usagef("%s needs a value, but %s follows it; if that is the value, write %s=%s", arg, next, arg, next)
+			}
+			flags = append(flags, args[i])
+		}
+	}
+	out := append(args[:2:2], flags...)
+	if len(rest) > 0 {
+		out = append(append(out, "--"), rest...)
+	}
+	return out, nil
+}
+
+// noArguments refuses what the command would ignore.
+func noArguments(ctx *cli.Context) error {
+	if ctx.Args().Present() {
+		return usagef("%q is one argument too many; an input is given as --input FILE (see cognito-reset %s --help)", ctx.Args().First(), ctx.Command.Name)
+	}
+	return nil
+}
+
+// oneDirectory is the run directory that a command takes.
+func oneDirectory(ctx *cli.Context) (string, error) {
+	if ctx.NArg() != 1 {
+		return "", usagef("%s takes one run directory: cognito-reset %[1]s DIR", ctx.Command.Name)
+	}
+	return ctx.Args().First(), nil
+}
+
+// version is what the build knows of itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// say writes for a person; a closed stream is no reason to stop.
+func say(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }

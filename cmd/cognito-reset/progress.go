@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"cognito-reset/batch"
+)
+
+// A progress shows how a run goes on: as a bar on a terminal, elsewhere as a
+// line now and then.
+type progress struct {
+	stop func(finished bool)
+}
+
+const (
+	barEvery  = 200 * time.Millisecond
+	lineEvery = 10 * time.Second
+)
+
+// showProgress shows the tally until end is called.
+func (s *session) showProgress(tally *batch.Tally, users int64) progress {
+	if s.quiet {
+		return progress{func(bool) {}}
+	}
+	every, show, last := lineEvery, s.line(users), func(bool) {}
+	if fd := int(s.stderr.Fd()); term.IsTerminal(fd) {
+		every = barEvery
+		show, last = s.bar(users)
+	}
+	done := make(chan struct{})
+	var shown sync.WaitGroup
+	shown.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				show(tally.Counts())
+			case <-done:
+				return
+			}
+		}
+	})
+	return progress{func(finished bool) {
+		close(done)
+		shown.Wait()
+		show(tally.Counts())
+		last(finished)
+	}}
+}
+
+// end stops the display; finished tells that no user is left.
+func (p progress) end(finished bool) { p.stop(finished) }
+
+// doneOf counts the users that are settled.
+func doneOf(c batch.Counts) int64 { return c.Rows - c.Outcomes[batch.NotAttempted] }
+
+func (s *session) line(users int64) func(batch.Counts) {
+	start := time.Now()
+	return func(c batch.Counts) {
+		done := doneOf(c)
+		rate := float64(done) / max(time.Since(start).Seconds(), 0.001)
+		left := "?"
+		if rate > 0 {
+			left = (time.Duration(float64(users-done)/rate) * time.Second).String()
+		}
+		say(s.stderr, "%d of %d users, %.1f/s, %s left, %s", done, users, rate, left, state(c))
+	}
+}
+
+// state is the part of a progress line that tells how it goes.
+func state(c batch.Counts) string {
+	text := fmt.Sprintf("%d reset", c.Outcomes[batch.Reset])
+	if n := c.Outcomes[batch.Failed]; n > 0 {
+		text += fmt.Sprintf(", %d failed", n)
+	}
+	if n := c.Outcomes[batch.Unknown]; n > 0 {
+		text += fmt.Sprintf(", %d unknown", n)
+	}
+	if c.Throttled > 0 {
+		text += fmt.Sprintf(", %d throttled", c.Throttled)
+	}
+	return text
+}
+
+func (s *session) bar(users int64) (show func(batch.Counts), last func(bool)) {
+	bar := progressbar.NewOptions64(users,
+		progressbar.OptionSetWriter(s.stderr),
+		progressbar.OptionSetWidth(12),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("users"),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionFullWidth(),
+		progressbar.OptionUseANSICodes(false),
+	)
+	show = func(c batch.Counts) {
+		bar.Describe(state(c))
+		bar.Set64(doneOf(c))
+	}
+	return show, func(finished bool) {
+		if finished {
+			bar.Finish()
+		} else {
+			bar.Exit() // Finish would show what is not so
+		}
+		say(s.stderr, "")
+	}
+}

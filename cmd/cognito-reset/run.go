@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"cognito-reset/batch/journal"
+	"cognito-reset/batch/roster"
+	"cognito-reset/batch/userpool"
+)
+
+// A request is run.json: what was asked, and of whom.
+type request struct {
+	Version    string          `json:"version"`
+	CreatedAt  time.Time       `json:"created_at"`
+	UserPoolID string          `json:"user_pool_id"`
+	PoolName   string          `json:"user_pool_name"`
+	Caller     userpool.Caller `json:"caller"`
+	DryRun     bool            `json:"dry_run"`
+	Sandbox    bool            `json:"sandbox"`
+
+	Input          string            `json:"input"`        // path, or - for standard input
+	InputSHA256    string            `json:"input_sha256"` // of its bytes
+	Format         roster.Format     `json:"format"`
+	UsernameColumn string            `json:"username_column"` // as asked for
+	Delimiter      string            `json:"delimiter"`       // likewise
+	NoHeader       bool              `json:"no_header"`
+	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
+	Roster         journal.Survey    `json:"roster"`
+
+	settings
+}
+
+func (c *command) runCommand() *cli.Command {
+	flags := append(inputFlags(), paceFlags()...)
+	flags = append(flags, safetyFlags()...)
+	flags = append(flags,
+		boolFlag(groupSafety, "dry-run", "read and check everything, send nothing"),
+		boolFlag(groupSafety, "yes", "do not ask before the first call"),
+	)
+	flags = append(flags, stringFlag(groupAWS, "user-pool-id", "", "`ID` of the user pool, such as eu-west-1_AbCdEfGhI"))
+	flags = append(flags, awsFlags()...)
+	flags = append(flags,
+		boolFlag(groupAWS, "sandbox", "use a user pool inside this process, filled from the input; no AWS account needed"),
+		stringFlag(groupOutput, "run", "", "keep the record in `DIR` (default: cognito-reset-runs/<time>-<pool id>)"),
+	)
+	flags = append(flags, outputFlags()...)
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "reset every user of an input",
+		UsageText: "cognito-reset run --user-pool-id eu-west-1_AbCdEfGhI --input users.csv",
+		Description: "Shows what it is about to do and asks for the pool id; then resets each user\n" +
+			"once, at a steady rate, and leaves a record of every row in the run directory.\n" +
+			"A run that was stopped, by whatever, goes on with cognito-reset resume DIR.",
+		Flags:  flags,
+		Action: c.run,
+	}
+}
+
+var poolIDPattern = regexp.MustCompile(`^[\w-]{1,55}_[0-9a-zA-Z]+$`)
+
+func (c *command) run(ctx *cli.Context) (err error) {
+	if err := noArguments(ctx); err != nil {
+		return err
+	}
+	s := &session{command: c, json: ctx.Bool("json"), quiet: ctx.Bool("quiet")}
+	r := &s.request
+	*r = request{
+		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
+		DryRun: ctx.Bool("dry-run"), Sandbox: ctx.Bool("sandbox"),
+		Input: ctx.String("input"), Format: roster.Format(ctx.String("format")),
+		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
+	}
+	if err := r.settings.read(ctx, true); err != nil {
+		return err
+	}
+	if r.ClientMetadata, err = keyValues("client-metadata", ctx.StringSlice("client-metadata")); err != nil {
+		return err
+	}
+	if s.log, err = logger(ctx, c.stderr); err != nil {
+		return err
+	}
+	if r.Sandbox && r.UserPoolID == "" {
+		r.UserPoolID = "us-east-1_Sandbox"
+	}
+	switch {
+	case r.UserPoolID == "":
+		return usagef("say which user pool with --user-pool-id ID, or try it with --sandbox")
+	case !poolIDPattern.MatchString(r.UserPoolID):
+		return usagef("--user-pool-id: %q is not the id of a user pool; one looks like eu-west-1_AbCdEfGhI", r.UserPoolID)
+	case r.Input == "":
+		return usagef("say who with --input FILE; - is standard input")
+	case r.Sandbox && r.EndpointURL != "":
+		return usagef("--sandbox and --endpoint-url are two places; give one")
+	}
+	ask := !ctx.Bool("yes") && !r.DryRun
+	if ask && (r.Input == "-" || !term.IsTerminal(int(c.stdin.Fd()))) {
+		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
+	}
+
+	if err := s.begin(ctx.String("run")); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.dir.Close()) }()
+	if r.DryRun {
+		return s.finish(nil)
+	}
+	if err := s.connect(ctx.Context); err != nil {
+		return err
+	}
+	defer s.disconnect()
+	if err := s.introduce(ctx.Context, ask); err != nil {
+		return errors.Join(err, s.dir.Remove())
+	}
+	if err := s.dir.WriteJSON(journal.RunFile, r); err != nil {
+		return err
+	}
+	return s.work(ctx.Context, nil)
+}
+
+// begin reads the whole input into a new run directory. Where the input cannot
+// be used, it leaves none.
+func (s *session) begin(path string) (err error) {
+	r := &s.request
+	in, err := s.openInput()
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	defer in.Close()
+	if path == "" {
+		path = newRunPath(r.CreatedAt, r.UserPoolID)
+	}
+	if s.dir, err = journal.Create(path); err != nil {
+		return &exit{exitUsage, fmt.Errorf("--run: %w; nothing was sent", err)}
+	}
+	r.Roster, err = s.dir.Spool(roster.Unique(in.roster.Entries(), nil))
+	if err != nil {
+		return &exit{exitUsage, errors.Join(fmt.Errorf("%w; nothing was sent", err), s.dir.Remove())}
+	}
+	r.InputSHA256 = in.sum()
+	s.understood = in.roster
+	if s.history, err = s.dir.Replay(); err != nil {
+		return err
+	}
+	if r.DryRun {
+		return s.dir.WriteJSON(journal.RunFile, r)
+	}
+	return nil
+}
+
+// newRunPath names a run by when and on what.
+func newRunPath(at time.Time, poolID string) string {
+	path := filepath.Join("cognito-reset-runs", at.Format("20060102T150405Z")+"-"+poolID)
+	for n := 2; ; n++ {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return path
+		}
+		path = fmt.Sprintf("%s-%d", strings.TrimSuffix(path, fmt.Sprintf("-%d", n-1)), n)
+	}
+}
+
+// An input is read once, and hashed as it is read.
+type input struct {
+	io.Closer
+	roster *roster.Roster
+	hash   hash.Hash
+}
+
+func (in *input) sum() string { return hex.EncodeToString(in.hash.Sum(nil)) }
+
+// openInput opens the request's input and finds out how to read it.
+func (s *session) openInput() (*input, error) {
+	r := s.request
+	comma, err := delimiter(r.Delimiter)
+	if err != nil {
+		return nil, err
+	}
+	file, name := s.stdin, "standard input"
+	if r.Input != "-" {
+		name = r.Input
+		if file, err = os.Open(r.Input); err != nil {
+			return nil, fmt.Errorf("--input: %w", err)
+		}
+	}
+	if info, err := file.Stat(); err != nil {
+		return nil, fmt.Errorf("--input: %w", err)
+	} else if info.IsDir() {
+		return nil, fmt.Errorf("--input: %s is a directory; name a CSV or JSONL file in it", name)
+	}
+	in := &input{Closer: file, hash: sha256.New()}
+	in.roster, err = roster.Open(io.TeeReader(file, in.hash), roster.Options{
+		Name: name, Format: r.Format, Column: r.UsernameColumn, Delimiter: comma, NoHeader: r.NoHeader,
+		PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w; nothing was sent", err), file.Close())
+	}
+	return in, nil
+}
+
+// introduce shows what is about to happen and, if ask, lets a person say no.
+func (s *session) introduce(ctx context.Context, ask bool) error {
+	r := &s.request
+	gap := func(err error) string { return fmt.Sprintf("not known (%v)", err) }
+	name, caller := "", ""
+	if found, err := s.pool.Name(ctx); err != nil {
+		name = gap(err)
+	} else {
+		r.PoolName, name = found, found
+	}
+	if found, err := s.pool.Caller(ctx); err != nil {
+		caller = gap(err)
+	} else {
+		r.Caller, caller = found, fmt.Sprintf("%s, account %s", found.ARN, found.Account)
+	}
+	rows := fmt.Sprintf("%d rows, %d users to reset", r.Roster.Rows, r.Roster.Users)
+	if other := r.Roster.Rows - r.Roster.Users; other > 0 {
+		rows += fmt.Sprintf(", %d not (%s)", other, counted(r.Roster.Reasons))
+	}
+	pace := "no limit"
+	if r.Rate > 0 {
+		pace = fmt.Sprintf("%g a second, about %v", r.Rate, expected(r.Roster.Users, r.Rate))
+	}
+	w := s.stderr
+	if s.quiet && !ask {
+		return nil
+	}
+	say(w, "User pool  %s, %s", r.UserPoolID, name)
+	say(w, "Region     %s", s.pool.Region)
+	say(w, "Caller     %s", caller)
+	say(w, "Input      %s (%s, %s)", r.Input, s.understood.Format, s.understood.Column)
+	say(w, "           %s", rows)
+	say(w, "Rate       %s", pace)
+	say(w, "Record     %s", s.dir.Path)
+	if !ask {
+		say(w, "")
+		return nil
+	}
+	say(w, "\nEach of these users loses the current password and is sent a code.")
+	fmt.Fprint(w, "Type the pool id to go on: ")
+	answer := make(chan string, 1)
+	go func() { // a read of a terminal cannot be cancelled; it ends with the process
+		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case typed := <-answer:
+		if typed == r.UserPoolID {
+			return nil
+		}
+		return usagef("that is not the pool id; nothing was sent")
+	case <-ctx.Done():
+		return s.stopError(context.Cause(ctx))
+	}
+}
+
+// expected is how long users take at a rate.
+func expected(users int64, rate float64) time.Duration {
+	return time.Duration(math.Ceil(float64(users)/rate)) * time.Second
+}

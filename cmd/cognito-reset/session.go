@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/batch/pace"
+	"cognito-reset/batch/roster"
+	"cognito-reset/batch/sandbox"
+	"cognito-reset/batch/userpool"
+	"cognito-reset/report"
+)
+
+// A session is one process's work on a run.
+type session struct {
+	*command
+	request    request
+	dir        *journal.Dir
+	history    *journal.History
+	understood *roster.Roster // of a first session
+	pool       *userpool.Pool
+	sandbox    *http.Server
+	log        *slog.Logger
+	json       bool
+	quiet      bool
+}
+
+// connect prepares the user pool, or starts one of its own.
+func (s *session) connect(ctx context.Context) (err error) {
+	r := s.request
+	o := userpool.Options{
+		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL,
+		Connections: r.workers(), Log: s.log,
+	}
+	if r.Sandbox {
+		if o.EndpointURL, err = s.startSandbox(); err != nil {
+			return err
+		}
+		o.Profile, o.Region = "", userpool.RegionOf(r.UserPoolID)
+		o.Credentials = awscredentials.NewStaticCredentialsProvider("sandbox", "sandbox", "")
+	}
+	s.pool, err = userpool.Open(ctx, o)
+	return err
+}
+
+// sandboxLatency is what a call to the pool inside the process takes.
+const sandboxLatency = 50 * time.Millisecond
+
+// startSandbox serves a user pool filled from the roster.
+func (s *session) startSandbox() (url string, err error) {
+	pool := sandbox.New(sandbox.Config{PoolID: s.request.UserPoolID, Quotas: sandbox.DefaultQuotas(), Latency: sandboxLatency})
+	var broken error
+	pool.Populate(func(yield func(string) bool) {
+		for e, err := range s.dir.Entries() {
+			if broken = err; err != nil || e.Outcome == "" && !yield(e.Username) {
+				return
+			}
+		}
+	}, 0)
+	if broken != nil {
+		return "", broken
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	s.sandbox = &http.Server{Handler: pool}
+	go s.sandbox.Serve(listener) // until disconnect closes it
+	if !s.quiet {
+		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n"+
+			"It made %d of the %d users, in a mix of states that a grown pool might have.\n", pool.Len(), s.request.Roster.Users)
+	}
+	return "http://" + listener.Addr().String(), nil
+}
+
+func (s *session) disconnect() {
+	if s.sandbox != nil {
+		s.sandbox.Close()
+	}
+}
+
+// callGC is the garbage collector's percentage while calls are made: the heap
+// is small then, and garbage is most of what a call costs.
+const callGC = 400
+
+// work resets those who remain, and ends the session.
+func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error {
+	r := s.request
+	j, err := s.history.Start(version(), r.Roster.SHA256)
+	if err != nil {
+		return fmt.Errorf("the journal cannot be written, so nothing was sent: %w", err)
+	}
+	users, _ := s.history.Open()
+	remaining := s.history.Remaining(retry)
+	o := batch.Options{
+		Journal: j, Tally: new(batch.Tally), Workers: r.workers(), MaxAttempts: r.MaxAttempts,
+		Linger: r.SettleAfter.duration(), RetryUnknown: r.OnUnknown == "retry", Grace: r.Grace.duration(),
+	}
+	if r.Rate > 0 {
+		o.Pace = pace.NewSteady(r.Rate)
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(callGC))
+	bar := s.showProgress(o.Tally, users)
+	_, stopped := batch.Run(ctx, remaining, s.pool, o)
+	bar.end(stopped == nil)
+
+	if stopped != nil {
+		stopped = s.stopError(stopped)
+	}
+	code, because := exitDone, ""
+	if e, ok := errors.AsType[*exit](stopped); ok {
+		code, because = e.code, e.Error()
+	}
+	// A journal that failed has said so in stopped already.
+	if err := errors.Join(j.End(code, because), j.Close()); err != nil && stopped == nil {
+		stopped = s.stopError(&batch.JournalError{Err: err})
+	}
+	debug.SetGCPercent(100)
+	return s.finish(stopped)
+}
+
+// stopError says why a session ended early, with the exit code for it.
+func (s *session) stopError(cause error) error {
+	if signal, ok := errors.AsType[signalled](cause); ok {
+		return &exit{exitInterrupted + int(signal.signal), cause}
+	}
+	if stop, ok := errors.AsType[*batch.Stop](cause); ok {
+		if advice := report.Advice(stop.Reason); advice != "" {
+			return &exit{exitStopped, fmt.Errorf("%w (%s)", cause, advice)}
+		}
+		return &exit{exitStopped, cause}
+	}
+	if broken, ok := errors.AsType[*batch.JournalError](cause); ok {
+		return &exit{exitFailed, fmt.Errorf("%w; make room or mend the disk: no call was made that is not recorded", broken)}
+	}
+	return &exit{exitFailed, cause}
+}
+
+// finish renders the reports, prints the summary and returns the exit.
+func (s *session) finish(stopped error) error {
+	history, err := s.dir.Replay()
+	if err != nil {
+		return errors.Join(stopped, err)
+	}
+	summary, err := render(s.dir, history, s.request, stopped)
+	if err != nil {
+		return errors.Join(stopped, &exit{exitFailed, fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, s.dir.Path)})
+	}
+	if err := s.print(summary); err != nil {
+		return errors.Join(stopped, &exit{exitFailed, fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.dir.File("summary.json"))})
+	}
+	if stopped != nil {
+		say(s.stderr, "cognito-reset: %v", stopped)
+		if !s.request.Sandbox {
+			say(s.stderr, "To go on: cognito-reset resume %s", quotePath(s.dir.Path))
+		}
+	}
+	return &exit{code: summary.ExitCode}
+}
+
+func (s *session) print(summary report.Summary) error {
+	if s.json {
+		enc := json.NewEncoder(s.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(summary)
+	}
+	if err := summary.Text(s.stdout); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(s.stdout, "\nReport: %s\n", s.dir.File("report.csv"))
+	return err
+}
+
+// render writes the reports of a run from its record.
+func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
+	summary := &report.Summary{DryRun: r.DryRun, RunDirectory: dir.Path, StartedAt: r.CreatedAt, FinishedAt: r.CreatedAt}
+	pending := batch.Interrupted
+	for i, session := range history.Sessions {
+		if i == 0 {
+			summary.StartedAt = session.StartedAt
+		}
+		summary.FinishedAt = session.LastSeenAt
+		summary.ElapsedSeconds += session.LastSeenAt.Sub(session.StartedAt).Seconds()
+		summary.ExitCode, summary.StoppedBecause = session.ExitCode, session.Stopped
+		if pending = batch.Interrupted; session.ExitCode == exitStopped || session.ExitCode == exitFailed {
+			pending = batch.Stopped
+		}
+	}
+	if e, ok := errors.AsType[*exit](stopped); ok {
+		summary.ExitCode, summary.StoppedBecause = e.code, e.Error()
+	}
+	results := history.Results(pending)
+	if r.DryRun {
+		results = forecast(results)
+	}
+	err := dir.Write("report.csv", func(csv *os.File) error {
+		return dir.Write("report.jsonl", func(jsonl *os.File) error {
+			writers := []report.Writer{report.NewCSV(csv), report.NewJSONL(jsonl), summary}
+			for result, err := range results {
+				if err != nil {
+					return err
+				}
+				for _, w := range writers {
+					if err := w.Write(result); err != nil {
+						return err
+					}
+				}
+			}
+			var errs []error
+			for _, w := range writers {
+				errs = append(errs, w.Close())
+			}
+			return errors.Join(errs...)
+		})
+	})
+	if err != nil {
+		return *summary, err
+	}
+	if summary.ExitCode == exitDone && !summary.Well() {
+		summary.ExitCode = exitSomeFailed
+	}
+	return *summary, dir.WriteJSON("summary.json", summary)
+}
+
+// forecast is what a dry run says of users that nothing stands against.
+func forecast(results iter.Seq2[batch.Result, error]) iter.Seq2[batch.Result, error] {
+	return func(yield func(batch.Result, error) bool) {
+		for r, err := range results {
+			if r.Outcome == batch.NotAttempted {
+				r.Outcome, r.Reason = batch.WouldReset, ""
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// counted lists reasons with their counts.
+func counted(reasons map[batch.Reason]int64) string {
+	var list []string
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		list = append(list, fmt.Sprintf("%d %s", reasons[reason], reason))
+	}
+	return strings.Join(list, ", ")
+}
+
+// quotePath makes a path safe to paste into a shell.
+func quotePath(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:+,@%", r)
+	}) {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/urfave/cli/v2"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/userpool"
+)
+
+// The exit codes of the AWS CLI, version 2.
+const (
+	exitAWSUsage   = 252
+	exitAWSService = 254
+)
+
+func (c *command) singleCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "admin-reset-user-password",
+		Usage:     "reset one user, as the AWS CLI command of this name does",
+		UsageText: "cognito-reset admin-reset-user-password --user-pool-id ID --username NAME",
+		Description: "Prints nothing on success. Makes one call and does not retry. Exit codes are those\n" +
+			"of the AWS CLI: 252 for wrong usage, 254 for an error of the service.",
+		Flags: append([]cli.Flag{
+			stringFlag("", "user-pool-id", "", "`ID` of the user pool"),
+			stringFlag("", "username", "", "`NAME` of the user"),
+			&cli.StringSliceFlag{Name: "client-metadata", Usage: "`KEY=VALUE` for the pool's triggers (repeatable)", EnvVars: env("client-metadata")},
+			stringFlag("", "cli-input-json", "", "take what flags do not give from `JSON`, or from file://PATH"),
+			stringFlag("", "generate-cli-skeleton", "", "print the input as JSON and send nothing; with `output`, check the input and print a sample answer"),
+		}, awsFlags()...),
+		Action: c.single,
+	}
+}
+
+// singleInput is the document that --cli-input-json takes.
+type singleInput struct {
+	UserPoolId     string            `json:"UserPoolId"`
+	Username       string            `json:"Username"`
+	ClientMetadata map[string]string `json:"ClientMetadata"`
+}
+
+const inputSkeleton = `{
+    "UserPoolId": "",
+    "Username": "",
+    "ClientMetadata": {
+        "KeyName": ""
+    }
+}
+`
+
+func (c *command) single(ctx *cli.Context) error {
+	usage := func(format string, args ...any) error {
+		return &exit{exitAWSUsage, fmt.Errorf("\naws: [ERROR]: "+format, args...)}
+	}
+	if ctx.Args().Present() {
+		return usage("Unknown options: %s", strings.Join(ctx.Args().Slice(), ", "))
+	}
+	skeleton := ctx.String("generate-cli-skeleton")
+	switch skeleton {
+	case "", "output":
+	case "input":
+		_, err := fmt.Fprint(c.stdout, inputSkeleton)
+		return err
+	default:
+		return usage("argument --generate-cli-skeleton: Invalid choice: '%s' (choose from input, output)", skeleton)
+	}
+	var in singleInput
+	if err := readSingleInput(ctx.String("cli-input-json"), &in); err != nil {
+		return usage("%w", err)
+	}
+	if ctx.IsSet("user-pool-id") {
+		in.UserPoolId = ctx.String("user-pool-id")
+	}
+	if ctx.IsSet("username") {
+		in.Username = ctx.String("username")
+	}
+	if pairs := ctx.StringSlice("client-metadata"); len(pairs) > 0 {
+		metadata, err := keyValues("client-metadata", pairs)
+		if err != nil {
+			return usage("%w", err)
+		}
+		in.ClientMetadata = metadata
+	}
+	var missing []string
+	if in.UserPoolId == "" {
+		missing = append(missing, "--user-pool-id")
+	}
+	if in.Username == "" {
+		missing = append(missing, "--username")
+	}
+	if len(missing) > 0 {
+		return usage("the following arguments are required: %s", strings.Join(missing, ", "))
+	}
+	if skeleton == "output" {
+		_, err := fmt.Fprintln(c.stdout, "{}")
+		return err
+	}
+
+	pool, err := userpool.Open(ctx.Context, userpool.Options{
+		PoolID: in.UserPoolId, Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url"),
+	})
+	if err != nil {
+		return &exit{exitAWSService, err}
+	}
+	_, err = pool.Do(ctx.Context, batch.Entry{Username: in.Username, ClientMetadata: in.ClientMetadata})
+	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Code != "" {
+		return &exit{exitAWSService, fmt.Errorf("\nAn error occurred (%s) when calling the AdminResetUserPassword operation: %s", answer.Code, answer.Message)}
+	} else if err != nil {
+		return &exit{exitAWSService, fmt.Errorf("\naws: [ERROR]: %w", err)}
+	}
+	return nil
+}
+
+// readSingleInput reads a document, or the file that it names.
+func readSingleInput(text string, in *singleInput) error {
+	if text == "" {
+		return nil
+	}
+	if path, ok := strings.CutPrefix(text, "file://"); ok {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("Error parsing parameter 'cli-input-json': Unable to load paramfile %s: %w", text, err)
+		}
+		text = string(content)
+	}
+	if err := json.Unmarshal([]byte(text), in, json.RejectUnknownMembers(true)); err != nil {
+		if unknown, ok := errors.AsType[*json.SemanticError](err); ok && errors.Is(err, json.ErrUnknownName) {
+			return fmt.Errorf("Parameter validation failed: Unknown parameter in input: %q, must be one of: UserPoolId, Username, ClientMetadata",
+				strings.TrimPrefix(string(unknown.JSONPointer), "/"))
+		}
+		return fmt.Errorf("Error parsing parameter 'cli-input-json': Invalid JSON received: %w", err)
+	}
+	return nil
+}

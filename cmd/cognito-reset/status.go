@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/report"
+)
+
+func (c *command) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "status",
+		Usage:       "tell how a run stands, while it runs or after",
+		ArgsUsage:   "DIR",
+		UsageText:   "cognito-reset status cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
+		Description: "Reads and checks the whole journal; changes nothing and calls nothing.",
+		Flags:       []cli.Flag{boolFlag(groupOutput, "json", "print JSON")},
+		Action:      c.status,
+	}
+}
+
+// A standing is what status prints.
+type standing struct {
+	State          string                  `json:"state"` // running, finished, stopped or crashed
+	Why            string                  `json:"why"`   // of stopped and crashed; of running, what it waits for
+	UserPoolID     string                  `json:"user_pool_id"`
+	Rows           int64                   `json:"rows"`
+	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`
+	Reasons        map[batch.Reason]int64  `json:"reasons"`
+	Users          int64                   `json:"users"`    // to work on
+	Left           int64                   `json:"left"`     // of them
+	InDoubt        int64                   `json:"in_doubt"` // promised, not settled: in flight, or lost with a crash
+	UsersPerSecond float64                 `json:"users_per_second"`
+	ETASeconds     float64                 `json:"eta_seconds"` // 0 unless running
+	StartedAt      time.Time               `json:"started_at"`
+	LastSeenAt     time.Time               `json:"last_seen_at"`
+}
+
+func (c *command) status(ctx *cli.Context) error {
+	path, err := oneDirectory(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := journal.View(path)
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	var r request
+	if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
+		return &exit{exitUsage, err}
+	}
+	st, err := stand(dir, r)
+	if err != nil {
+		return err
+	}
+	if ctx.Bool("json") {
+		enc := json.NewEncoder(c.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(st)
+	}
+	return c.printStanding(st, path)
+}
+
+func stand(dir *journal.Dir, r request) (standing, error) {
+	held := dir.Held() // before the journal is read, so that a run ending now is not taken for a crash
+	history, err := dir.Replay()
+	if err != nil {
+		return standing{}, err
+	}
+	sum := new(report.Summary)
+	results := history.Results(batch.Interrupted)
+	if r.DryRun {
+		results = forecast(results)
+	}
+	for result, err := range results {
+		if err != nil {
+			return standing{}, err
+		}
+		sum.Write(result)
+	}
+	st := standing{
+		UserPoolID: r.UserPoolID, Rows: sum.Rows, Outcomes: sum.Outcomes, Reasons: sum.Reasons,
+		Users: r.Roster.Users, StartedAt: r.CreatedAt, LastSeenAt: r.CreatedAt,
+	}
+	st.Left, st.InDoubt = history.Open()
+	if n := len(history.Sessions); n > 0 {
+		last := history.Sessions[n-1]
+		st.StartedAt, st.LastSeenAt = history.Sessions[0].StartedAt, last.LastSeenAt
+		if seconds := last.LastSeenAt.Sub(last.StartedAt).Seconds(); seconds > 0 {
+			st.UsersPerSecond = float64(last.Settled) / seconds
+		}
+		st.Why = last.Stopped
+	}
+	switch {
+	case r.DryRun:
+		st.State, st.Left = "finished", 0
+	case held:
+		st.State, st.Why = "running", waiting(r)
+		if st.UsersPerSecond > 0 {
+			st.ETASeconds = float64(st.Left) / st.UsersPerSecond
+		}
+	case st.Left == 0:
+		st.State, st.Why = "finished", ""
+	case st.Why != "":
+		st.State = "stopped"
+	default:
+		st.State, st.Why = "crashed", "the process ended without a word"
+	}
+	return st, nil
+}
+
+// waiting says what keeps a run from going faster.
+func waiting(r request) string {
+	if r.Rate == 0 {
+		return "for answers: there is no limit"
+	}
+	return fmt.Sprintf("for its rate, %g calls a second", r.Rate)
+}
+
+func (c *command) printStanding(st standing, path string) error {
+	text := fmt.Sprintf("%s: %s\n", path, st.State)
+	if st.Why != "" {
+		text += fmt.Sprintf("Why    %s\n", st.Why)
+	}
+	text += fmt.Sprintf("Pool   %s\n", st.UserPoolID)
+	for _, o := range batch.Outcomes {
+		if n := st.Outcomes[o]; n > 0 {
+			text += fmt.Sprintf("%8d  %s\n", n, o)
+		}
+	}
+	text += fmt.Sprintf("%8d  rows\n", st.Rows)
+	if st.UsersPerSecond > 0 {
+		text += fmt.Sprintf("Rate   %.1f users/s in the last session\n", st.UsersPerSecond)
+	}
+	switch {
+	case st.State == "running" && st.ETASeconds > 0:
+		text += fmt.Sprintf("Left   %d users, %d of them in flight, about %v\n", st.Left, st.InDoubt, time.Duration(st.ETASeconds)*time.Second)
+	case st.Left > 0 && st.State != "running":
+		text += fmt.Sprintf("Left   %d users, %d of them in doubt: cognito-reset resume %s\n", st.Left, st.InDoubt, quotePath(path))
+	}
+	_, err := fmt.Fprint(c.stdout, text)
+	return err
+}
+
+func (c *command) reportCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "report",
+		Usage:       "write the reports of a run again, from its journal",
+		ArgsUsage:   "DIR",
+		UsageText:   "cognito-reset report cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
+		Description: "Works for a run that crashed, too. The exit code is that of the run.",
+		Flags:       []cli.Flag{boolFlag(groupOutput, "json", "print the summary as JSON")},
+		Action:      c.report,
+	}
+}
+
+func (c *command) report(ctx *cli.Context) error {
+	path, err := oneDirectory(ctx)
+	if err != nil {
+		return err
+	}
+	s := &session{command: c, json: ctx.Bool("json")}
+	if s.dir, err = journal.View(path); err != nil {
+		return &exit{exitUsage, err}
+	}
+	if err := s.dir.ReadJSON(journal.RunFile, &s.request); err != nil {
+		return &exit{exitUsage, err}
+	}
+	return s.finish(nil)
+}
