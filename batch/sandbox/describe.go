@@ -1,0 +1,130 @@
+package sandbox
+
+import (
+	"strings"
+	"time"
+)
+
+// account is whose the pool is; the number is AWS's own example.
+const account = "123456789012"
+
+// arn is the pool's ARN. Its Region is what stands before the pool id's "_".
+func (p *Pool) arn() string {
+	region, _, _ := strings.Cut(p.cfg.PoolID, "_")
+	return "arn:aws:cognito-idp:" + region + ":" + account + ":userpool/" + p.cfg.PoolID
+}
+
+type poolRequest struct {
+	PoolID string `json:"UserPoolId"`
+}
+
+type recoveryOption struct {
+	Name     string
+	Priority int
+}
+
+type passwordPolicy struct {
+	MinimumLength                                    int
+	RequireLowercase, RequireNumbers, RequireSymbols bool
+	RequireUppercase                                 bool
+	TemporaryPasswordValidityDays                    int
+}
+
+// poolDescription is what DescribeUserPool tells, as far as the sandbox has it.
+type poolDescription struct {
+	ID                     string `json:"Id"`
+	Name                   string
+	Status                 string
+	ARN                    string `json:"Arn"`
+	EstimatedNumberOfUsers int
+	CreationDate           seconds
+	LastModifiedDate       seconds
+	MfaConfiguration       string
+	DeletionProtection     string
+	UserPoolTier           string
+	AliasAttributes        []string `json:",omitempty"`
+	AutoVerifiedAttributes []string
+	LambdaConfig           struct{}
+	UserPoolTags           struct{}
+	Policies               struct {
+		PasswordPolicy passwordPolicy
+	}
+	UsernameConfiguration struct {
+		CaseSensitive bool
+	}
+	AccountRecoverySetting struct {
+		RecoveryMechanisms []recoveryOption
+	}
+	EmailConfiguration struct {
+		EmailSendingAccount string
+		SourceArn           string `json:",omitempty"`
+	}
+	AdminCreateUserConfig struct {
+		AllowAdminCreateUserOnly  bool
+		UnusedAccountValidityDays int
+	}
+}
+
+func (p *Pool) describeUserPool(in *poolRequest, _ time.Time) (any, *apiError) {
+	if err := p.checkPool(in.PoolID); err != nil {
+		return nil, err
+	}
+	d := poolDescription{
+		ID:                     p.cfg.PoolID,
+		Name:                   p.cfg.PoolName,
+		Status:                 "Enabled",
+		ARN:                    p.arn(),
+		EstimatedNumberOfUsers: len(p.users),
+		CreationDate:           seconds(p.started),
+		LastModifiedDate:       seconds(p.started),
+		MfaConfiguration:       "OFF",
+		DeletionProtection:     "ACTIVE",
+		UserPoolTier:           "ESSENTIALS",
+		AliasAttributes:        p.cfg.Aliases,
+		AutoVerifiedAttributes: []string{"email"},
+	}
+	d.Policies.PasswordPolicy = passwordPolicy{
+		MinimumLength: minimumPassword, RequireLowercase: true, RequireNumbers: true,
+		RequireSymbols: true, RequireUppercase: true, TemporaryPasswordValidityDays: 7,
+	}
+	d.UsernameConfiguration.CaseSensitive = !p.cfg.CaseInsensitive
+	d.AccountRecoverySetting.RecoveryMechanisms = []recoveryOption{{"verified_email", 1}, {"verified_phone_number", 2}}
+	if p.cfg.AdminOnlyRecovery {
+		d.AccountRecoverySetting.RecoveryMechanisms = []recoveryOption{{"admin_only", 1}}
+	}
+	d.EmailConfiguration.EmailSendingAccount = "COGNITO_DEFAULT"
+	if p.cfg.DailyMessages == 0 {
+		region, _, _ := strings.Cut(p.cfg.PoolID, "_")
+		d.EmailConfiguration.EmailSendingAccount = "DEVELOPER"
+		d.EmailConfiguration.SourceArn = "arn:aws:ses:" + region + ":" + account + ":identity/example.com"
+	}
+	d.AdminCreateUserConfig.UnusedAccountValidityDays = 7
+	return struct{ UserPool poolDescription }{d}, nil
+}
+
+type listPoolsRequest struct {
+	MaxResults int
+	NextToken  string
+}
+
+type listedPool struct {
+	ID               string `json:"Id"`
+	Name             string
+	LambdaConfig     struct{}
+	CreationDate     seconds
+	LastModifiedDate seconds
+}
+
+// listUserPools lists the one pool there is.
+func (p *Pool) listUserPools(in *listPoolsRequest, _ time.Time) (any, *apiError) {
+	switch {
+	case in.MaxResults < 1:
+		return nil, invalidNumber("maxResults", in.MaxResults, "greater than or equal to 1")
+	case in.MaxResults > 60:
+		return nil, invalidNumber("maxResults", in.MaxResults, "less than or equal to 60")
+	case in.NextToken != "":
+		return nil, refuse("InvalidParameterException", "Invalid pagination token")
+	}
+	pool := listedPool{ID: p.cfg.PoolID, Name: p.cfg.PoolName, CreationDate: seconds(p.started), LastModifiedDate: seconds(p.started)}
+	return struct{ UserPools []listedPool }{[]listedPool{pool}}, nil
+}

@@ -1,0 +1,106 @@
+package sandbox
+
+import "time"
+
+// A Category is a set of operations that share one quota of calls a second,
+// per account and Region.
+type Category string
+
+// The categories that the sandbox's operations belong to, as the developer
+// guide's quota table names them.
+const (
+	UserAccountRecovery Category = "UserAccountRecovery"
+	UserUpdate          Category = "UserUpdate"
+	UserRead            Category = "UserRead"
+	UserList            Category = "UserList"
+	UserCreation        Category = "UserCreation"
+	UserPoolRead        Category = "UserPoolRead"
+
+	// UserAuthentication holds the sign-ins. No mass reset touches it, so
+	// DefaultQuotas leaves it unlimited.
+	UserAuthentication Category = "UserAuthentication"
+)
+
+// DefaultQuotas is what an account has, in calls a second, unless Amazon
+// raised it: UserAccountRecovery 30, UserUpdate 25, UserRead 120, UserList 30,
+// UserCreation 50, UserPoolRead 15 (developer guide, "Quotas in Amazon
+// Cognito"). The map is the caller's to change.
+func DefaultQuotas() map[Category]float64 {
+	return map[Category]float64{
+		UserAccountRecovery: 30,
+		UserUpdate:          25,
+		UserRead:            120,
+		UserList:            30,
+		UserCreation:        50,
+		UserPoolRead:        15,
+	}
+}
+
+// A limiter measures the calls of one category, and refuses those over its
+// quota. Times are since the pool was made.
+type limiter struct {
+	rate     float64 // calls a second; 0 is unlimited
+	sliding  bool
+	tokens   float64
+	filled   time.Duration
+	admitted window
+
+	arrived window
+	peak    int
+}
+
+// limiter is the one of category c.
+func (p *Pool) limiter(c Category) *limiter {
+	l := p.limits[c]
+	if l == nil {
+		rate := max(0, p.cfg.Quotas[c])
+		l = &limiter{rate: rate, sliding: p.cfg.SlidingSecond, tokens: max(1, rate)}
+		p.limits[c] = l
+	}
+	return l
+}
+
+// arrive takes in a call at now, and says whether it is within the quota.
+func (l *limiter) arrive(now time.Duration) bool {
+	l.arrived.push(now)
+	l.peak = max(l.peak, l.arrived.count(now))
+	switch {
+	case l.rate == 0:
+		return true
+	case l.sliding:
+		if float64(l.admitted.count(now)) > max(0, l.rate-1) {
+			return false
+		}
+		l.admitted.push(now)
+		return true
+	}
+	l.tokens = min(max(1, l.rate), l.tokens+(now-l.filled).Seconds()*l.rate)
+	l.filled = now
+	// A caller who keeps exactly to the rate must not fail by a rounding.
+	if l.tokens < 1-1e-9 {
+		return false
+	}
+	l.tokens--
+	return true
+}
+
+// A window holds the times of the last second.
+type window struct {
+	times []time.Duration // rising
+	gone  int             // how many of the first are too old
+}
+
+func (w *window) push(now time.Duration) { w.times = append(w.times, now) }
+
+// count is how many times lie within the second that ends at now. A time
+// exactly one second ago does not: ten calls a second are one every 100 ms.
+func (w *window) count(now time.Duration) int {
+	for w.gone < len(w.times) && w.times[w.gone] <= now-time.Second {
+		w.gone++
+	}
+	if w.gone > 64 && w.gone > len(w.times)/2 {
+		w.times = w.times[:copy(w.times, w.times[w.gone:])]
+		w.gone = 0
+	}
+	return len(w.times) - w.gone
+}
