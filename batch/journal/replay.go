@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"iter"
@@ -57,26 +58,30 @@ type state uint8
 
 const (
 	untouched state = iota
+	uncalled        // the roster says that this row needs no call
 	promised        // and not settled: a doubt
 	final
 	open // settled, but to be attempted again
 )
 
 // Replay reads roster and journal, checking every line of the journal. It
-// takes about 40 bytes a user beside the usernames.
+// takes 24 bytes a row, and half of the roster's size besides if the roster was
+// changed since.
 func (d *Dir) Replay() (*History, error) {
 	h := &History{dir: d, chain: newChain()}
+	rows := newRowFinder(d)
 	for e, err := range d.Entries() {
 		if err != nil {
 			return nil, err
 		}
-		if e.Outcome == "" {
-			if _, added := h.users.Add(e.Username); !added {
-				return nil, fmt.Errorf("%s: row %d names a user twice", d.File(RosterFile), e.Row)
-			}
+		rows.add(e)
+	}
+	h.marks = make([]mark, len(rows.hashes))
+	for i, hash := range rows.hashes {
+		if hash == 0 {
+			h.marks[i].state = uncalled
 		}
 	}
-	h.marks = make([]mark, h.users.Len())
 
 	f, err := os.Open(d.File(JournalFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,7 +95,7 @@ func (d *Dir) Replay() (*History, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := h.apply(rec, strangers); err != nil {
+		if err := h.apply(rec, rows, strangers); err != nil {
 			return nil, err
 		}
 	}
@@ -100,7 +105,7 @@ func (d *Dir) Replay() (*History, error) {
 	return h, err
 }
 
-func (h *History) apply(rec record, strangers map[string]struct{}) error {
+func (h *History) apply(rec record, rows *rowFinder, strangers map[string]struct{}) error {
 	if rec.Event == eventSession {
 		h.Sessions = append(h.Sessions, Session{
 			Version: rec.Version, Host: rec.Host, PID: rec.PID, StartedAt: rec.At, LastSeenAt: rec.At,
@@ -131,12 +136,62 @@ func (h *History) apply(rec record, strangers map[string]struct{}) error {
 	default:
 		return nil // of a later format, and not about a user's fate
 	}
-	if id, ok := h.users.Find(rec.Username); ok {
-		h.marks[id] = m
-	} else {
+	switch row, ok, err := rows.find(rec.Row, rec.Username); {
+	case err != nil:
+		return err
+	case ok:
+		h.marks[row-1] = m
+	default:
 		strangers[rec.Username] = struct{}{}
 	}
 	return nil
+}
+
+// A rowFinder finds a user's row by username. A journal line names the row that
+// the user had when it was written, which is the row still unless the roster
+// was changed; so that is tried first, against a hash, and usernames are held
+// in memory only if it fails.
+type rowFinder struct {
+	dir    *Dir
+	seed   maphash.Seed
+	hashes []uint64 // of the username, by row from 0; 0 for a row without a call
+	users  *names.Set
+	rows   []int64 // by number of the user
+}
+
+func newRowFinder(d *Dir) *rowFinder { return &rowFinder{dir: d, seed: maphash.MakeSeed()} }
+
+func (f *rowFinder) hash(username string) uint64 { return maphash.String(f.seed, username) | 1 }
+
+func (f *rowFinder) add(e batch.Entry) {
+	hash := uint64(0)
+	if e.Outcome == "" {
+		hash = f.hash(e.Username)
+	}
+	f.hashes = append(f.hashes, hash)
+}
+
+func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err error) {
+	if row >= 1 && row <= int64(len(f.hashes)) && f.hashes[row-1] == f.hash(username) {
+		return row, true, nil
+	}
+	if f.users == nil {
+		f.users = new(names.Set)
+		for e, err := range f.dir.Entries() {
+			if err != nil {
+				return 0, false, err
+			}
+			if e.Outcome == "" {
+				f.users.Add(e.Username)
+				f.rows = append(f.rows, e.Row)
+			}
+		}
+	}
+	id, ok := f.users.Find(username)
+	if !ok {
+		return 0, false, nil
+	}
+	return f.rows[id], true, nil
 }
 
 // Open tells how many users a resume would work on: those never called, those
@@ -219,16 +274,12 @@ func (h *History) each() iter.Seq2[told, error] {
 			return
 		}
 		defer f.Close() // of no file: an error nobody needs
-		id := 0
 		for e, err := range h.dir.Entries() {
 			row := told{Entry: e, journal: f}
-			if err == nil && e.Outcome == "" {
-				if id == len(h.marks) {
-					err = fmt.Errorf("%s grew while it was read", h.dir.File(RosterFile))
-				} else {
-					row.mark = h.marks[id]
-					id++
-				}
+			if err == nil && e.Row > int64(len(h.marks)) {
+				err = fmt.Errorf("%s grew while it was read", h.dir.File(RosterFile))
+			} else if err == nil {
+				row.mark = h.marks[e.Row-1]
 			}
 			if !yield(row, err) || err != nil {
 				return
@@ -239,7 +290,7 @@ func (h *History) each() iter.Seq2[told, error] {
 
 // last reads the last line about the row's user; a zero line if there is none.
 func (t told) last() (l line, err error) {
-	if t.state == untouched {
+	if t.state == untouched || t.state == uncalled {
 		return line{}, nil
 	}
 	raw := make([]byte, t.size)

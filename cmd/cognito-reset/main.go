@@ -19,6 +19,7 @@ import (
 )
 
 func main() {
+	debug.SetGCPercent(usualGC)
 	ctx, stop := stoppable(context.Background())
 	code := Main(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
 	stop()

@@ -95,9 +95,13 @@ func (s *session) disconnect() {
 	}
 }
 
-// callGC is the garbage collector's percentage while calls are made: the heap
-// is small then, and garbage is most of what a call costs.
-const callGC = 400
+// The garbage collector's percentages. While calls are made the heap is small
+// and garbage is most of what a call costs; otherwise, with all usernames in
+// memory, the heap is what a small machine lacks.
+const (
+	callGC  = 400
+	usualGC = 50
+)
 
 // work resets those who remain, and ends the session.
 func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error {
@@ -115,7 +119,7 @@ func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error
 	if r.Rate > 0 {
 		o.Pace = pace.NewSteady(r.Rate)
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(callGC))
+	debug.SetGCPercent(callGC)
 	bar := s.showProgress(o.Tally, users)
 	_, stopped := batch.Run(ctx, remaining, s.pool, o)
 	bar.end(stopped == nil)
@@ -131,7 +135,7 @@ func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error
 	if err := errors.Join(j.End(code, because), j.Close()); err != nil && stopped == nil {
 		stopped = s.stopError(&batch.JournalError{Err: err})
 	}
-	debug.SetGCPercent(100)
+	debug.SetGCPercent(usualGC)
 	return s.finish(stopped)
 }
 
