@@ -164,7 +164,11 @@ func (d *Dir) Write(name string, fill func(*os.File) error) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	if err := errors.Join(fill(f), f.Sync(), f.Close()); err != nil {
+	if err := fill(f); err != nil {
+		f.Close()
+		return err // in words of its own, perhaps about something else
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("%s: %w", d.File(name), err)
 	}
 	if err := os.Rename(f.Name(), d.File(name)); err != nil {

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"cognito-reset/batch/sandbox"
+)
+
+// Every command that the README shows works as it says, in the order in which
+// it is shown, in a folder that holds nothing but the examples and a list of
+// users.
+func TestEveryCommandOfTheREADME(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	pool := sandbox.New(sandbox.Config{PoolID: "eu-west-1_AbCdEfGhI"})
+	unreachable := sandbox.NewUser("bob")
+	unreachable.EmailVerified = false
+	pool.Add(sandbox.NewUser("alice"), unreachable)
+	server := httptest.NewServer(pool)
+	defer server.Close()
+
+	dir := t.TempDir()
+	bin := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Skipf("the go command, to build the tool with, is not here: %v %s", err, out)
+	}
+	if err := errors.Join(
+		os.Symlink(filepath.Join(root, "examples"), filepath.Join(dir, "examples")),
+		os.WriteFile(filepath.Join(dir, "users.csv"), []byte("username\nalice\nbob\n"), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+
+	var commands int
+	for i, block := range strings.Split(string(readme), "```sh\n") {
+		if i == 0 {
+			continue
+		}
+		block, _, _ = strings.Cut(block, "```")
+		for line := range strings.Lines(block) {
+			command, note, _ := strings.Cut(strings.TrimSpace(line), " # ")
+			words := strings.Fields(strings.Replace(command, ":9229", ":0", 1)) // whatever port is free
+			var env []string
+			switch {
+			case strings.HasPrefix(command, "go run ./cmd/cognito-reset "):
+				words = append([]string{"cognito-reset"}, words[3:]...)
+			case command == "go test ./...", command == "go build ./cmd/cognito-reset":
+				commands++
+				continue // this very test, and what it began with
+			default:
+				env = append(env, "COGNITO_RESET_ENDPOINT_URL="+server.URL)
+			}
+			commands++
+			cmd := exec.Command(filepath.Join(bin, words[0]), words[1:]...)
+			cmd.Dir = dir
+			cmd.Env = append(append(os.Environ(), env...), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+				"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+			var output strings.Builder
+			cmd.Stderr = &output
+			stdout, err := cmd.StdoutPipe()
+			if err == nil {
+				err = cmd.Start()
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", command, err)
+			}
+			lines := bufio.NewScanner(stdout)
+			for lines.Scan() {
+				output.WriteString(lines.Text() + "\n")
+				if note == "until Ctrl-C" {
+					cmd.Process.Signal(os.Interrupt)
+				}
+			}
+			want := 0
+			if code, ok := strings.CutPrefix(note, "exit "); ok {
+				want, _ = strconv.Atoi(code)
+			}
+			if cmd.Wait(); cmd.ProcessState.ExitCode() != want {
+				t.Errorf("%s ended with %v, not %d:\n%s", command, cmd.ProcessState, want, output.String())
+			}
+		}
+	}
+	if commands < 8 {
+		t.Errorf("only %d commands were found in the README", commands)
+	}
+	if n := pool.Resets("alice"); n != 2 {
+		t.Errorf("alice was reset %d times, not once by run and once by admin-reset-user-password", n)
+	}
+}
