@@ -229,18 +229,8 @@ func (c *csvFile) read() (fields []string, ok bool, err error) {
 		return strings.Split(string(c.record), string(c.Delimiter)), true, nil
 	}
 	var more [][]byte // the lines after the first, in case they must be read again
-	for {
-		fields, err := c.parse()
-		if err == nil {
-			whole := len(more) == 0 || len(fields) == c.fields && !strings.ContainsAny(fields[c.column], "\r\n")
-			if whole {
-				return fields, true, nil
-			}
-			break
-		}
-		if !open(err) || len(c.record) > maxLine {
-			break
-		}
+	open := c.leavesOpen(c.record, false)
+	for open && len(c.record) <= maxLine {
 		line, err := c.physical()
 		if errors.Is(err, io.EOF) {
 			break
@@ -249,9 +239,34 @@ func (c *csvFile) read() (fields []string, ok bool, err error) {
 		}
 		more = append(more, slices.Clone(line))
 		c.record = append(append(c.record, '\n'), line...)
+		open = c.leavesOpen(line, true)
+	}
+	if fields, err := c.parse(); !open && err == nil &&
+		(len(more) == 0 || len(fields) == c.fields && !strings.ContainsAny(fields[c.column], "\r\n")) {
+		return fields, true, nil
 	}
 	c.queue = append(more, c.queue...)
 	return nil, false, nil
+}
+
+// leavesOpen tells whether a line ends within quotes, open being how it began.
+func (c *csvFile) leavesOpen(line []byte, open bool) bool {
+	comma, start := string(c.Delimiter), true
+	for i := 0; i < len(line); i++ {
+		quote := line[i] == '"'
+		switch {
+		case open && quote && i+1 < len(line) && line[i+1] == '"':
+			i++
+		case open && quote:
+			open = false
+		case !open && quote && start:
+			open = true
+		}
+		if start = !open && bytes.HasPrefix(line[i:], []byte(comma)); start {
+			i += len(comma) - 1
+		}
+	}
+	return open
 }
 
 // parse reads the record's bytes as one record.
@@ -272,13 +287,6 @@ func (c *csvFile) parse() ([]string, error) {
 		return nil, csv.ErrQuote
 	}
 	return fields, nil
-}
-
-// open tells that a record may go on in the next line: encoding/csv met its end
-// within quotes.
-func open(err error) bool {
-	parse, ok := errors.AsType[*csv.ParseError](err)
-	return ok && errors.Is(parse.Err, csv.ErrQuote)
 }
 
 // line1 begins a record with the next line that is not blank.

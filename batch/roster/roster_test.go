@@ -1,0 +1,283 @@
+package roster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"cognito-reset/batch"
+)
+
+// read returns what an input gives, in short: a username, or !reason.
+func read(t *testing.T, text string, o Options) (rows []string, err error) {
+	t.Helper()
+	if o.Name == "" {
+		o.Name = "users"
+	}
+	r, err := Open(strings.NewReader(text), o)
+	if err != nil {
+		return nil, err
+	}
+	return short(t, r.Entries())
+}
+
+func short(t *testing.T, entries iter.Seq2[batch.Entry, error]) (rows []string, err error) {
+	t.Helper()
+	for e, err := range entries {
+		if err != nil {
+			return rows, err
+		}
+		if e.Row != int64(len(rows)+1) {
+			t.Errorf("row %d follows row %d", e.Row, len(rows))
+		}
+		if e.Outcome == "" {
+			rows = append(rows, e.Username)
+		} else {
+			rows = append(rows, "!"+string(e.Reason))
+		}
+		if e.Outcome == batch.Invalid && !strings.HasPrefix(e.Detail, "users:") {
+			t.Errorf("row %d does not name its place: %q", e.Row, e.Detail)
+		}
+	}
+	return rows, nil
+}
+
+var csvTests = []struct {
+	name, text string
+	options    Options
+	want       []string
+}{
+	{"the column is found by its name", "id,username,mail\n1,alice,a@x\n2,bob,b@x\n", Options{}, []string{"alice", "bob"}},
+	{"in any of its spellings", "Id;cognito:username\n1;alice\n", Options{}, []string{"alice"}},
+	{"with spaces and capitals", " User Name ,x\nalice,1\n", Options{}, []string{"alice"}},
+	{"or is the only one", "email\na@x\nb@x\n", Options{}, []string{"a@x", "b@x"}},
+	{"or is named", "name,mail\nA,a@x\n", Options{Column: "Mail"}, []string{"a@x"}},
+	{"the exact name wins", "mail,Mail\na,b\n", Options{Column: "Mail"}, []string{"b"}},
+	{"without a header every line is a row", "alice\nbob\n", Options{NoHeader: true}, []string{"alice", "bob"}},
+	{"and the column is a number", "1,alice\n2,bob\n", Options{NoHeader: true, Column: "2"}, []string{"alice", "bob"}},
+	{"tabs", "id\tusername\n1\talice\n", Options{}, []string{"alice"}},
+	{"pipes", "id|username\n1|alice\n", Options{}, []string{"alice"}},
+	{"any delimiter", "id^username\n1^alice\n", Options{Delimiter: '^'}, []string{"alice"}},
+	{"Excel's hint", "sep=;\nid;username\n1;alice\n", Options{}, []string{"alice"}},
+	{"BOM and CRLF", "\ufeffusername\r\nalice\r\nbob\r\n", Options{}, []string{"alice", "bob"}},
+	{"no line end at the end", "username\nalice", Options{}, []string{"alice"}},
+	{"quotes", "username,x\n\"al,ice\",\"say \"\"hi\"\"\"\n", Options{}, []string{"al,ice"}},
+	{"a quoted header", "\"id\",\"username\"\n1,alice\n", Options{}, []string{"alice"}},
+	{"a field of several lines", "username,note\nalice,\"one\ntwo\"\nbob,x\n", Options{}, []string{"alice", "bob"}},
+	{"blank lines are not rows", "username\n\nalice\n  \n\nbob\n\n", Options{}, []string{"alice", "bob"}},
+	{"white space around a username is cut", "username\n alice \n\u00a0bob\u200b\n", Options{}, []string{"alice", "bob"}},
+	{"an empty username is a row", "username,x\n,1\nbob,2\n", Options{}, []string{"!empty_username", "bob"}},
+	{"a line of delimiters alone is a row", "username,x\n,\nbob,2\n", Options{}, []string{"!empty_username", "bob"}},
+	{"128 characters are allowed, 129 not", "username\n" + strings.Repeat("ä", 128) + "\n" + strings.Repeat("a", 129) + "\n", Options{}, []string{strings.Repeat("ä", 128), "!username_too_long"}},
+	{"an inner space is not allowed", "username\nal ice\n", Options{}, []string{"!malformed_row"}},
+	{"nor is a control character", "username\nal\x01ice\n" + strings.Repeat("user\n", 50), Options{}, append([]string{"!malformed_row"}, slices.Repeat([]string{"user"}, 50)...)},
+	{"Latin-1 in the username is malformed", "username,x\nj\xf6rg,1\nbob,2\n", Options{}, []string{"!malformed_row", "bob"}},
+	{"elsewhere it does not matter", "username,x\nbob,j\xf6rg\n", Options{}, []string{"bob"}},
+	{"a field too many might have shifted the columns", "username,x\nalice,1,2\nbob,1\n", Options{}, []string{"!malformed_row", "bob"}},
+	{"so might a field too few", "x,username\nalice\n1,bob\n", Options{}, []string{"!malformed_row", "bob"}},
+	{"a stray quote costs its own line alone", "username,x\n\"alice,1\nbob,2\ncarol,3\n", Options{}, []string{"!malformed_row", "bob", "carol"}},
+	{"also if a later quote would close it", "username,x\n\"alice,1\nbob,2\ncarol,\"3\"\ndave,4\n", Options{}, []string{"!malformed_row", "bob", "carol", "dave"}},
+	{"also if it would swallow rows into the username", "username,x\n\"alice\nbob\",2\ncarol,3\n", Options{}, []string{"!malformed_row", "!malformed_row", "carol"}},
+	{"a quote within a field", "username,x\nal\"ice,1\nbob,2\n", Options{}, []string{"!malformed_row", "bob"}},
+}
+
+func TestCSV(t *testing.T) {
+	for _, test := range csvTests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := read(t, test.text, test.options)
+			if err != nil || !slices.Equal(got, test.want) {
+				t.Errorf("%q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+var jsonlTests = []struct {
+	name, text string
+	options    Options
+	want       []string
+}{
+	{"strings", "\"alice\"\n\"bob\"\n", Options{}, []string{"alice", "bob"}},
+	{"objects", `{"username":"alice"}` + "\n" + `{"Username":"bob","x":[1]}` + "\n", Options{}, []string{"alice", "bob"}},
+	{"the document of the AWS CLI", `{"UserPoolId":"p","Username":"alice","ClientMetadata":{"k":"v"}}`, Options{PoolID: "p"}, []string{"alice"}},
+	{"another pool's row", `{"UserPoolId":"q","Username":"alice"}` + "\n\"bob\"", Options{PoolID: "p"}, []string{"!wrong_pool", "bob"}},
+	{"another key", `{"mail":"a@x","username":"alice"}`, Options{Column: "mail"}, []string{"a@x"}},
+	{"two keys that agree", `{"username":"alice","Username":"alice"}`, Options{}, []string{"alice"}},
+	{"two keys that do not", `{"username":"alice","Username":"bob"}`, Options{}, []string{"!malformed_row"}},
+	{"the same key twice", `{"username":"alice","username":"bob"}`, Options{}, []string{"!malformed_row"}},
+	{"no key", `{"name":"alice"}` + "\n\"bob\"", Options{}, []string{"!empty_username", "bob"}},
+	{"an empty string", "\"\"\n\"bob\"", Options{Format: JSONL}, []string{"!empty_username", "bob"}},
+	{"a number is no username", "\"bob\"\n42\n" + `{"username":42}`, Options{}, []string{"bob", "!malformed_row", "!malformed_row"}},
+	{"a broken line", "\"bob\"\n{\"username\":\n\"carol\"", Options{}, []string{"bob", "!malformed_row", "carol"}},
+	{"two values on a line", "\"bob\"\n\"a\" \"b\"\n", Options{}, []string{"bob", "!malformed_row"}},
+	{"metadata that is none", `{"username":"alice","ClientMetadata":{"k":1}}`, Options{}, []string{"!malformed_row"}},
+	{"null is as if absent", `{"username":"alice","ClientMetadata":null,"UserPoolId":null}`, Options{PoolID: "p"}, []string{"alice"}},
+	{"blank lines are not rows", "\n\"alice\"\n\n\"bob\"\n\n", Options{}, []string{"alice", "bob"}},
+}
+
+func TestJSONL(t *testing.T) {
+	for _, test := range jsonlTests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := read(t, test.text, test.options)
+			if err != nil || !slices.Equal(got, test.want) {
+				t.Errorf("%q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestTheFormatIsFoundByNameOrContent(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		want       Format
+	}{
+		{"users.csv", "\"username\"\nalice\n", CSV},
+		{"users.jsonl", "\"username\"\n", JSONL},
+		{"users.json", "{\"username\":\"a\"}\n", JSONL},
+		{"stdin", "{\"username\":\"a\"}\n", JSONL},
+		{"stdin", "\"alice\"\n", JSONL},
+		{"stdin", "\"username\"\nalice\n", CSV},
+		{"stdin", "\"username\",\"x\"\nalice,1\n", CSV},
+		{"stdin", "username\nalice\n", CSV},
+	} {
+		r, err := Open(strings.NewReader(test.text), Options{Name: test.name})
+		if err != nil || r.Format != test.want {
+			t.Errorf("%s %q: %v, %v", test.name, test.text, r, err)
+		}
+	}
+}
+
+func TestInputThatCannotBeUsedIsRefusedWithAdvice(t *testing.T) {
+	for _, test := range []struct {
+		text    string
+		options Options
+		want    string // of the error
+	}{
+		{"", Options{}, "users: is empty"},
+		{" \n\n", Options{}, "users: is empty"},
+		{"username\n", Options{}, "has a header but no rows"},
+		{"a,b\n1,2\n", Options{}, `users:1: no column is called username; say which holds it with --username-column NAME. The columns are "a", "b"`},
+		{"a,b\n1,2\n", Options{Column: "c"}, `users:1: there is no column "c"; the columns are "a", "b"`},
+		{"username,Username\n1,2\n", Options{}, "more than one column"},
+		{"alice@example.com\nbob@example.com\n", Options{}, "--no-header"},
+		{"alice\nbob\n", Options{}, "--no-header"},
+		{"a,b\n1,2\n", Options{NoHeader: true}, "--username-column NUMBER"},
+		{"a,b\n1,2\n", Options{NoHeader: true, Column: "3"}, "no column 3"},
+		{"a,b\n1,2\n", Options{NoHeader: true, Column: "b"}, "number from 1 to 2"},
+		{"\xff\xfeu\x00s\x00", Options{}, "UTF-16"},
+		{"PK\x03\x04\x00\x00", Options{}, "not text"},
+		{"username\n" + strings.Repeat("x", 1<<20) + "\n", Options{}, "users:2: the line is longer than 64 KiB"},
+		{"[\"alice\"]\n", Options{}, "jq -c '.[]'"},
+		{"{\n\"username\":\"alice\"\n}\n", Options{}, "jq -c ."},
+		{"username\nalice\n", Options{Format: JSONL}, "--format csv"},
+		{"username\nalice\n", Options{Format: "xml"}, "auto, csv or jsonl"},
+		{"\"username\nalice\n", Options{Format: CSV}, "users:1: the first line is not CSV"},
+		{"username\ralice\rbob\r", Options{}, "CR alone"},
+	} {
+		_, err := read(t, test.text, test.options)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%.40q: %v; want %s", test.text, err, test.want)
+		}
+	}
+}
+
+func TestAReadErrorIsNeverAShorterList(t *testing.T) {
+	broken := errors.New("the disk is gone")
+	for _, text := range []string{"username\nalice\n", "\"alice\"\n\"bob\"\n"} {
+		r, err := Open(io.MultiReader(strings.NewReader(text+strings.Repeat(text[len(text)-6:], 20_000)), iotest.ErrReader(broken)), Options{Name: "users"})
+		if err == nil {
+			_, err = short(t, r.Entries())
+		}
+		if !errors.Is(err, broken) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestReadingCanEndEarly(t *testing.T) {
+	r, err := Open(strings.NewReader("username\nalice\nbob\n"), Options{Name: "users"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range Unique(r.Entries(), nil) {
+		break
+	}
+}
+
+func TestPlacesAreNamedWithLineAndColumn(t *testing.T) {
+	for text, want := range map[string]string{
+		"id,username\n1,alice\n\n22,al ice\n":          "users:4:4: ",
+		"id,username\n\"1\n2\",alice\n\"x\", al ice\n": "users:4:5: ",
+		"id,username\n\"1,alice\n":                     "users:2: ",
+		"{\"username\":\"a\"}\n{\"x\":1}\n":            "users:2: ",
+	} {
+		r, err := Open(strings.NewReader(text), Options{Name: "users"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last batch.Entry
+		for e, err := range r.Entries() {
+			if last = e; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !strings.HasPrefix(last.Detail, want) || strings.Contains(last.Detail, "ice") {
+			t.Errorf("%q: %q; want %s…, and no username", text, last.Detail, want)
+		}
+	}
+}
+
+func TestARowsOwnMetadataWins(t *testing.T) {
+	r, err := Open(strings.NewReader(`{"username":"alice","ClientMetadata":{"a":"row"}}`+"\n\"bob\"\n"),
+		Options{Name: "users", ClientMetadata: map[string]string{"a": "flag", "b": "flag"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []map[string]string{{"a": "row", "b": "flag"}, {"a": "flag", "b": "flag"}}
+	for e := range r.Entries() {
+		if !maps.Equal(e.ClientMetadata, want[e.Row-1]) {
+			t.Errorf("row %d: %v", e.Row, e.ClientMetadata)
+		}
+	}
+}
+
+func TestAUserIsTakenOnceAndTheOthersNameTheFirst(t *testing.T) {
+	r, err := Open(strings.NewReader("username\nalice\nAlice\nal ice\nalice\nal ice\nalice\n"), Options{Name: "users"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var details []string
+	rows, _ := short(t, func(yield func(batch.Entry, error) bool) {
+		for e, err := range Unique(r.Entries(), nil) {
+			if e.Reason == batch.Duplicate {
+				details = append(details, fmt.Sprint(e.Row, " ", e.Outcome, ": ", e.Detail))
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	})
+	if want := []string{"alice", "Alice", "!malformed_row", "!duplicate", "!malformed_row", "!duplicate"}; !slices.Equal(rows, want) {
+		t.Errorf("%q", rows)
+	}
+	if want := []string{"4 skipped: same username as row 1", "6 skipped: same username as row 1"}; !slices.Equal(details, want) {
+		t.Errorf("%q", details)
+	}
+}
+
+func TestAPoolThatIgnoresCaseHasFewerUsers(t *testing.T) {
+	r, err := Open(strings.NewReader("username\nalice\nAlice\n"), Options{Name: "users"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, _ := short(t, Unique(r.Entries(), strings.ToLower))
+	if want := []string{"alice", "!duplicate"}; !slices.Equal(rows, want) {
+		t.Errorf("%q", rows)
+	}
+}
