@@ -1,0 +1,136 @@
+package report
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cognito-reset/batch"
+)
+
+var start = time.Date(2026, 3, 1, 23, 30, 0, 0, time.FixedZone("", 3600))
+
+var results = []batch.Result{
+	{Row: 1, Username: "alice", Outcome: batch.Reset, Attempts: 2, Throttled: 1, RequestID: "r-1", StartedAt: start, FinishedAt: start.Add(1500 * time.Millisecond), SettledBy: batch.ByAnswer},
+	{Row: 2, Username: `=cmd|"x",` + "\n\x00é", Outcome: batch.Failed, Reason: batch.UserNotFound, Attempts: 1, ErrorCode: "UserNotFoundException", ErrorMessage: "User does not exist.", StartedAt: start, FinishedAt: start, SettledBy: batch.ByAnswer},
+	{Row: 3, Outcome: batch.Invalid, Reason: batch.EmptyUsername, ErrorMessage: "users.csv:4:1: the username is empty"},
+	{Row: 4, Username: "dave", Outcome: batch.NotAttempted, Reason: batch.Interrupted},
+}
+
+func write(t *testing.T, w Writer) {
+	t.Helper()
+	for _, r := range results {
+		if err := w.Write(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCSVHasTheColumnsOfTheContractAndExactCells(t *testing.T) {
+	var text strings.Builder
+	write(t, NewCSV(&text))
+	rows, err := csv.NewReader(strings.NewReader(text.String())).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]string{
+		{"row", "username", "outcome", "reason", "attempts", "error_code", "error_message", "request_id", "started_at", "finished_at", "duration_ms", "settled_by"},
+		{"1", "alice", "reset", "", "2", "", "", "r-1", "2026-03-01T22:30:00.000Z", "2026-03-01T22:30:01.500Z", "1500", "answer"},
+		{"2", results[1].Username, "failed", "user_not_found", "1", "UserNotFoundException", "User does not exist.", "", "2026-03-01T22:30:00.000Z", "2026-03-01T22:30:00.000Z", "0", "answer"},
+		{"3", "", "invalid", "empty_username", "0", "", "users.csv:4:1: the username is empty", "", "", "", "", ""},
+		{"4", "dave", "not_attempted", "interrupted", "0", "", "", "", "", "", "", ""},
+	}
+	for i := range want {
+		if !slices.Equal(rows[i], want[i]) {
+			t.Errorf("line %d: %q", i+1, rows[i])
+		}
+	}
+}
+
+func TestJSONLHasTheSameKeysInTheSameOrder(t *testing.T) {
+	var text strings.Builder
+	write(t, NewJSONL(&text))
+	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
+	if len(lines) != len(results) {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for i, line := range lines {
+		dec := json.NewDecoder(strings.NewReader(line))
+		dec.Token() // {
+		for _, key := range Columns {
+			if got, err := dec.Token(); got != key || err != nil {
+				t.Fatalf("line %d: key %v, want %s (%v)", i+1, got, key, err)
+			}
+			value, _ := dec.Token()
+			if key == "username" && value != results[i].Username {
+				t.Errorf("line %d: username %q", i+1, value)
+			}
+			if key == "started_at" && (value == nil) != results[i].StartedAt.IsZero() {
+				t.Errorf("line %d: started_at %v", i+1, value)
+			}
+		}
+	}
+}
+
+func TestSummaryAddsUp(t *testing.T) {
+	s := &Summary{ElapsedSeconds: 4}
+	write(t, s)
+	total := int64(0)
+	for _, o := range batch.Outcomes {
+		n, ok := s.Outcomes[o]
+		if total += n; !ok {
+			t.Errorf("%s is not counted", o)
+		}
+	}
+	if total != s.Rows || s.Rows != 4 || s.Calls != 3 || s.Throttled != 1 || s.UsersPerSecond != 0.5 || s.Well() {
+		t.Errorf("%+v", s)
+	}
+	var text strings.Builder
+	if err := s.Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1  reset", "1  failed", "1  invalid", "1  not_attempted", "4  rows", "3 calls in 4s, 0.5 users/s, 1 throttled"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+}
+
+func TestEveryReasonHasAdvice(t *testing.T) {
+	for _, r := range []batch.Reason{
+		batch.Duplicate, batch.EmptyUsername, batch.WrongPool, batch.UsernameTooLong, batch.MalformedRow, batch.UserNotFound,
+		batch.WrongState, batch.Disabled, batch.NoVerifiedContact, batch.LambdaRefused, batch.ServerError, batch.Network,
+		batch.MessageLimit, batch.AttemptLimit, batch.PoolNotFound, batch.Credentials, batch.AccessDenied,
+		batch.PoolConfiguration, batch.InvalidParameter, batch.Stopped, batch.Interrupted, batch.Other,
+	} {
+		if Advice(r) == "" {
+			t.Errorf("none for %s", r)
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("full") }
+
+func TestAFailedWriteIsNeverAWholeReport(t *testing.T) {
+	for name, w := range map[string]Writer{"csv": NewCSV(full{}), "jsonl": NewJSONL(full{})} {
+		var err error
+		for range 10_000 {
+			err = errors.Join(err, w.Write(results[0]))
+		}
+		if errors.Join(err, w.Close()) == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if (&Summary{}).Text(full{}) == nil {
+		t.Error("text: no error")
+	}
+}
