@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"cognito-reset/batch"
 )
@@ -103,15 +104,15 @@ func TestSummaryAddsUp(t *testing.T) {
 	}
 }
 
-func TestEveryReasonHasAdvice(t *testing.T) {
+func TestEveryReasonHasAdviceThatFitsItsLine(t *testing.T) {
 	for _, r := range []batch.Reason{
 		batch.Duplicate, batch.EmptyUsername, batch.WrongPool, batch.UsernameTooLong, batch.MalformedRow, batch.UserNotFound,
 		batch.WrongState, batch.Disabled, batch.NoVerifiedContact, batch.LambdaRefused, batch.ServerError, batch.Network,
 		batch.MessageLimit, batch.AttemptLimit, batch.PoolNotFound, batch.Credentials, batch.AccessDenied,
 		batch.PoolConfiguration, batch.InvalidParameter, batch.Stopped, batch.Interrupted, batch.Other,
 	} {
-		if Advice(r) == "" {
-			t.Errorf("none for %s", r)
+		if n := utf8.RuneCountInString(Advice(r)); n == 0 || n > 50 {
+			t.Errorf("%s: %d characters", r, n)
 		}
 	}
 }

@@ -76,30 +76,31 @@ var meanings = map[batch.Outcome]string{
 	batch.NotAttempted: "the run stopped before them",
 }
 
-// advice says what to do about a reason.
+// advice says what to do about a reason, in at most 50 characters: with a count
+// of 7 digits and the longest reason that is a line of 80.
 var advice = map[batch.Reason]string{
 	batch.Duplicate:         "named before; reset once",
-	batch.EmptyUsername:     "add the username to the row",
+	batch.EmptyUsername:     "add the username to these rows",
 	batch.WrongPool:         "run these against their own user pool",
 	batch.UsernameTooLong:   "no username has more than 128 characters",
-	batch.MalformedRow:      "mend these lines of the input; the report names them",
-	batch.UserNotFound:      "no such user here; a federated user needs the username with its provider's prefix",
-	batch.WrongState:        "OLD PASSWORD MAY WORK: temporary password, unconfirmed or federated",
-	batch.Disabled:          "OLD PASSWORD COMES BACK if the user is enabled",
-	batch.NoVerifiedContact: "OLD PASSWORD STILL WORKS: Cognito has nowhere to send a code",
+	batch.MalformedRow:      "mend these lines; the report names them",
+	batch.UserNotFound:      "none in this pool; federated ones have a prefix",
+	batch.WrongState:        "OLD PASSWORD MAY WORK: temporary, unconfirmed, …",
+	batch.Disabled:          "OLD PASSWORD COMES BACK if they are enabled",
+	batch.NoVerifiedContact: "OLD PASSWORD STILL WORKS: nowhere to send a code",
 	batch.LambdaRefused:     "look at the pool's triggers",
-	batch.ServerError:       "Cognito failed; try these again later",
-	batch.Network:           "not reached, or the answer was lost; try these again",
-	batch.MessageLimit:      "no more messages today; the limit starts anew at 09:00 UTC",
+	batch.ServerError:       "Cognito failed; resume with --retry failed",
+	batch.Network:           "not reached; resume with --retry failed",
+	batch.MessageLimit:      "no more messages before 09:00 UTC; then resume",
 	batch.AttemptLimit:      "reset too often; try these again in an hour",
 	batch.PoolNotFound:      "check pool id, Region and account",
 	batch.Credentials:       "check or renew the AWS credentials",
-	batch.AccessDenied:      "allow cognito-idp:AdminResetUserPassword on the pool",
-	batch.PoolConfiguration: "the pool cannot send messages; check its configuration",
-	batch.InvalidParameter:  "Cognito took offence at a parameter; the report has its words",
+	batch.AccessDenied:      "allow cognito-idp:AdminResetUserPassword",
+	batch.PoolConfiguration: "check how the pool sends messages",
+	batch.InvalidParameter:  "the report has Cognito's words",
 	batch.Interrupted:       "resume the run",
 	batch.Stopped:           "resume the run",
-	batch.Other:             "the report has the service's words",
+	batch.Other:             "the report has Cognito's words",
 }
 
 // Text writes the summary for a person, at most 80 columns wide where the

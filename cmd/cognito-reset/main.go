@@ -51,6 +51,8 @@ cognito-reset run --sandbox --input users.csv --yes   (no AWS account needed)
 cognito-reset COMMAND --help`,
 		Version:         version(),
 		HideHelpCommand: true,
+		// A value may hold commas; lists are given by repeating a flag.
+		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			c.runCommand(), c.resumeCommand(), c.statusCommand(), c.reportCommand(),
 			c.sandboxCommand(), c.singleCommand(),
@@ -66,7 +68,9 @@ cognito-reset COMMAND --help`,
 		},
 	}
 	for _, command := range app.Commands {
-		command.OnUsageError = usageFailed // not inherited
+		if command.OnUsageError == nil { // not inherited
+			command.OnUsageError = usageFailed
+		}
 		command.HideHelpCommand = true
 	}
 	return app
@@ -188,6 +192,10 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 		}
 		flags = append(flags, arg)
 		name, _, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if value, ok := impliedValues[name]; ok && !inline && (i+1 == len(args) || strings.HasPrefix(args[i+1], "-")) {
+			flags[len(flags)-1] += "=" + value
+			continue
+		}
 		if !inline && takesValue[name] && i+1 < len(args) {
 			i++
 			if next := args[i]; strings.HasPrefix(next, "--") {
@@ -202,6 +210,9 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 	}
 	return out, nil
 }
+
+// impliedValues are those of flags that may stand without one.
+var impliedValues = map[string]string{"generate-cli-skeleton": "input"}
 
 // noArguments refuses what the command would ignore.
 func noArguments(ctx *cli.Context) error {

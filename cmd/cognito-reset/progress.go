@@ -88,17 +88,26 @@ func state(c batch.Counts) string {
 	return text
 }
 
+// The columns that a terminal must have to show more than the bar and counts.
+const (
+	columnsForCount = 80
+	columnsForSpeed = 110
+)
+
 func (s *session) bar(users int64) (show func(batch.Counts), last func(bool)) {
-	bar := progressbar.NewOptions64(users,
+	columns, _, _ := term.GetSize(int(s.stderr.Fd()))
+	options := []progressbar.Option{
 		progressbar.OptionSetWriter(s.stderr),
-		progressbar.OptionSetWidth(12),
-		progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("users"),
-		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionFullWidth(),
-		progressbar.OptionUseANSICodes(false),
-	)
+		progressbar.OptionSetPredictTime(true),
+	}
+	if columns >= columnsForCount {
+		options = append(options, progressbar.OptionShowCount())
+	}
+	if columns >= columnsForSpeed {
+		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString("users"))
+	}
+	bar := progressbar.NewOptions64(users, options...)
 	show = func(c batch.Counts) {
 		bar.Describe(state(c))
 		bar.Set64(doneOf(c))

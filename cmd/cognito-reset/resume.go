@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -46,7 +47,7 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if s.log, err = logger(ctx, c.stderr); err != nil {
 		return err
 	}
-	retry, err := retried(ctx.StringSlice("retry"))
+	retry, err := retried(strings.Split(strings.Join(ctx.StringSlice("retry"), ","), ","))
 	if err != nil {
 		return err
 	}
@@ -98,13 +99,13 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 
 // retried picks the settled users to take up again.
 func retried(kinds []string) (func(batch.Result) bool, error) {
+	if len(kinds) == 1 && kinds[0] == "" {
+		return nil, nil
+	}
 	for _, kind := range kinds {
 		if kind != "failed" && kind != "unknown" {
 			return nil, usagef("--retry is failed or unknown, not %q", kind)
 		}
-	}
-	if len(kinds) == 0 {
-		return nil, nil
 	}
 	moments := []batch.Reason{batch.ServerError, batch.Network, batch.AttemptLimit, batch.LambdaRefused, batch.Other}
 	return func(r batch.Result) bool {
@@ -129,7 +130,7 @@ func (s *session) checkInput(accept bool) error {
 	in, err := s.openInput()
 	if errors.Is(err, fs.ErrNotExist) {
 		if !s.quiet {
-			say(s.stderr, "%s is gone; going on with the copy in the run directory.", r.Input)
+			say(s.stderr, "%s is gone; going on with the copy in the run directory.", s.inputName())
 		}
 		return nil
 	}
@@ -154,11 +155,11 @@ func (s *session) checkInput(accept bool) error {
 		return err
 	}
 	if added, gone, err = s.compare(); err != nil {
-		return fmt.Errorf("%s has changed since the run began, and cannot be read any more: %w", r.Input, err)
+		return fmt.Errorf("%s has changed since the run began, and cannot be read any more: %w", s.inputName(), err)
 	}
 	return fmt.Errorf("%s has changed since %s: %d users are new and %d are gone (SHA-256 %.12s…, was %.12s…). "+
 		"Restore it, or go on with it as it is now by --accept-changed-input: rows then match by username. Nothing was sent",
-		r.Input, r.CreatedAt.Format(time.RFC3339), added, gone, sum, r.InputSHA256)
+		s.inputName(), r.CreatedAt.Format(time.RFC3339), added, gone, sum, r.InputSHA256)
 }
 
 // rest hashes the input to its end without making entries of it.

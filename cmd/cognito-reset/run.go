@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -109,6 +110,11 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	case r.Sandbox && r.EndpointURL != "":
 		return usagef("--sandbox and --endpoint-url are two places; give one")
 	}
+	if r.Input != "-" { // a resume may be asked for from another folder
+		if r.Input, err = filepath.Abs(r.Input); err != nil {
+			return err
+		}
+	}
 	ask := !ctx.Bool("yes") && !r.DryRun
 	if ask && (r.Input == "-" || !term.IsTerminal(int(c.stdin.Fd()))) {
 		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
@@ -122,7 +128,7 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		return s.finish(nil)
 	}
 	if err := s.connect(ctx.Context); err != nil {
-		return err
+		return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
 	}
 	defer s.disconnect()
 	if err := s.introduce(ctx.Context, ask); err != nil {
@@ -151,7 +157,11 @@ func (s *session) begin(path string) (err error) {
 	}
 	r.Roster, err = s.dir.Spool(roster.Unique(in.roster.Entries(), nil))
 	if err != nil {
-		return &exit{exitUsage, errors.Join(fmt.Errorf("%w; nothing was sent", err), s.dir.Remove())}
+		code := exitFailed
+		if _, ok := errors.AsType[*roster.InputError](err); ok {
+			code = exitUsage
+		}
+		return &exit{code, errors.Join(fmt.Errorf("%w; nothing was sent", err), s.dir.Remove())}
 	}
 	r.InputSHA256 = in.sum()
 	s.understood = in.roster
@@ -193,7 +203,7 @@ func (s *session) openInput() (*input, error) {
 	}
 	file, name := s.stdin, "standard input"
 	if r.Input != "-" {
-		name = r.Input
+		name = s.inputName()
 		if file, err = os.Open(r.Input); err != nil {
 			return nil, fmt.Errorf("--input: %w", err)
 		}
@@ -212,6 +222,18 @@ func (s *session) openInput() (*input, error) {
 		return nil, errors.Join(fmt.Errorf("%w; nothing was sent", err), file.Close())
 	}
 	return in, nil
+}
+
+// inputName is how people know the input: by a path from here, where it is short.
+func (s *session) inputName() string {
+	here, err := os.Getwd()
+	if err != nil {
+		return s.request.Input
+	}
+	if name, err := filepath.Rel(here, s.request.Input); err == nil && !strings.HasPrefix(name, "..") {
+		return name
+	}
+	return s.request.Input
 }
 
 // introduce shows what is about to happen and, if ask, lets a person say no.
@@ -244,7 +266,7 @@ func (s *session) introduce(ctx context.Context, ask bool) error {
 	say(w, "User pool  %s, %s", r.UserPoolID, name)
 	say(w, "Region     %s", s.pool.Region)
 	say(w, "Caller     %s", caller)
-	say(w, "Input      %s (%s, %s)", r.Input, s.understood.Format, s.understood.Column)
+	say(w, "Input      %s (%s, %s)", s.inputName(), s.understood.Format, cmp.Or(s.understood.Column, "username"))
 	say(w, "           %s", rows)
 	say(w, "Rate       %s", pace)
 	say(w, "Record     %s", s.dir.Path)

@@ -119,10 +119,18 @@ func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error
 	if r.Rate > 0 {
 		o.Pace = pace.NewSteady(r.Rate)
 	}
+	if s.log.Enabled(ctx, slog.LevelDebug) {
+		o.OnResult = func(r batch.Result) {
+			s.log.Debug("user", "row", r.Row, "username", r.Username, "outcome", r.Outcome, "reason", r.Reason,
+				"attempts", r.Attempts, "error_code", r.ErrorCode, "request_id", r.RequestID)
+		}
+	}
+	s.log.Info("session begins", "run", s.dir.Path, "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", users, "rate", r.Rate)
 	debug.SetGCPercent(callGC)
 	bar := s.showProgress(o.Tally, users)
-	_, stopped := batch.Run(ctx, remaining, s.pool, o)
+	counts, stopped := batch.Run(ctx, remaining, s.pool, o)
 	bar.end(stopped == nil)
+	s.log.Info("session ends", "outcomes", counts.Outcomes, "reasons", counts.Reasons, "calls", counts.Calls, "throttled", counts.Throttled)
 
 	if stopped != nil {
 		stopped = s.stopError(stopped)
@@ -193,13 +201,13 @@ func (s *session) print(summary report.Summary) error {
 
 // render writes the reports of a run from its record.
 func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
-	summary := &report.Summary{DryRun: r.DryRun, RunDirectory: dir.Path, StartedAt: r.CreatedAt, FinishedAt: r.CreatedAt}
+	summary := &report.Summary{DryRun: r.DryRun, RunDirectory: dir.Path, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
 	for i, session := range history.Sessions {
 		if i == 0 {
-			summary.StartedAt = session.StartedAt
+			summary.StartedAt = session.StartedAt.Truncate(time.Millisecond)
 		}
-		summary.FinishedAt = session.LastSeenAt
+		summary.FinishedAt = session.LastSeenAt.Truncate(time.Millisecond)
 		summary.ElapsedSeconds += session.LastSeenAt.Sub(session.StartedAt).Seconds()
 		summary.ExitCode, summary.StoppedBecause = session.ExitCode, session.Stopped
 		if pending = batch.Interrupted; session.ExitCode == exitStopped || session.ExitCode == exitFailed {

@@ -80,7 +80,7 @@ func (c *command) single(ctx *cli.Context) error {
 		in.Username = ctx.String("username")
 	}
 	if pairs := ctx.StringSlice("client-metadata"); len(pairs) > 0 {
-		metadata, err := keyValues("client-metadata", pairs)
+		metadata, err := shorthand(pairs)
 		if err != nil {
 			return usage("%w", err)
 		}
@@ -136,4 +136,20 @@ func readSingleInput(text string, in *singleInput) error {
 		return fmt.Errorf("Error parsing parameter 'cli-input-json': Invalid JSON received: %w", err)
 	}
 	return nil
+}
+
+// shorthand reads the AWS CLI's KEY=VALUE,KEY=VALUE, or JSON.
+func shorthand(texts []string) (map[string]string, error) {
+	var pairs []string
+	for _, text := range texts {
+		if strings.HasPrefix(text, "{") {
+			var metadata map[string]string
+			if err := json.Unmarshal([]byte(text), &metadata); err != nil {
+				return nil, fmt.Errorf("--client-metadata: the JSON is not an object of strings: %w", err)
+			}
+			return metadata, nil
+		}
+		pairs = append(pairs, strings.Split(text, ",")...)
+	}
+	return keyValues("client-metadata", pairs)
 }
