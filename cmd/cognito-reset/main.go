@@ -119,11 +119,7 @@ func (c *command) exitCode(err error) int {
 		code = e.code
 	}
 	if text := err.Error(); text != "" {
-		name := "cognito-reset: "
-		if code == exitAWSService || code == exitAWSUsage {
-			name = "" // these speak as the AWS CLI does
-		}
-		fmt.Fprintf(c.stderr, "%s%s\n", name, text)
+		say(c.stderr, "cognito-reset: %s", text)
 	}
 	return code
 }

@@ -26,6 +26,7 @@ func (c *command) singleCommand() *cli.Command {
 		UsageText: "cognito-reset admin-reset-user-password --user-pool-id ID --username NAME",
 		Description: "Prints nothing on success. Makes one call and does not retry. Exit codes are those\n" +
 			"of the AWS CLI: 252 for wrong usage, 254 for an error of the service.",
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return &exit{exitAWSUsage, err} },
 		Flags: append([]cli.Flag{
 			stringFlag("", "user-pool-id", "", "`ID` of the user pool"),
 			stringFlag("", "username", "", "`NAME` of the user"),
@@ -55,10 +56,10 @@ const inputSkeleton = `{
 
 func (c *command) single(ctx *cli.Context) error {
 	usage := func(format string, args ...any) error {
-		return &exit{exitAWSUsage, fmt.Errorf("\naws: [ERROR]: "+format, args...)}
+		return &exit{exitAWSUsage, fmt.Errorf("admin-reset-user-password: "+format, args...)}
 	}
 	if ctx.Args().Present() {
-		return usage("Unknown options: %s", strings.Join(ctx.Args().Slice(), ", "))
+		return usage("unknown options: %s", strings.Join(ctx.Args().Slice(), ", "))
 	}
 	skeleton := ctx.String("generate-cli-skeleton")
 	switch skeleton {
@@ -67,7 +68,7 @@ func (c *command) single(ctx *cli.Context) error {
 		_, err := fmt.Fprint(c.stdout, inputSkeleton)
 		return err
 	default:
-		return usage("argument --generate-cli-skeleton: Invalid choice: '%s' (choose from input, output)", skeleton)
+		return usage("argument --generate-cli-skeleton: invalid choice: '%s' (choose from input, output)", skeleton)
 	}
 	var in singleInput
 	if err := readSingleInput(ctx.String("cli-input-json"), &in); err != nil {
@@ -109,9 +110,11 @@ func (c *command) single(ctx *cli.Context) error {
 	}
 	_, err = pool.Do(ctx.Context, batch.Entry{Username: in.Username, ClientMetadata: in.ClientMetadata})
 	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Code != "" {
-		return &exit{exitAWSService, fmt.Errorf("\nAn error occurred (%s) when calling the AdminResetUserPassword operation: %s", answer.Code, answer.Message)}
+		// Scripts read this line as the AWS CLI writes it.
+		say(c.stderr, "\nAn error occurred (%s) when calling the AdminResetUserPassword operation: %s", answer.Code, answer.Message)
+		return &exit{code: exitAWSService}
 	} else if err != nil {
-		return &exit{exitAWSService, fmt.Errorf("\naws: [ERROR]: %w", err)}
+		return &exit{exitAWSService, fmt.Errorf("admin-reset-user-password: %w", err)}
 	}
 	return nil
 }
@@ -124,16 +127,16 @@ func readSingleInput(text string, in *singleInput) error {
 	if path, ok := strings.CutPrefix(text, "file://"); ok {
 		content, err := os.ReadFile(path)
 		if err != nil {
-			return fmt.Errorf("Error parsing parameter 'cli-input-json': Unable to load paramfile %s: %w", text, err)
+			return fmt.Errorf("--cli-input-json: %s cannot be read: %w", text, err)
 		}
 		text = string(content)
 	}
 	if err := json.Unmarshal([]byte(text), in, json.RejectUnknownMembers(true)); err != nil {
 		if unknown, ok := errors.AsType[*json.SemanticError](err); ok && errors.Is(err, json.ErrUnknownName) {
-			return fmt.Errorf("Parameter validation failed: Unknown parameter in input: %q, must be one of: UserPoolId, Username, ClientMetadata",
+			return fmt.Errorf("--cli-input-json: unknown parameter %q; it must be one of UserPoolId, Username, ClientMetadata",
 				strings.TrimPrefix(string(unknown.JSONPointer), "/"))
 		}
-		return fmt.Errorf("Error parsing parameter 'cli-input-json': Invalid JSON received: %w", err)
+		return fmt.Errorf("--cli-input-json: the JSON is not valid: %w", err)
 	}
 	return nil
 }
