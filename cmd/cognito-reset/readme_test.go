@@ -71,8 +71,8 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 			cmd.Dir = dir
 			cmd.Env = append(append(os.Environ(), env...), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 				"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
-			var output strings.Builder
-			cmd.Stderr = &output
+			var output, stderr strings.Builder
+			cmd.Stderr = &stderr
 			stdout, err := cmd.StdoutPipe()
 			if err == nil {
 				err = cmd.Start()
@@ -92,7 +92,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 				want, _ = strconv.Atoi(code)
 			}
 			if cmd.Wait(); cmd.ProcessState.ExitCode() != want {
-				t.Errorf("%s ended with %v, not %d:\n%s", command, cmd.ProcessState, want, output.String())
+				t.Errorf("%s ended with %v, not %d:\n%s", command, cmd.ProcessState, want, output.String()+stderr.String())
 			}
 		}
 	}
