@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,20 +44,54 @@ func (e *HeldError) Error() string {
 
 // Create makes a run directory and locks it. An existing one must be empty.
 func Create(path string) (*Dir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := makeDir(path); err != nil {
 		return nil, err
 	}
+	d := &Dir{Path: path}
 	switch names, err := os.ReadDir(path); {
 	case err != nil:
 		return nil, err
 	case len(names) > 0:
-		return nil, fmt.Errorf("%s: %w", path, ErrExists)
+		return nil, d.taken()
 	}
 	if err := os.Chmod(path, 0o700); err != nil {
 		return nil, err
 	}
-	d := &Dir{Path: path}
-	return d, d.hold()
+	// Of several that find it empty, one makes the lock file.
+	claim, err := os.OpenFile(d.File(lockFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, d.taken()
+	} else if err != nil {
+		return nil, err
+	}
+	claim.Close()
+	return d.hold()
+}
+
+// taken says why a directory that is not empty cannot be made a run directory.
+func (d *Dir) taken() error {
+	if d.Held() {
+		return &HeldError{d.Path, d.Holder()}
+	}
+	return fmt.Errorf("%s: %w", d.Path, ErrExists)
+}
+
+// makeDir is [os.MkdirAll], but durable: what is synced to a file is lost if
+// the name of a folder above it is.
+func makeDir(path string) error {
+	parent := filepath.Dir(path)
+	err := os.Mkdir(path, 0o700)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = makeDir(parent); err == nil {
+			err = os.Mkdir(path, 0o700)
+		}
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return syncDir(parent)
 }
 
 // Open locks the directory of an earlier run, to go on with it. A lock whose
@@ -66,7 +101,7 @@ func Open(path string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d, d.hold()
+	return d.hold()
 }
 
 // View opens a run directory for reading. Its run may still be going on.
@@ -79,25 +114,33 @@ func View(path string) (*Dir, error) {
 	return &Dir{Path: path}, nil
 }
 
+// patience is how long a lock must have been held for it to be somebody's work
+// and not a look by [Dir.Held].
+const patience = 100 * time.Millisecond
+
 // hold takes the lock, which the kernel releases however this process ends.
-func (d *Dir) hold() error {
+func (d *Dir) hold() (*Dir, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	lock := flock.New(d.File(lockFile), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
-	held, err := lock.TryLock()
-	if err != nil {
-		return fmt.Errorf("lock %s: %w", d.Path, err)
+	switch held, err := lock.TryLockContext(ctx, patience/20); {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &HeldError{d.Path, d.Holder()}
+	case err != nil || !held:
+		return nil, fmt.Errorf("lock %s: %w", d.Path, err)
 	}
-	if !held {
-		return &HeldError{d.Path, d.Holder()}
-	}
-	d.lock = lock
 	host, _ := os.Hostname()
 	holder := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
-	return os.WriteFile(d.File(lockFile), []byte(holder), 0o600)
+	if err := os.WriteFile(d.File(lockFile), []byte(holder), 0o600); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	d.lock = lock
+	return d, nil
 }
 
 // Held tells whether a process works in the directory now.
 func (d *Dir) Held() bool {
-	if d.lock != nil {
+	if d.lock != nil && d.lock.Locked() {
 		return true
 	}
 	lock := flock.New(d.File(lockFile), flock.SetFlag(os.O_RDONLY))
@@ -174,20 +217,20 @@ func (d *Dir) Write(name string, fill func(*os.File) error) (err error) {
 	if err := os.Rename(f.Name(), d.File(name)); err != nil {
 		return err
 	}
-	return d.sync()
+	return syncDir(d.Path)
 }
 
-// sync makes the directory's own entries durable, where the system can.
-func (d *Dir) sync() error {
-	f, err := os.Open(d.Path)
-	if err != nil {
-		return err
+// syncDir makes a directory's own entries durable, where the system can and
+// lets us.
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
 	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrInvalid) {
-		return err
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrInvalid) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Remove deletes the directory and all in it, for a run that never began.

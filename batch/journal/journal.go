@@ -13,13 +13,14 @@
 // left. It is never simply repeated, but read back.
 //
 // A promise is on the disk (fsync) before [Journal.Promise] returns; promises
-// made at the same time share one sync. A settlement is handed to the operating
-// system soon and synced along with the next promise: it survives the death of
-// the process, and if the machine dies with it, the doubt is read back. What
-// this package does not promise is to survive a disk that lies about fsync.
+// made at the same time share one sync. A settlement is written and synced soon
+// after [Journal.Settle] returned: if the process or the machine dies before,
+// the doubt is read back. What this package does not promise is to survive a
+// disk that lies about fsync.
 package journal
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -41,6 +42,7 @@ const reserveSize = 1 << 20
 
 // A Journal appends to journal.jsonl. It implements [batch.Journal].
 type Journal struct {
+	// Of commitLoop, and once that is done, of Close.
 	file    appendFile
 	reserve string // path of the reserve, "" once it is spent
 	size    int64  // bytes known to be whole
@@ -50,8 +52,10 @@ type Journal struct {
 	pending *commit
 	err     error // why no more is taken
 	full    bool  // no more promises are taken
-	wake    chan struct{}
-	done    chan struct{}
+	closed  bool
+
+	wake chan struct{} // holds one token while lines are pending
+	done chan struct{}
 }
 
 // appendFile is what a journal needs of its file.
@@ -69,13 +73,13 @@ type commit struct {
 	err   error
 }
 
-func newCommit() *commit { return &commit{done: make(chan struct{})} }
+func newCommit(buf []byte) *commit { return &commit{lines: buf, done: make(chan struct{})} }
 
 // start appends behind size bytes that the chain covers.
 func start(file appendFile, size int64, c *chain, reserve string) *Journal {
 	j := &Journal{
 		file: file, size: size, chain: c, reserve: reserve,
-		pending: newCommit(), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		pending: newCommit(nil), wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	go j.commitLoop()
 	return j
@@ -93,43 +97,57 @@ func (j *Journal) Settle(r batch.Result) error {
 }
 
 func (j *Journal) append(l line, durable bool) error {
-	j.mu.Lock()
-	err := j.err
-	if j.full && l.Event == eventPromised {
-		err = ErrFull
-	}
-	c := j.pending
-	if err == nil {
-		c.lines, err = j.chain.append(c.lines, l)
-	}
-	j.mu.Unlock()
-	if err != nil {
+	c, err := j.gather(l)
+	if err != nil || !durable {
 		return err
-	}
-	select {
-	case j.wake <- struct{}{}:
-	default:
-	}
-	if !durable {
-		return nil
 	}
 	<-c.done
 	return c.err
 }
 
+// gather adds l to the pending commit. It wakes commitLoop before it lets go of
+// the lock, so that Close leaves no line behind.
+func (j *Journal) gather(l line) (c *commit, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.full && l.Event == eventPromised:
+		return nil, ErrFull
+	case j.err != nil:
+		return nil, j.err
+	case j.closed:
+		return nil, os.ErrClosed
+	}
+	c = j.pending
+	if c.lines, err = j.chain.append(c.lines, l); err != nil {
+		return nil, err
+	}
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+	return c, nil
+}
+
 // commitLoop is the only goroutine that touches the file. While one commit is
-// being synced, the next gathers lines.
+// being synced, the next gathers lines. Lines gathered while a commit failed
+// fail with it: their chain covers lines that the file does not have.
 func (j *Journal) commitLoop() {
 	defer close(j.done)
+	var spare []byte // of the last commit, for the next but one
 	for range j.wake {
 		j.mu.Lock()
 		c := j.pending
-		j.pending = newCommit()
+		c.err = j.err
+		j.pending = newCommit(spare)
+		spare = c.lines[:0]
 		j.mu.Unlock()
 		if len(c.lines) == 0 {
 			continue
 		}
-		c.err = j.write(c.lines)
+		if c.err == nil {
+			c.err = j.write(c.lines)
+		}
 		if c.err != nil {
 			j.mu.Lock()
 			j.err = c.err
@@ -143,14 +161,16 @@ func (j *Journal) commitLoop() {
 // nobody can say what is on the disk, so that is never tried again.
 func (j *Journal) write(lines []byte) error {
 	_, err := j.file.Write(lines)
-	if errors.Is(err, syscall.ENOSPC) && j.reserve != "" {
+	if j.reserve != "" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
 		j.mu.Lock()
 		j.full = true
 		j.mu.Unlock()
-		err = errors.Join(j.file.Truncate(j.size), os.Remove(j.reserve))
+		undo := errors.Join(j.file.Truncate(j.size), os.Remove(j.reserve))
 		j.reserve = ""
-		if err == nil {
+		if undo == nil {
 			_, err = j.file.Write(lines)
+		} else {
+			err = errors.Join(err, undo)
 		}
 	}
 	if err != nil {
@@ -165,25 +185,30 @@ func (j *Journal) write(lines []byte) error {
 }
 
 // Close writes what is pending and lets go of the file. It returns the first
-// error that any write met.
+// error that any write met. What is appended later fails with [os.ErrClosed].
 func (j *Journal) Close() error {
-	close(j.wake)
-	<-j.done
-	// The loop drains one wake; lines appended after it are still pending.
-	err := j.err
-	if c := j.pending; err == nil && len(c.lines) > 0 {
-		err = j.write(c.lines)
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return os.ErrClosed
 	}
+	j.closed = true
+	close(j.wake)
+	j.mu.Unlock()
+	<-j.done
 	if j.reserve != "" {
 		os.Remove(j.reserve)
 	}
-	return errors.Join(err, j.file.Close())
+	return errors.Join(j.err, j.file.Close())
 }
 
-// layReserve writes the reserve and says where it is.
+// layReserve writes the reserve and says where it is. Its bytes are random, for
+// file systems that compress.
 func layReserve(dir string) (string, error) {
 	path := filepath.Join(dir, "reserve")
-	if err := os.WriteFile(path, make([]byte, reserveSize), 0o600); err != nil {
+	bytes := make([]byte, reserveSize)
+	rand.Read(bytes)
+	if err := os.WriteFile(path, bytes, 0o600); err != nil {
 		os.Remove(path)
 		return "", err
 	}

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -67,9 +68,17 @@ func settled(r batch.Result) line {
 	return line{
 		Event: eventSettled, Row: r.Row, Username: r.Username, Outcome: r.Outcome, Reason: r.Reason,
 		Attempts: r.Attempts, Throttled: r.Throttled,
-		ErrorCode: r.ErrorCode, ErrorMessage: r.ErrorMessage, RequestID: r.RequestID,
+		ErrorCode: r.ErrorCode, ErrorMessage: clip(r.ErrorMessage), RequestID: r.RequestID,
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy,
 	}
+}
+
+// clip bounds what a service, or something that answered in its place, said.
+func clip(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + "…"
 }
 
 func (l line) result() batch.Result {
@@ -95,19 +104,24 @@ const (
 type chain struct {
 	hash hash.Hash
 	sum  [sha256.Size]byte
+	hex  [sumLen]byte
 }
 
 func newChain() *chain { return &chain{hash: sha256.New()} }
 
+// seal is the hash so far, valid until the next call.
 func (c *chain) seal() []byte {
-	return hex.AppendEncode(nil, c.hash.Sum(c.sum[:0]))
+	return hex.AppendEncode(c.hex[:0], c.hash.Sum(c.sum[:0]))
 }
 
-// append adds l, sealed, to dst.
+// append adds l, sealed, to dst. An error leaves the chain and dst as they were.
 func (c *chain) append(dst []byte, l line) ([]byte, error) {
-	body, err := json.Marshal(l, jsontext.AllowInvalidUTF8(true))
+	body, err := json.Marshal(&l, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return dst, err
+	}
+	if size := len(body) - len("}") + sealLen; size > maxLine {
+		return dst, fmt.Errorf("row %d takes a line of %d bytes, and %d is the most", l.Row, size, maxLine)
 	}
 	start := len(dst)
 	dst = append(append(dst, body[:len(body)-1]...), sealOpen...)
@@ -118,7 +132,8 @@ func (c *chain) append(dst []byte, l line) ([]byte, error) {
 	return dst, nil
 }
 
-// A DamageError is a journal that was changed, or rotted, after it was written.
+// A DamageError is a journal or a roster's copy that was changed, or rotted,
+// after it was written.
 type DamageError struct {
 	Path string
 	Line int    // 1-based
@@ -126,12 +141,49 @@ type DamageError struct {
 }
 
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("%s:%d: %s; the journal was changed after it was written, so from here on nothing in it can be believed: restore it from a copy", e.Path, e.Line, e.What)
+	return fmt.Sprintf("%s:%d: %s; the file was changed after it was written, so from here on nothing in it can be believed: restore it from a copy", e.Path, e.Line, e.What)
 }
 
-// maxLine bounds a journal line, in bytes. Usernames have 128 characters and
-// messages of the service are short; a longer line is damage.
-const maxLine = 1 << 20
+// maxLine bounds a line of a journal or a roster, in bytes, the newline
+// included. Usernames have 128 characters and messages of the service are short;
+// no longer line is written, and one that is read is damage. maxMessage bounds
+// an error message so that it fits however it is escaped.
+const (
+	maxLine    = 1 << 20
+	maxMessage = 1 << 16
+)
+
+// split yields the lines of a file, each with its newline and valid until the
+// next. Only the last can lack the newline. A line that is too long is a
+// [*DamageError].
+func split(path string, r io.Reader) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		s := bufio.NewScanner(r)
+		s.Buffer(make([]byte, 1<<16), maxLine)
+		s.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+			size := bytes.IndexByte(data, '\n') + 1
+			if size == 0 && atEOF {
+				size = len(data)
+			}
+			if size == 0 {
+				return 0, nil, nil
+			}
+			return size, data[:size], nil
+		})
+		n := 1
+		for ; s.Scan(); n++ {
+			if !yield(s.Bytes(), nil) {
+				return
+			}
+		}
+		switch err := s.Err(); {
+		case errors.Is(err, bufio.ErrTooLong):
+			yield(nil, &DamageError{path, n, fmt.Sprintf("the line is longer than %d bytes", maxLine)})
+		case err != nil:
+			yield(nil, fmt.Errorf("%s:%d: %w", path, n, err))
+		}
+	}
+}
 
 // An entry of a journal, with where it stands.
 type record struct {
@@ -145,21 +197,17 @@ type record struct {
 // behind the last whole line. Anything else that is wrong is a [*DamageError].
 func read(path string, r io.Reader, c *chain, end *int64) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
-		lines := bufio.NewReaderSize(r, maxLine)
-		for n := 1; ; n++ {
-			raw, err := lines.ReadSlice('\n')
-			if errors.Is(err, io.EOF) {
-				return // what is left, if anything, was torn
-			}
-			if errors.Is(err, bufio.ErrBufferFull) {
-				yield(record{}, &DamageError{path, n, fmt.Sprintf("the line is longer than %d bytes", maxLine)})
-				return
-			}
+		n := 0
+		var rec record // one for all, as it escapes
+		for raw, err := range split(path, r) {
 			if err != nil {
-				yield(record{}, fmt.Errorf("%s:%d: %w", path, n, err))
+				yield(record{}, err)
 				return
 			}
-			rec := record{offset: *end, size: len(raw)}
+			if n++; raw[len(raw)-1] != '\n' {
+				return // torn
+			}
+			rec = record{offset: *end, size: len(raw)}
 			if what := c.check(raw, &rec.line); what != "" {
 				yield(record{}, &DamageError{path, n, what})
 				return
@@ -192,9 +240,6 @@ func decode(raw []byte, l *line) (what string) {
 	// The seal is a member of the JSON object too, but not of the struct.
 	if err := json.Unmarshal(raw, l); err != nil {
 		return err.Error()
-	}
-	if l.Event == eventSession && l.Format > formatVersion {
-		return fmt.Sprintf("format %d is newer than this program, which knows %d; use a newer cognito-reset", l.Format, formatVersion)
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -20,18 +21,19 @@ type History struct {
 	// Sessions are the processes that worked on the run, oldest first.
 	Sessions []Session
 
-	// Torn tells that the last line was cut short by a crash. Nothing that was
-	// promised is lost with it: a call waits for its whole promise.
+	// Torn tells that the last line was cut short by a crash, or is not yet
+	// whole in a run that is still going on. Nothing that was promised is lost
+	// with it: a call waits for its whole promise.
 	Torn bool
 
-	// Strangers is how many users of the journal are not in the roster, which
-	// was changed since.
+	// Strangers is how many users of the journal are not among those that the
+	// roster, which was changed since, calls for.
 	Strangers int64
 
 	dir   *Dir
-	users names.Set
-	marks []mark // by number of the user, which counts the roster's users
+	marks []mark // by row from 0
 	size  int64  // of the journal's whole lines
+	seen  int64  // the journal's size when it was read
 	chain *chain
 }
 
@@ -90,8 +92,13 @@ func (d *Dir) Replay() (*History, error) {
 		return nil, err
 	}
 	defer f.Close()
+	// Of a run that is still going on, what it has written by now.
+	now, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
 	strangers := make(map[string]struct{})
-	for rec, err := range read(f.Name(), f, h.chain, &h.size) {
+	for rec, err := range read(f.Name(), io.LimitReader(f, now.Size()), h.chain, &h.size) {
 		if err != nil {
 			return nil, err
 		}
@@ -100,13 +107,17 @@ func (d *Dir) Replay() (*History, error) {
 		}
 	}
 	h.Strangers = int64(len(strangers))
-	end, err := f.Seek(0, io.SeekEnd)
-	h.Torn = end > h.size
-	return h, err
+	h.seen = now.Size()
+	h.Torn = h.seen > h.size
+	return h, nil
 }
 
 func (h *History) apply(rec record, rows *rowFinder, strangers map[string]struct{}) error {
 	if rec.Event == eventSession {
+		if rec.Format > formatVersion {
+			return fmt.Errorf("%s was written by cognito-reset %s in format %d; this program knows formats up to %d: use that version or a newer one",
+				h.dir.File(JournalFile), rec.Version, rec.Format, formatVersion)
+		}
 		h.Sessions = append(h.Sessions, Session{
 			Version: rec.Version, Host: rec.Host, PID: rec.PID, StartedAt: rec.At, LastSeenAt: rec.At,
 		})
@@ -181,8 +192,10 @@ func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err erro
 			if err != nil {
 				return 0, false, err
 			}
-			if e.Outcome == "" {
-				f.users.Add(e.Username)
+			if e.Outcome != "" {
+				continue
+			}
+			if _, added := f.users.Add(e.Username); added {
 				f.rows = append(f.rows, e.Row)
 			}
 		}
@@ -231,7 +244,8 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 			case row.state == final && !retry(l.result()):
 				continue
 			case row.state == final && l.Outcome == batch.Unknown:
-				e.Promised = l.StartedAt // it is still in doubt
+				// It is still in doubt; never zero, which would mean no doubt.
+				e.Promised = cmp.Or(l.StartedAt, h.Sessions[0].StartedAt)
 			case row.state == promised:
 				e.Promised = l.At
 			}
@@ -326,13 +340,23 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 }
 
 // Start begins a session: it cuts off a torn last line and appends behind it.
+// The directory must be held, and its journal be as [Dir.Replay] found it.
 func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	d := h.dir
+	if d.lock == nil || !d.lock.Locked() {
+		return nil, fmt.Errorf("%s is not locked: open it to go on with it", d.Path)
+	}
 	f, err := os.OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(f.Truncate(h.size), d.sync()); err != nil {
+	if now, err := f.Stat(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	} else if now.Size() != h.seen {
+		f.Close()
+		return nil, fmt.Errorf("%s was written to since it was read", f.Name())
+	}
+	if err := errors.Join(f.Truncate(h.size), syncDir(d.Path)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	reserve, err := layReserve(d.Path)
@@ -341,12 +365,12 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	}
 	j := start(f, h.size, h.chain, reserve)
 	host, _ := os.Hostname()
-	err = j.append(line{
+	if err := j.append(line{
 		Event: eventSession, At: time.Now().UTC(), Format: formatVersion,
 		Version: version, Host: host, PID: os.Getpid(), Roster: rosterSHA256,
-	}, true)
-	if err != nil {
-		return nil, errors.Join(err, j.Close())
+	}, true); err != nil {
+		j.Close()
+		return nil, err
 	}
 	return j, nil
 }

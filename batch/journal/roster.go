@@ -35,8 +35,9 @@ type Survey struct {
 }
 
 // Spool copies the entries of a run into its directory, so that whatever
-// becomes of the input, a resume works on the same people. The first error
-// among the entries ends it, and leaves no roster.
+// becomes of the input, a resume works on the same people. Rows must come in
+// order, counted from 1. The first error among the entries ends it, and leaves
+// no roster but an earlier one.
 func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 	survey := Survey{Reasons: make(map[batch.Reason]int64)}
 	sum := sha256.New()
@@ -47,14 +48,20 @@ func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 			if err != nil {
 				return err
 			}
-			survey.Rows++
+			if survey.Rows++; e.Row != survey.Rows {
+				return fmt.Errorf("row %d comes where row %d should", e.Row, survey.Rows)
+			}
 			if e.Outcome == "" {
 				survey.Users++
 			} else {
 				survey.Reasons[e.Reason]++
 			}
+			start := enc.OutputOffset()
 			if err := json.MarshalEncode(enc, row{e.Row, e.Username, e.ClientMetadata, e.Outcome, e.Reason, e.Detail}); err != nil {
 				return err
+			}
+			if size := enc.OutputOffset() - start; size > maxLine {
+				return fmt.Errorf("row %d takes a line of %d bytes, and %d is the most", e.Row, size, maxLine)
 			}
 		}
 		return w.Flush()
@@ -73,21 +80,23 @@ func (d *Dir) Entries() iter.Seq2[batch.Entry, error] {
 			return
 		}
 		defer f.Close()
-		lines := bufio.NewReaderSize(f, maxLine)
-		for n := int64(1); ; n++ {
-			raw, err := lines.ReadSlice('\n')
-			if err == io.EOF && len(raw) == 0 {
-				return
-			}
+		n := 0
+		for raw, err := range split(path, f) {
+			n++
 			var r row
-			if err == nil {
-				err = json.Unmarshal(raw, &r)
-			}
-			if err == nil && r.Row != n {
-				err = fmt.Errorf("this is row %d", r.Row)
+			switch {
+			case err != nil:
+			case raw[len(raw)-1] != '\n':
+				err = &DamageError{path, n, "this is not a whole line"}
+			default:
+				if wrong := json.Unmarshal(raw, &r); wrong != nil {
+					err = &DamageError{path, n, wrong.Error()}
+				} else if r.Row != int64(n) {
+					err = &DamageError{path, n, fmt.Sprintf("this is row %d", r.Row)}
+				}
 			}
 			if err != nil {
-				yield(batch.Entry{}, &DamageError{path, int(n), err.Error()})
+				yield(batch.Entry{}, err)
 				return
 			}
 			if !yield(batch.Entry{Row: r.Row, Username: r.Username, ClientMetadata: r.ClientMetadata, Outcome: r.Outcome, Reason: r.Reason, Detail: r.Detail}, nil) {
@@ -97,7 +106,8 @@ func (d *Dir) Entries() iter.Seq2[batch.Entry, error] {
 	}
 }
 
-// Compare counts the users that only the one or only the other names.
+// Compare counts the users that only the one or only the other names, each of
+// them once.
 func Compare(before, after iter.Seq2[batch.Entry, error]) (added, gone int64, err error) {
 	var known names.Set
 	for e, err := range before {
@@ -108,8 +118,8 @@ func Compare(before, after iter.Seq2[batch.Entry, error]) (added, gone int64, er
 			known.Add(e.Username)
 		}
 	}
-	total := known.Len()
-	stayed := 0
+	stayed := make([]bool, known.Len())
+	gone = int64(len(stayed))
 	for e, err := range after {
 		if err != nil {
 			return 0, 0, err
@@ -117,11 +127,13 @@ func Compare(before, after iter.Seq2[batch.Entry, error]) (added, gone int64, er
 		if e.Outcome != "" {
 			continue
 		}
-		if id, ok := known.Find(e.Username); ok && id < total {
-			stayed++
-		} else {
+		switch id, fresh := known.Add(e.Username); {
+		case fresh:
 			added++
+		case id < len(stayed) && !stayed[id]:
+			stayed[id] = true
+			gone--
 		}
 	}
-	return added, int64(total - stayed), nil
+	return added, gone, nil
 }

@@ -1,0 +1,575 @@
+package journal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cognito-reset/batch"
+)
+
+// smallRun is a run of two sessions with a journal of a few lines.
+func smallRun(t *testing.T) *Dir {
+	d := newRun(t, "alice", "bob", "carol")
+	session(t, d, func(j *Journal) error {
+		return errors.Join(
+			j.Promise(batch.Entry{Row: 1, Username: "alice"}),
+			j.Settle(batch.Result{Row: 1, Username: "alice", Outcome: batch.Reset, Attempts: 1, SettledBy: batch.ByAnswer}),
+		)
+	})
+	session(t, d, func(j *Journal) error {
+		return errors.Join(
+			j.Promise(batch.Entry{Row: 2, Username: "bob"}),
+			j.Settle(batch.Result{Row: 2, Username: "bob", Outcome: batch.Reset, Attempts: 1, SettledBy: batch.ByAnswer}),
+		)
+	})
+	return d
+}
+
+func TestEachLineCarriesTheHashOfEveryByteBeforeIt(t *testing.T) {
+	file := journalOf(t, smallRun(t))
+	const member = `"sha256":"`
+	lines := 0
+	for at := 0; ; lines++ {
+		next := bytes.Index(file[at:], []byte(member))
+		if next < 0 {
+			break
+		}
+		at += next + len(member)
+		sum := sha256.Sum256(file[:at])
+		if got := string(file[at : at+2*len(sum)]); got != hex.EncodeToString(sum[:]) {
+			t.Errorf("line %d says %s, but head -c %d | sha256sum says %x", lines+1, got, at, sum)
+		}
+	}
+	if lines != 8 || bytes.Count(file, []byte("\n")) != 8 {
+		t.Errorf("%d lines, of which %d have a hash; want 8", bytes.Count(file, []byte("\n")), lines)
+	}
+}
+
+func TestAnyFlippedBitIsFoundInItsLine(t *testing.T) {
+	d := smallRun(t)
+	file := journalOf(t, d)
+	for at := range file {
+		line := 1 + bytes.Count(file[:at], []byte("\n"))
+		for bit := range 8 {
+			damaged := bytes.Clone(file)
+			damaged[at] ^= 1 << bit
+			var end int64
+			var err error
+			for _, err = range read(d.File(JournalFile), bytes.NewReader(damaged), newChain(), &end) {
+				if err != nil {
+					break
+				}
+			}
+			torn := err == nil && end < int64(len(damaged))
+			if 8*at+bit == len(file)*8-1 || (8*at+bit)%37 == 0 { // now and then, all the way
+				write(t, d, damaged)
+				var h *History
+				h, err = d.Replay()
+				torn = err == nil && h.Torn && !h.Sessions[1].Ended
+			}
+			damage, ok := errors.AsType[*DamageError](err)
+			switch {
+			case at == len(file)-1: // a newline less
+				if !torn {
+					t.Errorf("bit %d of the last newline: %v", bit, err)
+				}
+			case !ok:
+				t.Fatalf("bit %d of byte %d, in line %d: %v", bit, at, line, err)
+			case damage.Line != line || damage.Path != d.File(JournalFile):
+				t.Fatalf("bit %d of byte %d, in line %d: %v", bit, at, line, damage)
+			}
+		}
+	}
+}
+
+func TestALineTakenOutSwappedOrRepeatedIsFound(t *testing.T) {
+	d := smallRun(t)
+	file := journalOf(t, d)
+	lines := bytes.SplitAfter(file, []byte("\n"))
+	lines = lines[:len(lines)-1]
+	for i := range lines[:len(lines)-1] {
+		for what, changed := range map[string][][]byte{
+			"taken out": slices.Delete(slices.Clone(lines), i, i+1),
+			"repeated":  slices.Insert(slices.Clone(lines), i, lines[i]),
+			"swapped":   slices.Concat(lines[:i], lines[i+1:i+2], lines[i:i+1], lines[i+2:]),
+		} {
+			write(t, d, bytes.Join(changed, nil))
+			want := i + 1
+			if what == "repeated" {
+				want++
+			}
+			_, err := d.Replay()
+			if damage, ok := errors.AsType[*DamageError](err); !ok || damage.Line != want {
+				t.Errorf("line %d %s: %v", i+1, what, err)
+			}
+		}
+	}
+}
+
+func TestAJournalCutAnywhereIsTornAndNobodyIsDoneWithoutAWholeLine(t *testing.T) {
+	d := smallRun(t)
+	file := journalOf(t, d)
+	for size := range len(file) + 1 {
+		write(t, d, file[:size])
+		h, err := d.Replay()
+		if err != nil {
+			t.Fatalf("cut to %d bytes: %v", size, err)
+		}
+		lines, rest := wholeLines(file[:size])
+		if h.Torn != (len(rest) > 0) {
+			t.Fatalf("cut to %d bytes, behind the last whole line stands %q: Torn is %t", size, rest, h.Torn)
+		}
+		done := settledIn(file[:size])
+		for _, r := range collect(t, h.Results(batch.Interrupted)) {
+			if got := r.Outcome == batch.Reset; got != slices.Contains(done, r.Username) {
+				t.Fatalf("cut to %d bytes, %s is %s", size, r.Username, r.Outcome)
+			}
+		}
+		users, doubts := h.Open()
+		if want := len(promisedIn(file[:size])) - len(done); users != int64(3-len(done)) || doubts != int64(want) {
+			t.Fatalf("cut to %d bytes: %d users are left and %d in doubt", size, users, doubts)
+		}
+		if len(rest) > 1 && size%97 != 0 {
+			continue
+		}
+		session(t, d, func(j *Journal) error { return j.Promise(batch.Entry{Row: 3, Username: "carol"}) })
+		mended, rest := wholeLines(journalOf(t, d))
+		if len(rest) > 0 || len(mended) != len(lines)+3 || !bytes.HasPrefix(journalOf(t, d), file[:h.size]) {
+			t.Fatalf("cut to %d bytes and gone on with: %d lines and then %q", size, len(mended), rest)
+		}
+		if again := replay(t, d); again.Torn || len(again.Sessions) != len(h.Sessions)+1 {
+			t.Fatalf("cut to %d bytes and gone on with: %d sessions, Torn is %t", size, len(again.Sessions), again.Torn)
+		}
+	}
+}
+
+func TestAResumeWorksOnThoseWhoseFateIsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now().UTC()
+		early := now.Add(-time.Hour)
+		fates := []struct {
+			username string
+			work     func(j *Journal, e batch.Entry, res batch.Result) error
+			want     batch.Outcome
+			reason   batch.Reason
+			open     bool
+			promised time.Time // when a resume, or a retry, must take it for called
+		}{
+			{"never", func(*Journal, batch.Entry, batch.Result) error { return nil }, batch.NotAttempted, batch.Stopped, true, time.Time{}},
+			{"promised", func(j *Journal, e batch.Entry, _ batch.Result) error { return j.Promise(e) }, batch.Unknown, batch.Interrupted, true, now},
+			{"reset", settle(batch.Reset, ""), batch.Reset, "", false, time.Time{}},
+			{"refused", settle(batch.Failed, batch.UserNotFound), batch.Failed, batch.UserNotFound, false, time.Time{}},
+			{"credentials", settle(batch.Failed, batch.Credentials), batch.Failed, batch.Credentials, true, time.Time{}},
+			{"stopped", settle(batch.NotAttempted, batch.Interrupted), batch.NotAttempted, batch.Interrupted, true, time.Time{}},
+			{"unknown", settle(batch.Unknown, batch.Network), batch.Unknown, batch.Network, false, early},
+			{"undated", func(j *Journal, e batch.Entry, res batch.Result) error {
+				res.Outcome = batch.Unknown
+				res.StartedAt = time.Time{}
+				return errors.Join(j.Promise(e), j.Settle(res))
+			}, batch.Unknown, "", false, now},
+			{"failed then promised", func(j *Journal, e batch.Entry, res batch.Result) error {
+				return errors.Join(settle(batch.Failed, batch.Network)(j, e, res), j.Promise(e))
+			}, batch.Unknown, batch.Interrupted, true, now},
+			{"failed then reset", func(j *Journal, e batch.Entry, res batch.Result) error {
+				return errors.Join(settle(batch.Failed, batch.Network)(j, e, res), settle(batch.Reset, "")(j, e, res))
+			}, batch.Reset, "", false, time.Time{}},
+			{"reset, twice promised", func(j *Journal, e batch.Entry, res batch.Result) error {
+				return errors.Join(j.Promise(e), settle(batch.Reset, "")(j, e, res))
+			}, batch.Reset, "", false, time.Time{}},
+		}
+		var usernames []string
+		for _, f := range fates {
+			usernames = append(usernames, f.username)
+		}
+		d := newRun(t, usernames...)
+		session(t, d, func(j *Journal) (err error) {
+			for i, f := range fates {
+				e := batch.Entry{Row: int64(i + 1), Username: f.username}
+				res := batch.Result{Row: e.Row, Username: e.Username, Attempts: 1, StartedAt: early, FinishedAt: now}
+				err = errors.Join(err, f.work(j, e, res))
+			}
+			return err
+		})
+		h := replay(t, d)
+
+		var open, all, doubts []string
+		for i, res := range collect(t, h.Results(batch.Stopped)) {
+			f := fates[i]
+			if res.Username != f.username || res.Row != int64(i+1) || res.Outcome != f.want || res.Reason != f.reason {
+				t.Errorf("%s: %+v", f.username, res)
+			}
+			if f.open {
+				open = append(open, f.username)
+			}
+			if f.open || f.want == batch.Unknown {
+				all = append(all, f.username)
+			}
+			if f.reason == batch.Interrupted && f.want == batch.Unknown {
+				doubts = append(doubts, f.username)
+			}
+		}
+		check := func(retry func(batch.Result) bool, want []string) {
+			var got []string
+			for _, e := range collect(t, h.Remaining(retry)) {
+				got = append(got, e.Username)
+				if f := fates[e.Row-1]; f.username != e.Username || !e.Promised.Equal(f.promised) {
+					t.Errorf("%s counts as promised at %s, want %s", e.Username, e.Promised, f.promised)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("a resume works on %q, want %q", got, want)
+			}
+		}
+		check(nil, open)
+		check(func(r batch.Result) bool { return r.Outcome == batch.Unknown }, all)
+		check(func(batch.Result) bool { return true }, usernames)
+		users, inDoubt := h.Open()
+		if users != int64(len(open)) || inDoubt != int64(len(doubts)) {
+			t.Errorf("Open says %d users, %d in doubt; want %d and %d", users, inDoubt, len(open), len(doubts))
+		}
+		if len(h.Sessions) != 1 || h.Sessions[0].PID != os.Getpid() || !h.Sessions[0].Ended || !h.Sessions[0].LastSeenAt.Equal(now) {
+			t.Errorf("the sessions are %+v", h.Sessions)
+		}
+	})
+}
+
+// settle promises a user and settles it so.
+func settle(o batch.Outcome, reason batch.Reason) func(*Journal, batch.Entry, batch.Result) error {
+	return func(j *Journal, e batch.Entry, res batch.Result) error {
+		res.Outcome, res.Reason = o, reason
+		return errors.Join(j.Promise(e), j.Settle(res))
+	}
+}
+
+func TestSessionsAreCountedAndOneThatDiedHasNoEnd(t *testing.T) {
+	d := newRun(t, "alice", "bob")
+	j, err := replay(t, d).Start("v1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(j.Promise(batch.Entry{Row: 1, Username: "alice"}), j.Close()); err != nil {
+		t.Fatal(err) // as close to a crash as one process can come
+	}
+	j, err = replay(t, d).Start("v2", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(
+		settle(batch.Reset, "")(j, batch.Entry{Row: 2, Username: "bob"}, batch.Result{Row: 2, Username: "bob"}),
+		j.End(4, "told to"), j.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := replay(t, d).Sessions
+	if len(s) != 2 || s[0].Version != "v1" || s[0].Ended || s[0].Settled != 0 ||
+		s[1].Version != "v2" || !s[1].Ended || s[1].ExitCode != 4 || s[1].Stopped != "told to" || s[1].Settled != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAResultComesBackAsItWasSettled(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
+	want := batch.Result{
+		Row: 1, Username: `a "quoted" <名前> user`, Outcome: batch.Failed, Reason: batch.LambdaRefused, Attempts: 3, Throttled: 2,
+		ErrorCode: "UserLambdaValidationException", ErrorMessage: "no\nway \u2028", RequestID: "id-1",
+		StartedAt: at, FinishedAt: at.Add(time.Second), SettledBy: batch.ByReadBack,
+	}
+	d := newRun(t, want.Username)
+	session(t, d, func(j *Journal) error {
+		return errors.Join(j.Promise(batch.Entry{Row: 1, Username: want.Username}), j.Settle(want))
+	})
+	if got := collect(t, replay(t, d).Results("")); len(got) != 1 || got[0] != want {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestRowsOfAChangedRosterMatchByUsernameAndNeverByPosition(t *testing.T) {
+	var usernames []string
+	for i := range 200 {
+		usernames = append(usernames, fmt.Sprint("user", i))
+	}
+	d := newRun(t, usernames...)
+	want := make(map[string]batch.Outcome)
+	session(t, d, func(j *Journal) (err error) {
+		for i, username := range usernames {
+			e := batch.Entry{Row: int64(i + 1), Username: username}
+			res := batch.Result{Row: e.Row, Username: username, Outcome: batch.Reset}
+			switch i % 4 {
+			case 0:
+				want[username] = batch.NotAttempted
+				continue
+			case 1:
+				res.Outcome, res.Reason = batch.Failed, batch.Disabled
+			case 2:
+				want[username] = batch.Unknown
+				err = errors.Join(err, j.Promise(e))
+				continue
+			}
+			want[username] = res.Outcome
+			err = errors.Join(err, j.Promise(e), j.Settle(res))
+		}
+		return err
+	})
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 5 {
+		changed := slices.Clone(usernames)
+		rng.Shuffle(len(changed), func(i, k int) { changed[i], changed[k] = changed[k], changed[i] })
+		gone := int64(0)
+		for _, username := range changed[:20] {
+			if want[username] != batch.NotAttempted {
+				gone++
+			}
+		}
+		changed = append(changed[20:], "newcomer")
+		spool(t, d, usersOf(changed...))
+		h := replay(t, d)
+		if h.Strangers != gone {
+			t.Errorf("%d strangers, want %d", h.Strangers, gone)
+		}
+		results := collect(t, h.Results(batch.Stopped))
+		if len(results) != len(changed) {
+			t.Fatalf("%d results for %d rows", len(results), len(changed))
+		}
+		for i, r := range results {
+			outcome := want[r.Username]
+			if r.Username == "newcomer" {
+				outcome = batch.NotAttempted
+			}
+			if r.Row != int64(i+1) || r.Username != changed[i] || r.Outcome != outcome {
+				t.Errorf("row %d is %s: %+v; want %s", i+1, changed[i], r, outcome)
+			}
+		}
+		for _, e := range collect(t, h.Remaining(nil)) {
+			if changed[e.Row-1] != e.Username || e.Promised.IsZero() != (want[e.Username] != batch.Unknown) {
+				t.Errorf("a resume works on %+v", e)
+			}
+		}
+	}
+}
+
+func TestAChangedRosterThatNamesAUserTwiceMixesUpNobody(t *testing.T) {
+	d := newRun(t, "carol", "alice")
+	session(t, d, func(j *Journal) error {
+		return errors.Join(j.Promise(batch.Entry{Row: 1, Username: "carol"}), j.Settle(batch.Result{Row: 1, Username: "carol", Outcome: batch.Reset}))
+	})
+	spool(t, d, usersOf("alice", "alice", "bob", "carol"))
+	for _, r := range collect(t, replay(t, d).Results(batch.Stopped)) {
+		if (r.Username == "carol") != (r.Outcome == batch.Reset) {
+			t.Errorf("%s is %s", r.Username, r.Outcome)
+		}
+	}
+}
+
+func TestRowsThatNeedNoCallKeepTheirOwnOutcome(t *testing.T) {
+	d := newRun(t)
+	entries := []batch.Entry{
+		{Row: 1, Username: "alice"},
+		{Row: 2, Username: "alice", Outcome: batch.Skipped, Reason: batch.Duplicate, Detail: "line 3: see line 2"},
+		{Row: 3, Outcome: batch.Invalid, Reason: batch.EmptyUsername, Detail: "line 4: the username is empty"},
+		{Row: 4, Username: "bob", ClientMetadata: map[string]string{"campaign": "2026"}},
+	}
+	survey := spool(t, d, func(yield func(batch.Entry, error) bool) {
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	})
+	if survey.Rows != 4 || survey.Users != 2 || survey.Reasons[batch.Duplicate] != 1 || survey.Reasons[batch.EmptyUsername] != 1 {
+		t.Errorf("%+v", survey)
+	}
+	session(t, d, func(j *Journal) error {
+		return errors.Join(j.Promise(entries[0]), j.Settle(batch.Result{Row: 1, Username: "alice", Outcome: batch.Reset}))
+	})
+	h := replay(t, d)
+	got := collect(t, h.Results(batch.Stopped))
+	want := []batch.Outcome{batch.Reset, batch.Skipped, batch.Invalid, batch.NotAttempted}
+	for i, r := range got {
+		if r.Outcome != want[i] || i > 0 && i < 3 && (r.Reason != entries[i].Reason || r.ErrorMessage != entries[i].Detail) {
+			t.Errorf("row %d: %+v", i+1, r)
+		}
+	}
+	left := collect(t, h.Remaining(func(batch.Result) bool { return false }))
+	if len(got) != 4 || len(left) != 1 || left[0].Row != 4 || left[0].ClientMetadata["campaign"] != "2026" {
+		t.Errorf("a resume works on %+v", left)
+	}
+}
+
+func TestANewerFormatIsRefusedAndIsNotCalledDamage(t *testing.T) {
+	d := smallRun(t)
+	c := newChain()
+	file, err := c.append(nil, line{Event: eventSession, Format: formatVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file, err = c.append(file, line{Event: eventSession, Format: formatVersion + 1, Version: "v9"}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, d, file)
+	_, err = d.Replay()
+	if _, damage := errors.AsType[*DamageError](err); err == nil || damage {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAJournalThatDoesNotBeginWithASessionIsDamaged(t *testing.T) {
+	d := smallRun(t)
+	file, err := newChain().append(nil, settled(batch.Result{Username: "alice", Outcome: batch.Reset}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, d, file)
+	_, err = d.Replay()
+	if damage, ok := errors.AsType[*DamageError](err); !ok || damage.Line != 1 {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestADirectoryWithoutAJournalHasNoHistory(t *testing.T) {
+	d := newRun(t, "alice")
+	h := replay(t, d)
+	if users, doubts := h.Open(); users != 1 || doubts != 0 || len(h.Sessions) != 0 || h.Torn {
+		t.Errorf("%+v", h)
+	}
+	for _, r := range collect(t, h.Results(batch.Stopped)) {
+		if r.Outcome != batch.NotAttempted || r.Reason != batch.Stopped {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// What others do to the journal, or the roster, between Replay and the use of
+// what it found must not settle the wrong user.
+func TestAJournalReplacedAfterItWasReadIsNoticed(t *testing.T) {
+	d := smallRun(t)
+	h := replay(t, d)
+	file := journalOf(t, d)
+	write(t, d, bytes.ReplaceAll(file, []byte("alice"), []byte("carol")))
+	for _, err := range h.Results(batch.Stopped) {
+		if err != nil {
+			return
+		}
+	}
+	t.Error("nothing was noticed")
+}
+
+func TestASessionNeedsTheLockAndTheJournalAsItWasRead(t *testing.T) {
+	d := smallRun(t)
+	stale := replay(t, d)
+	session(t, d, func(j *Journal) error { return j.Promise(batch.Entry{Row: 3, Username: "carol"}) })
+	file := journalOf(t, d)
+	if _, err := stale.Start("", ""); err == nil {
+		t.Error("a session began from a history that is out of date")
+	}
+	seen, err := View(d.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := replay(t, seen).Start("", ""); err == nil {
+		t.Error("a session began in a directory that is only looked at")
+	}
+	if !bytes.Equal(journalOf(t, d), file) {
+		t.Error("the journal was touched")
+	}
+}
+
+// sealed makes a journal whose chain verifies of lines that may be anything.
+func sealed(lines []byte) []byte {
+	c := newChain()
+	var file []byte
+	for body := range bytes.SplitSeq(lines, []byte("\n")) {
+		at := len(file)
+		file = append(append(file, bytes.TrimSuffix(body, []byte("}"))...), sealOpen...)
+		c.hash.Write(file[at:])
+		at = len(file)
+		file = append(append(file, c.seal()...), sealClose...)
+		c.hash.Write(file[at:])
+	}
+	return file
+}
+
+// write replaces the journal.
+func write(tb testing.TB, d *Dir, journal []byte) {
+	tb.Helper()
+	if err := os.WriteFile(d.File(JournalFile), journal, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func FuzzReplay(f *testing.F) {
+	d := newRun(f, "alice", "bob", "carol")
+	session(f, d, func(j *Journal) error {
+		return errors.Join(
+			j.Promise(batch.Entry{Row: 1, Username: "alice"}),
+			j.Settle(batch.Result{Row: 1, Username: "alice", Outcome: batch.Reset}),
+			j.Promise(batch.Entry{Row: 2, Username: "bob"}),
+		)
+	})
+	file := journalOf(f, d)
+	f.Add(file, false)
+	f.Add(file[:len(file)-1], false)
+	f.Add(bytes.Replace(file, []byte("alice"), []byte("carol"), 1), false)
+	f.Add([]byte(nil), false)
+	f.Add([]byte(`{"event":"session","format":1}
+{"event":"promised","at":"2026-01-02T03:04:05Z","row":3,"username":"bob"}
+{"event":"settled","row":1,"username":"bob","outcome":"reset","started_at":"2026-01-02T03:04:05Z"}
+{"event":"settled","row":1,"username":"dave","outcome":"unknown"}
+{"event":"ended","exit_code":3}`), true)
+	f.Add([]byte(`{"event":"session","format":2}`), true)
+	f.Fuzz(func(t *testing.T, journal []byte, seal bool) {
+		if seal {
+			journal = sealed(journal)
+		}
+		write(t, d, journal)
+		h, err := d.Replay()
+		if err != nil {
+			return
+		}
+		lines, rest := wholeLines(journal)
+		if h.Torn != (len(rest) > 0) {
+			t.Fatalf("Torn is %t, but %q is left", h.Torn, rest)
+		}
+		last := make(map[any]map[string]any) // what was said last of each user
+		for _, line := range lines {
+			if event := line["event"]; event == "promised" || event == "settled" {
+				last[line["username"]] = line
+			}
+		}
+		results := collect(t, h.Results(batch.Stopped))
+		for i, r := range results {
+			said := last[r.Username]
+			if r.Row != int64(i+1) || r.Outcome == batch.Reset && (said["event"] != "settled" || said["outcome"] != "reset") {
+				t.Fatalf("%+v, but the journal says %v", r, said)
+			}
+		}
+		left := collect(t, h.Remaining(nil))
+		users, doubts := h.Open()
+		for _, e := range left {
+			if !e.Promised.IsZero() {
+				doubts--
+			}
+			if results[e.Row-1].Outcome == batch.Reset {
+				t.Fatalf("%s is reset, and would be called again", e.Username)
+			}
+		}
+		if len(results) != 3 || int64(len(left)) != users || doubts < 0 {
+			t.Fatalf("%d results; %d users are left of %d, %d doubts too many", len(results), len(left), users, -doubts)
+		}
+		if !h.Torn {
+			return
+		}
+		session(t, d, func(*Journal) error { return nil })
+		if again := replay(t, d); again.Torn || len(again.Sessions) != len(h.Sessions)+1 {
+			t.Fatalf("gone on with: %d sessions, Torn is %t", len(again.Sessions), again.Torn)
+		}
+	})
+}
