@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -22,7 +23,9 @@ type Action interface {
 type Settler interface {
 	// Settle reads the user's state back. called is when the first call that
 	// may have done the work was made or promised. An [*Error] of ClassUser
-	// settles the row as failed; other errors are retried like those of Do.
+	// settles the row as failed. One of ClassRun is not retried: if it is for
+	// want of a permission (AccessDenied) the doubt remains and the run goes
+	// on, otherwise the run stops. Other errors are retried like those of Do.
 	Settle(ctx context.Context, e Entry, called time.Time) (Verdict, error)
 }
 
@@ -87,6 +90,17 @@ func (e *Error) words() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// unsettled is a doubt that a read-back did not settle, and why if it failed.
+func (e *Error) unsettled(readBack *Error) *Error {
+	if readBack == nil {
+		return e
+	}
+	return &Error{
+		Reason: e.Reason, Code: e.Code, Message: e.words(), RequestID: e.RequestID,
+		Err: fmt.Errorf("read back: %w", readBack),
+	}
+}
 
 // asError sorts any error of an Action; what it does not know is a doubt.
 func asError(err error) *Error {

@@ -116,7 +116,8 @@ func (r Result) Duration() time.Duration { return r.FinishedAt.Sub(r.StartedAt) 
 // Evidence is what a Result rests on.
 type Evidence string
 
-// The kinds of evidence. A Result without any rests on the input alone.
+// The kinds of evidence. A Result without any rests on the input alone, or is
+// Unknown because there is none.
 const (
 	ByAnswer   Evidence = "answer"    // the service answered the call
 	ByReadBack Evidence = "read_back" // the answer was lost; the user's state, read afterwards, told

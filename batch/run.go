@@ -3,7 +3,6 @@ package batch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"sync"
@@ -46,9 +45,9 @@ type Options struct {
 	// Throttled calls do not count. Default 8.
 	MaxAttempts int
 
-	// Linger is how long a call whose answer was lost may still be at work in
-	// the service. A read-back that finds nothing done is believed only after
-	// it. Zero believes at once.
+	// Linger is how long a call may still be at work in the service after its
+	// answer was lost. A read-back that finds nothing done is believed only
+	// after it. Zero believes at once.
 	Linger time.Duration
 
 	// RetryUnknown calls again where no read-back can tell whether the work was
@@ -72,7 +71,8 @@ const (
 
 // ready is how many users may stand promised and waiting for their turn while
 // a pace limits the run. It hides the time that a promise takes to become
-// durable; more would only leave more to read back after a crash.
+// durable; more would only leave more to read back after a crash. Without a
+// pace it takes as many as there are workers.
 const ready = 4
 
 // Run works on every entry and returns how the rows ended. They add up: once
@@ -108,9 +108,16 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 
 	r := &runner{
 		Options: o, action: action, stop: stop, work: work,
-		busy: make(chan struct{}, o.Workers), standby: make(chan struct{}, standby),
+		standby: make(chan struct{}, standby), ready: make(chan Entry),
 	}
-	var workers sync.WaitGroup
+	var workers, promises sync.WaitGroup
+	for range o.Workers {
+		workers.Go(func() {
+			for e := range r.ready {
+				r.count(r.attend(ctx, e))
+			}
+		})
+	}
 	for e, err := range entries {
 		switch {
 		case err != nil:
@@ -119,13 +126,14 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 			r.count(Result{Row: e.Row, Username: e.Username, Outcome: e.Outcome, Reason: e.Reason, ErrorMessage: e.Detail})
 		case !r.admit(ctx):
 			r.count(r.stopped(ctx, Result{Row: e.Row, Username: e.Username}))
+		case o.Journal == nil || !e.Promised.IsZero():
+			r.ready <- e
 		default:
-			workers.Go(func() {
-				defer func() { <-r.busy }()
-				r.count(r.attend(ctx, e))
-			})
+			promises.Go(func() { r.promise(ctx, e) })
 		}
 	}
+	promises.Wait()
+	close(r.ready)
 	workers.Wait()
 	return o.Tally.Counts(), context.Cause(ctx)
 }
@@ -136,25 +144,19 @@ type runner struct {
 	stop   context.CancelCauseFunc
 	work   context.Context // outlives the run's own by the grace
 
-	busy    chan struct{} // one token a user being worked on
-	standby chan struct{} // one token a user waiting for its first turn
+	standby chan struct{} // one token a user on the way to its first turn
+	ready   chan Entry    // promised users, on the way to a worker
 }
 
-// admit waits until one more user may be worked on.
+// admit waits until one more user may stand by.
 func (r *runner) admit(ctx context.Context) bool {
-	for _, slots := range []chan struct{}{r.standby, r.busy} {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			if slots == r.busy {
-				<-r.standby
-			}
-			return false
-		}
+	select {
+	case r.standby <- struct{}{}:
+	case <-ctx.Done():
+		return false
 	}
 	if ctx.Err() != nil {
 		<-r.standby
-		<-r.busy
 		return false
 	}
 	return true
@@ -167,18 +169,22 @@ func (r *runner) count(res Result) {
 	}
 }
 
-// attend promises one user, works on it until it is settled, and says so in the
-// journal.
+// promise makes one user ready: while users are promised, others are called.
+func (r *runner) promise(ctx context.Context, e Entry) {
+	if err := r.Journal.Promise(e); err != nil {
+		<-r.standby
+		r.stop(&JournalError{err})
+		r.count(r.stopped(ctx, Result{Row: e.Row, Username: e.Username}))
+		return
+	}
+	r.ready <- e
+}
+
+// attend works on one user until it is settled, and says so in the journal.
 func (r *runner) attend(ctx context.Context, e Entry) Result {
 	leave := sync.OnceFunc(func() { <-r.standby })
 	defer leave()
 
-	if r.Journal != nil && e.Promised.IsZero() {
-		if err := r.Journal.Promise(e); err != nil {
-			r.stop(&JournalError{err})
-			return r.stopped(ctx, Result{Row: e.Row, Username: e.Username})
-		}
-	}
 	res, settled := r.persist(ctx, e, leave)
 	if r.Journal != nil && settled {
 		if err := r.Journal.Settle(res); err != nil {
@@ -193,39 +199,41 @@ func (r *runner) attend(ctx context.Context, e Entry) Result {
 // resume to settle.
 func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result, settled bool) {
 	res = Result{Row: e.Row, Username: e.Username}
-	var doubt *Error
-	var lastCall time.Time
+	var doubt *Error          // about calls that no read-back has cleared
+	var since, lost time.Time // when the first of them left, and the last was given up
 	if !e.Promised.IsZero() {
 		// The call may have left at any time before now.
-		res.Attempts, res.StartedAt, lastCall = 1, e.Promised, time.Now()
+		res.Attempts, res.StartedAt = 1, e.Promised
+		since, lost = e.Promised, time.Now()
 		doubt = &Error{Reason: Interrupted, Message: "an earlier session ended before the answer was seen"}
 		leave()
 	}
 	for failures := 0; ; {
 		if doubt != nil {
-			verdict, err := r.settle(ctx, e, res.StartedAt, lastCall)
-			res.FinishedAt, res.SettledBy = time.Now(), ByReadBack
+			verdict, err := r.settle(ctx, e, since, lost)
+			res.FinishedAt = time.Now()
+			if verdict != Undecided || err != nil && err.Class == ClassUser {
+				res.SettledBy = ByReadBack
+			}
 			switch {
 			case verdict == Done:
 				return res.ended(Reset, &Error{RequestID: doubt.RequestID}), true
+			case verdict == NotDone && failures >= r.MaxAttempts:
+				return res.ended(Failed, doubt), true
+			case verdict == NotDone:
+				doubt = nil
 			case err != nil && err.Class == ClassUser:
 				return res.ended(Failed, err), true
-			case verdict == Undecided && ctx.Err() != nil:
-				res.SettledBy = ""
-				return res.ended(Unknown, &Error{Reason: Interrupted, Message: doubt.Error(), RequestID: doubt.RequestID}), false
-			case verdict == Undecided && !r.RetryUnknown:
-				if err != nil {
-					doubt.Err = fmt.Errorf("read back: %w", err)
-				}
-				return res.ended(Unknown, doubt), true
-			case failures >= r.MaxAttempts:
-				return res.ended(Failed, doubt), true
+			case ctx.Err() != nil:
+				return r.cutShort(ctx, res, doubt)
+			case !r.RetryUnknown || failures >= r.MaxAttempts:
+				return res.ended(Unknown, doubt.unsettled(err)), true
 			}
 		}
 
 		left, ok := r.turn(ctx)
 		if !ok {
-			return r.stopped(ctx, res), true
+			return r.cutShort(ctx, res, doubt)
 		}
 		leave()
 		if res.Attempts++; res.StartedAt.IsZero() {
@@ -236,7 +244,6 @@ func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result
 			res.SettledBy = ByAnswer
 			return res.ended(Reset, &Error{RequestID: res.RequestID}), true
 		}
-		doubt, lastCall = nil, left
 		backoff := 0
 		switch answer.Class {
 		case ClassUser:
@@ -244,12 +251,15 @@ func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result
 			return res.ended(Failed, answer), true
 		case ClassRun:
 			res.SettledBy = ByAnswer
-			r.stop(&Stop{Reason: answer.Reason, Message: answer.Error(), Err: answer})
+			r.stopAt(answer)
 			return res.ended(Failed, answer), true
 		case ClassThrottle:
 			backoff, res.Throttled = res.Throttled, res.Throttled+1
 		case ClassDoubt:
-			doubt = answer
+			if doubt == nil {
+				since = left
+			}
+			doubt, lost = answer, res.FinishedAt
 			fallthrough
 		default:
 			backoff, failures = failures, failures+1
@@ -259,18 +269,23 @@ func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result
 			}
 		}
 		if !sleep(ctx, jitter(backoff)) && doubt == nil {
-			return r.stopped(ctx, res), true
+			return r.cutShort(ctx, res, nil)
 		}
 	}
 }
 
+// stopAt stops the run at an answer that every user would get.
+func (r *runner) stopAt(answer *Error) {
+	r.stop(&Stop{Reason: answer.Reason, Message: answer.Error(), Err: answer})
+}
+
 // turn waits for the pace. It reports false if the run stopped meanwhile.
 func (r *runner) turn(ctx context.Context) (left time.Time, ok bool) {
-	if r.Pace != nil {
-		left, err := r.Pace.Wait(ctx)
-		return left, err == nil
+	if r.Pace == nil {
+		return time.Now(), ctx.Err() == nil
 	}
-	return time.Now(), ctx.Err() == nil
+	left, err := r.Pace.Wait(ctx)
+	return left, err == nil && ctx.Err() == nil
 }
 
 // call makes one call and tells pace and tally how it was met.
@@ -291,16 +306,17 @@ func (r *runner) call(e Entry, left time.Time, res *Result) *Error {
 }
 
 // settle reads back what became of calls whose answers were lost: in a run and
-// after a crash alike. It never calls; NotDone allows that.
-func (r *runner) settle(ctx context.Context, e Entry, firstCall, lastCall time.Time) (Verdict, *Error) {
+// after a crash alike. It never calls; NotDone allows that. The first of the
+// calls left at since; the last may have left as late as lost.
+func (r *runner) settle(ctx context.Context, e Entry, since, lost time.Time) (Verdict, *Error) {
 	settler, ok := r.action.(Settler)
 	if !ok {
 		return Undecided, nil
 	}
 	for failures, throttles := 0, 0; ; {
-		verdict, err := settler.Settle(r.work, e, firstCall)
+		verdict, err := settler.Settle(r.work, e, since)
 		if err == nil {
-			wait := time.Until(lastCall.Add(r.Linger))
+			wait := time.Until(lost.Add(r.Linger))
 			if verdict != NotDone || wait <= 0 {
 				return verdict, nil
 			}
@@ -311,7 +327,12 @@ func (r *runner) settle(ctx context.Context, e Entry, firstCall, lastCall time.T
 		}
 		answer, backoff := asError(err), 0
 		switch answer.Class {
-		case ClassUser, ClassRun:
+		case ClassUser:
+			return Undecided, answer
+		case ClassRun:
+			if answer.Reason != AccessDenied {
+				r.stopAt(answer)
+			}
 			return Undecided, answer
 		case ClassThrottle:
 			backoff, throttles = throttles, throttles+1
@@ -322,6 +343,15 @@ func (r *runner) settle(ctx context.Context, e Entry, firstCall, lastCall time.T
 			return Undecided, answer
 		}
 	}
+}
+
+// cutShort ends a row that the run stopped before it was settled. A doubt is
+// left open.
+func (r *runner) cutShort(ctx context.Context, res Result, doubt *Error) (_ Result, settled bool) {
+	if doubt != nil {
+		return res.ended(Unknown, &Error{Reason: Interrupted, Message: doubt.Error(), RequestID: doubt.RequestID}), false
+	}
+	return r.stopped(ctx, res), true
 }
 
 // stopped ends a row that the run stopped before: nothing has been done for it.

@@ -2,6 +2,7 @@ package userpool
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"cognito-reset/batch"
 )
@@ -32,7 +34,7 @@ var answers = []answer{
 	{"NotAuthorizedException", "user is disabled", batch.ClassUser, batch.Disabled},
 	{"NotAuthorizedException", "", batch.ClassUser, batch.WrongState},
 	{"InvalidParameterException", "no registered/verified email or phone", batch.ClassUser, batch.NoVerifiedContact},
-	{"InvalidParameterException", "at 'userpoolid'", batch.ClassRun, batch.InvalidParameter},
+	{"InvalidParameterException", "at 'userpoolid'", batch.ClassRun, batch.PoolNotFound},
 	{"InvalidParameterException", "", batch.ClassUser, batch.InvalidParameter},
 	{"UserLambdaValidationException", "", batch.ClassUser, batch.LambdaRefused},
 	{"UnexpectedLambdaException", "", batch.ClassUser, batch.LambdaRefused},
@@ -100,14 +102,16 @@ func classify(err error) *batch.Error {
 		e.Class, e.Reason = batch.ClassThrottle, batch.Throttled
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		e.Class, e.Reason = batch.ClassRun, batch.Credentials
-	case status >= 500:
+	case status >= 500 || status == http.StatusRequestTimeout:
 		e.Reason = batch.ServerError
-	case status >= 400:
+	case status >= 400 && e.Code != "" && e.Code != noCode:
 		e.Class = batch.ClassUser
 	case status > 0:
-		// An answer that is neither error nor readable: leave it in doubt.
+		// An answer that cannot be read: leave it in doubt.
 	case neverSigned(err):
 		e.Class, e.Reason = batch.ClassRun, batch.Credentials
+	case neverSent(err):
+		e.Class, e.Reason = batch.ClassRun, batch.PoolNotFound
 	case neverLeft(err):
 		e.Class, e.Reason = batch.ClassMoment, batch.Network
 	default:
@@ -116,14 +120,28 @@ func classify(err error) *batch.Error {
 	return e
 }
 
+// noCode is what the SDK calls an error in whose body it finds no code.
+const noCode = "UnknownError"
+
+// neverSent tells that the SDK did not come to sending: it knew nowhere to send
+// to, for want of a Region or because of a wrong one.
+func neverSent(err error) bool {
+	_, sent := errors.AsType[*smithyhttp.RequestSendError](err)
+	_, canceled := errors.AsType[interface {
+		error
+		CanceledError() bool
+	}](err)
+	return !sent && !canceled
+}
+
 // neverLeft tells that no connection was made, so nothing can have happened.
 func neverLeft(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
-	if ok && op.Op == "dial" {
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") {
 		return true
 	}
-	_, ok = errors.AsType[*net.DNSError](err)
-	return ok
+	_, unknownHost := errors.AsType[*net.DNSError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return unknownHost || untrusted
 }
 
 // neverSigned tells that no credentials could be had to sign the call with.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -31,6 +32,10 @@ import (
 // Timeout is how long an answer may take. A trigger of the pool may take three
 // tries of 5 s, so less would make doubts.
 const Timeout = 30 * time.Second
+
+// dialTimeout is less than Timeout, so that a call which found nobody to talk to
+// is known never to have left.
+const dialTimeout = 10 * time.Second
 
 // asideTimeout bounds what is asked beside the resets: the caller, the pool.
 // Not knowing these is a gap in the text, not a reason to wait.
@@ -81,7 +86,9 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	}
 	client := o.HTTPClient
 	if client == nil {
-		client = awshttp.NewBuildableClient().WithTimeout(Timeout).WithTransportOptions(func(t *http.Transport) {
+		client = awshttp.NewBuildableClient().WithTimeout(Timeout).WithDialerOptions(func(d *net.Dialer) {
+			d.Timeout = dialTimeout
+		}).WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns = max(o.Connections, 16)
 			t.MaxIdleConnsPerHost = t.MaxIdleConns
 		})
@@ -174,6 +181,10 @@ func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (bat
 				p.log.Warn("users whose answer was lost cannot be read back and end as unknown; allow cognito-idp:AdminGetUser on the user pool in the IAM policy, then resume with --retry unknown",
 					"user_pool_id", p.ID)
 			})
+		}
+		if answer.Class == batch.ClassUser && answer.Reason != batch.UserNotFound {
+			// That a user cannot be read does not say how the reset went.
+			answer.Class = batch.ClassDoubt
 		}
 		return batch.Undecided, answer
 	}
