@@ -43,7 +43,7 @@ func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 	sum := sha256.New()
 	err := d.Write(RosterFile, func(f *os.File) error {
 		w := bufio.NewWriterSize(io.MultiWriter(f, sum), 1<<16)
-		enc := jsontext.NewEncoder(w, jsontext.AllowInvalidUTF8(true))
+		enc := jsontext.NewEncoder(w, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 		for e, err := range entries {
 			if err != nil {
 				return err

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"cognito-reset/batch/sandbox"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cognito-reset": main})
+}
+
+// The scripts are the tests: each tells one thing that people rely on.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			for key, value := range map[string]string{
+				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
+				"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "HOME": env.WorkDir,
+				"POOL": "us-east-1_Sandbox", "COGNITO_RESET_RATE": "0",
+			} {
+				env.Setenv(key, value)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exit": exitCommand, "sandbox": sandboxCommand, "resets": resetsCommand, "stopafter": stopCommand,
+		},
+	})
+}
+
+// exit CODE COMMAND… runs a command that must end with exactly that code.
+func exitCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exit CODE COMMAND [ARG...]")
+	}
+	code := 0
+	err := ts.Exec(args[1], args[2:]...)
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("%s ended with %d, not %s", strings.Join(args[1:], " "), code, args[0])
+	}
+}
+
+// pools are the sandboxes of the scripts, by their work directory.
+var pools sync.Map
+
+// sandbox serves a pool at $ENDPOINT: USER makes one that can be reset,
+// STATE:USER one in that state, messages=N limits the day.
+func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
+	config := sandbox.Config{PoolID: ts.Getenv("POOL")}
+	if len(args) > 0 && strings.HasPrefix(args[0], "messages=") {
+		config.DailyMessages, _ = strconv.Atoi(strings.TrimPrefix(args[0], "messages="))
+		args = args[1:]
+	}
+	pool := sandbox.New(config)
+	for _, arg := range args {
+		state, name, found := strings.Cut(arg, ":")
+		if !found {
+			state, name = "", arg
+		}
+		u := sandbox.NewUser(name)
+		u.Created = time.Now().AddDate(-1, 0, 0)
+		switch state {
+		case "":
+		case "disabled":
+			u.Enabled = false
+		case "nocontact":
+			u.EmailVerified = false
+		case "temporary":
+			u.Status = sandbox.ForceChangePassword
+		case "federated":
+			u.Status = sandbox.ExternalProvider
+		default:
+			ts.Fatalf("no state %s", state)
+		}
+		pool.Add(u)
+	}
+	server := httptest.NewServer(pool)
+	ts.Defer(server.Close)
+	ts.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
+	pools.Store(ts.Getenv("WORK"), pool)
+}
+
+// resets USER=N… says how often the sandbox has reset users; all=N everyone.
+func resetsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	found, _ := pools.Load(ts.Getenv("WORK"))
+	pool := found.(*sandbox.Pool)
+	for _, arg := range args {
+		name, want, _ := strings.Cut(arg, "=")
+		got := pool.Resets(name)
+		if name == "all" {
+			got = len(pool.Outbox())
+		}
+		if strconv.Itoa(got) != want {
+			ts.Fatalf("%s: %d resets, not %s", name, got, want)
+		}
+	}
+}
+
+// stopafter SIGNAL CODE COMMAND… starts a command, sends it the signal once the
+// sandbox has been called, and expects the exit code.
+func stopCommand(ts *testscript.TestScript, _ bool, args []string) {
+	found, _ := pools.Load(ts.Getenv("WORK"))
+	pool := found.(*sandbox.Pool)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[2], args[3:]...)
+	cmd.Dir, cmd.Env = ts.Getenv("WORK"), environ(ts)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	before := len(pool.Outbox())
+	ts.Check(cmd.Start())
+	for len(pool.Outbox()) == before && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	ts.Check(cmd.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[0]]))
+	cmd.Wait()
+	if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != args[1] {
+		ts.Fatalf("ended with %s, not %s: %s", got, args[1], stderr.String())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("stderr.txt"), []byte(stderr.String()), 0o600))
+}
+
+func environ(ts *testscript.TestScript) []string {
+	env := os.Environ()
+	for _, key := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE",
+		"AWS_SHARED_CREDENTIALS_FILE", "HOME", "COGNITO_RESET_ENDPOINT_URL"} {
+		env = append(env, key+"="+ts.Getenv(key))
+	}
+	return env
+}
