@@ -71,8 +71,8 @@ const (
 
 // ready is how many users may stand promised and waiting for their turn while
 // a pace limits the run. It hides the time that a promise takes to become
-// durable; more would only leave more to read back after a crash. Without a
-// pace it takes as many as there are workers.
+// durable; more would only leave more to read back after a crash. Without a pace
+// it takes a few for each worker, so that many promises share one sync.
 const ready = 4
 
 // Run works on every entry and returns how the rows ended. They add up: once
@@ -92,7 +92,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 	if o.Tally == nil {
 		o.Tally = new(Tally)
 	}
-	standby := o.Workers
+	standby := 4 * o.Workers
 	if o.Pace != nil {
 		standby = min(ready, o.Workers)
 	}

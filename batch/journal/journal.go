@@ -68,10 +68,19 @@ type appendFile interface {
 
 // A commit is the lines that share one write and one sync.
 type commit struct {
-	lines []byte
-	done  chan struct{}
-	err   error
+	lines    []byte
+	promises int
+	done     chan struct{}
+	err      error
 }
+
+// While promises come in company, lines gather for so many times what the last
+// commit took before the next: a sync holds a processor that calls could use. A
+// promise that comes alone never waits.
+const (
+	gatherFactor = 8
+	maxGather    = 5 * time.Millisecond
+)
 
 func newCommit(buf []byte) *commit { return &commit{lines: buf, done: make(chan struct{})} }
 
@@ -122,6 +131,9 @@ func (j *Journal) gather(l line) (c *commit, err error) {
 	if c.lines, err = j.chain.append(c.lines, l); err != nil {
 		return nil, err
 	}
+	if l.Event == eventPromised {
+		c.promises++
+	}
 	select {
 	case j.wake <- struct{}{}:
 	default:
@@ -135,7 +147,9 @@ func (j *Journal) gather(l line) (c *commit, err error) {
 func (j *Journal) commitLoop() {
 	defer close(j.done)
 	var spare []byte // of the last commit, for the next but one
+	var pause time.Duration
 	for range j.wake {
+		time.Sleep(pause)
 		j.mu.Lock()
 		c := j.pending
 		c.err = j.err
@@ -145,8 +159,12 @@ func (j *Journal) commitLoop() {
 		if len(c.lines) == 0 {
 			continue
 		}
+		began := time.Now()
 		if c.err == nil {
 			c.err = j.write(c.lines)
+		}
+		if pause = 0; c.promises > 1 {
+			pause = min(gatherFactor*time.Since(began), maxGather)
 		}
 		if c.err != nil {
 			j.mu.Lock()
