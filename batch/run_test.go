@@ -1,0 +1,426 @@
+package batch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/pace"
+	"cognito-reset/batch/sandbox"
+	"cognito-reset/batch/userpool"
+)
+
+// users yields n entries, u1 and on.
+func users(n int) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		for i := range n {
+			if !yield(batch.Entry{Row: int64(i + 1), Username: fmt.Sprint("u", i+1)}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// fake is an action made of functions.
+type fake struct {
+	do     func(ctx context.Context, e batch.Entry) error
+	settle func(e batch.Entry) (batch.Verdict, error)
+}
+
+func (f fake) Do(ctx context.Context, e batch.Entry) (string, error) { return "id", f.do(ctx, e) }
+
+func (f fake) Settle(_ context.Context, e batch.Entry, _ time.Time) (batch.Verdict, error) {
+	if f.settle == nil {
+		return batch.Undecided, nil
+	}
+	return f.settle(e)
+}
+
+// a ledger is a journal that keeps all in memory.
+type ledger struct {
+	mu       sync.Mutex
+	promised map[string]bool
+	settled  map[string]batch.Result
+	fail     error
+}
+
+func newLedger() *ledger {
+	return &ledger{promised: make(map[string]bool), settled: make(map[string]batch.Result)}
+}
+
+func (l *ledger) Promise(e batch.Entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.promised[e.Username] = true
+	return l.fail
+}
+
+func (l *ledger) Settle(r batch.Result) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settled[r.Username] = r
+	return l.fail
+}
+
+func answer(class batch.Class, reason batch.Reason) error {
+	return &batch.Error{Class: class, Reason: reason, Code: "Code", Message: "words"}
+}
+
+// one runs a single user and returns its result.
+func one(t *testing.T, e batch.Entry, a batch.Action, o batch.Options) (batch.Result, error) {
+	t.Helper()
+	var results []batch.Result
+	o.OnResult = func(r batch.Result) { results = append(results, r) }
+	counts, err := batch.Run(t.Context(), func(yield func(batch.Entry, error) bool) { yield(e, nil) }, a, o)
+	if len(results) != 1 || counts.Rows != 1 {
+		t.Fatalf("%d results, %+v", len(results), counts)
+	}
+	return results[0], err
+}
+
+func TestAThrottleNeverFailsAUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		r, err := one(t, batch.Entry{Row: 1, Username: "u"}, fake{do: func(context.Context, batch.Entry) error {
+			if calls++; calls <= 500 {
+				return answer(batch.ClassThrottle, batch.Throttled)
+			}
+			return nil
+		}}, batch.Options{MaxAttempts: 2})
+		if err != nil || r.Outcome != batch.Reset || r.Attempts != 501 || r.Throttled != 500 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+func TestTheMomentsFailuresAreRetriedAsOftenAsAllowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		r, err := one(t, batch.Entry{Row: 1, Username: "u"}, fake{do: func(context.Context, batch.Entry) error {
+			calls++
+			return answer(batch.ClassMoment, batch.Network)
+		}}, batch.Options{MaxAttempts: 5})
+		if err != nil || r.Outcome != batch.Failed || r.Reason != batch.Network || calls != 5 {
+			t.Errorf("%+v after %d calls, %v", r, calls, err)
+		}
+	})
+}
+
+func TestARefusalOfTheUserIsFinal(t *testing.T) {
+	calls := 0
+	r, err := one(t, batch.Entry{Row: 1, Username: "u"}, fake{do: func(context.Context, batch.Entry) error {
+		calls++
+		return answer(batch.ClassUser, batch.Disabled)
+	}}, batch.Options{})
+	if err != nil || r.Outcome != batch.Failed || r.Reason != batch.Disabled || calls != 1 || !r.Final() {
+		t.Errorf("%+v after %d calls, %v", r, calls, err)
+	}
+}
+
+func TestAnAnswerThatEveryoneWouldGetStopsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls, journal := 0, newLedger()
+		counts, err := batch.Run(t.Context(), users(100), fake{do: func(context.Context, batch.Entry) error {
+			calls++
+			return answer(batch.ClassRun, batch.Credentials)
+		}}, batch.Options{Workers: 1, Journal: journal})
+		stop, ok := errors.AsType[*batch.Stop](err)
+		if !ok || stop.Reason != batch.Credentials {
+			t.Errorf("%v", err)
+		}
+		if calls != 1 || counts.Rows != 100 || counts.Outcomes[batch.NotAttempted] != 99 {
+			t.Errorf("%d calls, %+v", calls, counts)
+		}
+		for name, r := range journal.settled {
+			if r.Final() {
+				t.Errorf("%s would not be attempted again: %+v", name, r)
+			}
+		}
+	})
+}
+
+func TestALostAnswerIsReadBackAndNeverJustRepeated(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		verdict batch.Verdict
+		err     error
+		retry   bool
+		calls   int
+		want    batch.Outcome
+		by      batch.Evidence
+	}{
+		{"done", batch.Done, nil, false, 1, batch.Reset, batch.ByReadBack},
+		{"not done", batch.NotDone, nil, false, 2, batch.Reset, batch.ByAnswer},
+		{"undecided", batch.Undecided, nil, false, 1, batch.Unknown, ""},
+		{"undecided, and a second message is risked", batch.Undecided, nil, true, 2, batch.Reset, batch.ByAnswer},
+		{"the user is gone", batch.Undecided, answer(batch.ClassUser, batch.UserNotFound), false, 1, batch.Failed, batch.ByReadBack},
+		{"it may not be read", batch.Undecided, answer(batch.ClassRun, batch.AccessDenied), false, 1, batch.Unknown, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				r, err := one(t, batch.Entry{Row: 1, Username: "u"}, fake{
+					do: func(context.Context, batch.Entry) error {
+						if calls++; calls == 1 {
+							return answer(batch.ClassDoubt, batch.Network)
+						}
+						return nil
+					},
+					settle: func(batch.Entry) (batch.Verdict, error) { return test.verdict, test.err },
+				}, batch.Options{Linger: time.Second, RetryUnknown: test.retry})
+				if err != nil || calls != test.calls || r.Outcome != test.want || r.SettledBy != test.by {
+					t.Errorf("%d calls, %+v, %v", calls, r, err)
+				}
+			})
+		})
+	}
+}
+
+func TestACallThatIsStillAtWorkIsNotTakenForOneThatWasLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls, worked := 0, time.Time{}
+		r, _ := one(t, batch.Entry{Row: 1, Username: "u"}, fake{
+			do: func(context.Context, batch.Entry) error {
+				calls++
+				worked = time.Now().Add(15 * time.Second) // the service finishes when nobody waits any more
+				return answer(batch.ClassDoubt, batch.Network)
+			},
+			settle: func(batch.Entry) (batch.Verdict, error) {
+				if time.Now().Before(worked) {
+					return batch.NotDone, nil
+				}
+				return batch.Done, nil
+			},
+		}, batch.Options{Linger: 20 * time.Second})
+		if calls != 1 || r.Outcome != batch.Reset {
+			t.Errorf("%d calls, %+v", calls, r)
+		}
+	})
+}
+
+func TestADoubtOfAnEarlierSessionIsReadBackBeforeAnyCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := one(t, batch.Entry{Row: 1, Username: "u", Promised: time.Now().Add(-time.Hour)}, fake{
+			do:     func(context.Context, batch.Entry) error { t.Error("called"); return nil },
+			settle: func(batch.Entry) (batch.Verdict, error) { return batch.Done, nil },
+		}, batch.Options{Journal: newLedger(), Linger: time.Second})
+		if err != nil || r.Outcome != batch.Reset || r.SettledBy != batch.ByReadBack || r.Attempts != 1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+func TestNoPromiseNoCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		journal := newLedger()
+		journal.fail = errors.New("disk full")
+		counts, err := batch.Run(t.Context(), users(10), fake{do: func(context.Context, batch.Entry) error {
+			t.Error("called")
+			return nil
+		}}, batch.Options{Journal: journal})
+		if !errors.Is(err, journal.fail) || counts.Outcomes[batch.NotAttempted] != 10 {
+			t.Errorf("%+v, %v", counts, err)
+		}
+	})
+}
+
+func TestAStopLetsCallsInFlightFinishAndWithdrawsTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		journal := newLedger()
+		time.AfterFunc(2500*time.Millisecond, func() { cancel(&batch.Stop{Reason: batch.Interrupted, Message: "SIGTERM"}) })
+		counts, err := batch.Run(ctx, users(100), fake{do: func(ctx context.Context, e batch.Entry) error {
+			select {
+			case <-time.After(time.Second):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}}, batch.Options{Workers: 5, Journal: journal, Grace: 10 * time.Second})
+		if err == nil || counts.Outcomes[batch.Reset] != 15 || counts.Outcomes[batch.NotAttempted] != 85 || counts.Reasons[batch.Interrupted] != 85 {
+			t.Errorf("%+v, %v", counts, err)
+		}
+		for name := range journal.promised {
+			if _, ok := journal.settled[name]; !ok {
+				t.Errorf("the promise to %s is left open", name)
+			}
+		}
+	})
+}
+
+func TestWhatTheGraceCutsOffStaysOpenForAResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		journal := newLedger()
+		time.AfterFunc(time.Second, func() { cancel(&batch.Stop{Reason: batch.Interrupted}) })
+		counts, _ := batch.Run(ctx, users(3), fake{do: func(ctx context.Context, e batch.Entry) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}, batch.Options{Workers: 2, Journal: journal, Grace: time.Second})
+		if counts.Outcomes[batch.Unknown] != 2 || counts.Outcomes[batch.NotAttempted] != 1 {
+			t.Errorf("%+v", counts)
+		}
+		for name, r := range journal.settled {
+			if r.Outcome == batch.Unknown {
+				t.Errorf("%s was settled as unknown, so no resume would read it back", name)
+			}
+		}
+	})
+}
+
+func TestRowsThatNeedNoCallAreCountedAndAnErrorAmongThemStops(t *testing.T) {
+	broken := errors.New("the file is gone")
+	counts, err := batch.Run(t.Context(), func(yield func(batch.Entry, error) bool) {
+		_ = yield(batch.Entry{Row: 1, Outcome: batch.Invalid, Reason: batch.EmptyUsername}, nil) &&
+			yield(batch.Entry{Row: 2, Username: "u", Outcome: batch.Skipped, Reason: batch.Duplicate}, nil) &&
+			yield(batch.Entry{}, broken)
+	}, fake{do: func(context.Context, batch.Entry) error { t.Error("called"); return nil }}, batch.Options{})
+	if !errors.Is(err, broken) || counts.Rows != 2 || counts.Outcomes[batch.Invalid] != 1 || counts.Outcomes[batch.Skipped] != 1 {
+		t.Errorf("%+v, %v", counts, err)
+	}
+}
+
+func TestNeverMoreUsersAtATimeThanWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		now, most := 0, 0
+		batch.Run(t.Context(), users(200), fake{do: func(context.Context, batch.Entry) error {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return nil
+		}}, batch.Options{Workers: 7, Journal: newLedger()})
+		if most != 7 {
+			t.Errorf("%d at a time", most)
+		}
+	})
+}
+
+func TestFewStandPromisedWhileThePaceLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		journal, calls := newLedger(), 0
+		time.AfterFunc(10*time.Second, cancel)
+		batch.Run(ctx, users(1000), fake{do: func(context.Context, batch.Entry) error { calls++; return nil }},
+			batch.Options{Pace: pace.NewSteady(1), Journal: journal, Workers: 100})
+		if waiting := len(journal.promised) - calls; waiting > 5 {
+			t.Errorf("%d were promised and not called", waiting)
+		}
+	})
+}
+
+// A pool that does its work or not, and answers or not, as the dice fall.
+func TestWhateverThePoolAnswersNobodyIsDoneTwiceAndEverybodyIsAccountedFor(t *testing.T) {
+	for seed := range uint64(50) {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			dice := rand.New(rand.NewPCG(seed, 0))
+			done, journal := make(map[string]int), newLedger()
+			counts, err := batch.Run(t.Context(), users(100), fake{
+				do: func(_ context.Context, e batch.Entry) error {
+					mu.Lock()
+					defer mu.Unlock()
+					switch dice.IntN(8) {
+					case 0:
+						return answer(batch.ClassThrottle, batch.Throttled)
+					case 1:
+						return answer(batch.ClassMoment, batch.Network)
+					case 2:
+						return answer(batch.ClassDoubt, batch.ServerError)
+					case 3:
+						done[e.Username]++
+						return answer(batch.ClassDoubt, batch.Network)
+					case 4:
+						return answer(batch.ClassUser, batch.Disabled)
+					}
+					done[e.Username]++
+					return nil
+				},
+				settle: func(e batch.Entry) (batch.Verdict, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					switch {
+					case dice.IntN(5) == 0:
+						return batch.Undecided, nil
+					case dice.IntN(5) == 0:
+						return batch.Undecided, answer(batch.ClassThrottle, batch.Throttled)
+					case done[e.Username] > 0:
+						return batch.Done, nil
+					}
+					return batch.NotDone, nil
+				},
+			}, batch.Options{Workers: 8, Journal: journal, Pace: pace.NewSteady(50), Linger: time.Second})
+			total := int64(0)
+			for _, n := range counts.Outcomes {
+				total += n
+			}
+			if err != nil || total != 100 || counts.Rows != 100 || len(journal.settled) != 100 {
+				t.Errorf("seed %d: %+v, %v", seed, counts, err)
+			}
+			for name, r := range journal.settled {
+				if n := done[name]; n > 1 || r.Outcome == batch.Reset && n != 1 || r.Outcome == batch.Failed && n != 0 {
+					t.Errorf("seed %d: %s is %s and was done %d times", seed, name, r.Outcome, n)
+				}
+			}
+		})
+	}
+}
+
+// The whole stack below the command line, the SDK included, against a sandbox
+// that throttles, fails and loses answers.
+func TestAgainstAFaultyPoolEveryUserIsResetAndMailedOnce(t *testing.T) {
+	for _, key := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+		t.Setenv(key, os.DevNull)
+	}
+	t.Setenv("AWS_CA_BUNDLE", "") // it asks for a transport that is not a pool
+	synctest.Test(t, func(t *testing.T) {
+		pool := sandbox.New(sandbox.Config{
+			PoolID: "us-east-1_Sandbox", Quotas: sandbox.DefaultQuotas(), Latency: 100 * time.Millisecond, Faults: sandbox.EvenFaults(0.2), Seed: 7,
+		})
+		const n = 1000
+		for e := range users(n) {
+			u := sandbox.NewUser(e.Username)
+			u.Created = time.Now().Add(-time.Hour)
+			pool.Add(u)
+		}
+		action, err := userpool.Open(t.Context(), userpool.Options{
+			PoolID: "us-east-1_Sandbox", EndpointURL: "http://sandbox", HTTPClient: &http.Client{Transport: pool},
+			Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		counts, err := batch.Run(t.Context(), users(n), action, batch.Options{
+			Pace: pace.NewSteady(25), Journal: newLedger(), Linger: userpool.Linger, Workers: 400,
+		})
+		if err != nil || counts.Outcomes[batch.Reset] != n {
+			t.Errorf("%+v, %v", counts, err)
+		}
+		pool.EachUser(func(u sandbox.User, resets, messages int) {
+			if resets != 1 || messages != 1 {
+				t.Errorf("%s: %d resets, %d messages", u.Username, resets, messages)
+			}
+		})
+		if peak := pool.Stats().Peak[sandbox.UserAccountRecovery]; peak > 30 {
+			t.Errorf("%d calls arrived within one second", peak)
+		}
+		t.Logf("%d calls in %v", counts.Calls, time.Since(start))
+	})
+}
