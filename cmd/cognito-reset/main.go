@@ -195,7 +195,7 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 		if !inline && takesValue[name] && i+1 < len(args) {
 			i++
 			if next := args[i]; strings.HasPrefix(next, "--") {
-				return nil, usagef("%s needs a value, but %s follows it; if that is the value, write %s=%s", arg, next, arg, next)
+				return nil, command.OnUsageError(nil, fmt.Errorf("%s needs a value, but %s follows it; if that is the value, write %s=%s", arg, next, arg, next), true)
 			}
 			flags = append(flags, args[i])
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +69,7 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if err := r.settings.read(ctx, false); err != nil {
 		return err
 	}
-	if err := s.checkInput(ctx.Bool("accept-changed-input")); err != nil {
+	if err := s.checkInput(ctx.Context, ctx.Bool("accept-changed-input")); err != nil {
 		return &exit{exitUsage, err}
 	}
 	if s.history, err = s.dir.Replay(); err != nil {
@@ -122,12 +123,12 @@ func retried(kinds []string) (func(batch.Result) bool, error) {
 // checkInput compares the input with what it was when the run began. The run
 // works on its own copy; but an operator who edited the file means something by
 // it, and must say what.
-func (s *session) checkInput(accept bool) error {
+func (s *session) checkInput(ctx context.Context, accept bool) error {
 	r := &s.request
 	if r.Input == "-" {
 		return nil
 	}
-	in, err := s.openInput()
+	in, err := s.openInput(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !s.quiet {
 			say(s.stderr, "%s is gone; going on with the copy in the run directory.", s.inputName())
@@ -154,7 +155,7 @@ func (s *session) checkInput(accept bool) error {
 	if err != nil || sum == r.InputSHA256 {
 		return err
 	}
-	if added, gone, err = s.compare(); err != nil {
+	if added, gone, err = s.compare(ctx); err != nil {
 		return fmt.Errorf("%s has changed since the run began, and cannot be read any more: %w", s.inputName(), err)
 	}
 	return fmt.Errorf("%s has changed since %s: %d users are new and %d are gone (SHA-256 %.12s…, was %.12s…). "+
@@ -174,8 +175,8 @@ func (in *input) rest() (string, error) {
 }
 
 // compare counts the users that only the input or only the run's copy has.
-func (s *session) compare() (added, gone int64, err error) {
-	in, err := s.openInput()
+func (s *session) compare(ctx context.Context) (added, gone int64, err error) {
+	in, err := s.openInput(ctx)
 	if err != nil {
 		return 0, 0, err
 	}

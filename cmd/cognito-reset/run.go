@@ -120,7 +120,7 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
 	}
 
-	if err := s.begin(ctx.String("run")); err != nil {
+	if err := s.begin(ctx.Context, ctx.String("run")); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
@@ -142,20 +142,26 @@ func (c *command) run(ctx *cli.Context) (err error) {
 
 // begin reads the whole input into a new run directory. Where the input cannot
 // be used, it leaves none.
-func (s *session) begin(path string) (err error) {
+func (s *session) begin(ctx context.Context, path string) (err error) {
 	r := &s.request
-	in, err := s.openInput()
+	in, err := s.openInput(ctx)
 	if err != nil {
-		return &exit{exitUsage, err}
+		return cmp.Or(s.readNoFurther(ctx), error(&exit{exitUsage, err}))
 	}
 	defer in.Close()
 	if path == "" {
 		path = newRunPath(r.CreatedAt, r.UserPoolID)
 	}
 	if s.dir, err = journal.Create(path); err != nil {
+		if errors.Is(err, journal.ErrExists) {
+			err = fmt.Errorf("%w: name a new folder, or go on with that run by cognito-reset resume %s", err, quotePath(path))
+		}
 		return &exit{exitUsage, fmt.Errorf("--run: %w; nothing was sent", err)}
 	}
 	r.Roster, err = s.dir.Spool(roster.Unique(in.roster.Entries(), nil))
+	if stopped := s.readNoFurther(ctx); stopped != nil {
+		return errors.Join(stopped, s.dir.Remove())
+	}
 	if err != nil {
 		code := exitFailed
 		if _, ok := errors.AsType[*roster.InputError](err); ok {
@@ -172,6 +178,15 @@ func (s *session) begin(path string) (err error) {
 		return s.dir.WriteJSON(journal.RunFile, r)
 	}
 	return nil
+}
+
+// readNoFurther tells that a signal came while the input was read. Even what
+// then looks whole is not: whoever writes into a pipe gets the same Ctrl-C.
+func (s *session) readNoFurther(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return s.stopError(fmt.Errorf("%w while the input was read; nothing was sent", context.Cause(ctx)))
 }
 
 // newRunPath names a run by when and on what.
@@ -195,7 +210,7 @@ type input struct {
 func (in *input) sum() string { return hex.EncodeToString(in.hash.Sum(nil)) }
 
 // openInput opens the request's input and finds out how to read it.
-func (s *session) openInput() (*input, error) {
+func (s *session) openInput(ctx context.Context) (*input, error) {
 	r := s.request
 	comma, err := delimiter(r.Delimiter)
 	if err != nil {
@@ -214,7 +229,11 @@ func (s *session) openInput() (*input, error) {
 		return nil, fmt.Errorf("--input: %s is a directory; name a CSV or JSONL file in it", name)
 	}
 	in := &input{Closer: file, hash: sha256.New()}
-	in.roster, err = roster.Open(io.TeeReader(file, in.hash), roster.Options{
+	source := io.Reader(file)
+	if r.Input == "-" {
+		source = interruptible(ctx, file)
+	}
+	in.roster, err = roster.Open(io.TeeReader(source, in.hash), roster.Options{
 		Name: name, Format: r.Format, Column: r.UsernameColumn, Delimiter: comma, NoHeader: r.NoHeader,
 		PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
 	})
@@ -222,6 +241,18 @@ func (s *session) openInput() (*input, error) {
 		return nil, errors.Join(fmt.Errorf("%w; nothing was sent", err), file.Close())
 	}
 	return in, nil
+}
+
+// interruptible reads until ctx is done. A read of a terminal or a pipe cannot
+// be cancelled; it ends with the process.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	out, in := io.Pipe()
+	go func() {
+		_, err := io.Copy(in, r)
+		in.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { in.CloseWithError(context.Cause(ctx)) })
+	return out
 }
 
 // inputName is how people know the input: by a path from here, where it is short.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+	"golang.org/x/term"
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
@@ -127,6 +128,7 @@ func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error
 	}
 	s.log.Info("session begins", "run", s.dir.Path, "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", users, "rate", r.Rate)
 	debug.SetGCPercent(callGC)
+	defer context.AfterFunc(ctx, func() { s.sayFinishing(context.Cause(ctx)) })()
 	bar := s.showProgress(o.Tally, users)
 	counts, stopped := batch.Run(ctx, remaining, s.pool, o)
 	bar.end(stopped == nil)
@@ -145,6 +147,18 @@ func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error
 	}
 	debug.SetGCPercent(usualGC)
 	return s.finish(stopped)
+}
+
+// sayFinishing tells whoever sent a signal what happens now, which may take the
+// whole grace.
+func (s *session) sayFinishing(cause error) {
+	if s.quiet {
+		return
+	}
+	if term.IsTerminal(int(s.stderr.Fd())) {
+		say(s.stderr, "") // below the bar
+	}
+	say(s.stderr, "%v: calls under way have %v to finish; a second signal ends this at once, and no record is lost.", cause, s.request.Grace.duration())
 }
 
 // stopError says why a session ended early, with the exit code for it.
@@ -171,19 +185,22 @@ func (s *session) finish(stopped error) error {
 		return errors.Join(stopped, err)
 	}
 	summary, err := render(s.dir, history, s.request, stopped)
+	code, path := summary.ExitCode, quotePath(s.dir.Path)
 	if err != nil {
-		return errors.Join(stopped, &exit{exitFailed, fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, s.dir.Path)})
+		err = fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, path)
+	} else if err = s.print(summary); err != nil {
+		err = fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.dir.File("summary.json"))
 	}
-	if err := s.print(summary); err != nil {
-		return errors.Join(stopped, &exit{exitFailed, fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.dir.File("summary.json"))})
+	if stopped == nil && err != nil {
+		code = exitFailed
 	}
-	if stopped != nil {
-		say(s.stderr, "cognito-reset: %v", stopped)
-		if !s.request.Sandbox {
-			say(s.stderr, "To go on: cognito-reset resume %s", quotePath(s.dir.Path))
-		}
+	if err = errors.Join(stopped, err); err != nil {
+		say(s.stderr, "cognito-reset: %v", err)
 	}
-	return &exit{code: summary.ExitCode}
+	if stopped != nil && !s.request.Sandbox {
+		say(s.stderr, "To go on: cognito-reset resume %s", path)
+	}
+	return &exit{code: code}
 }
 
 func (s *session) print(summary report.Summary) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,7 +17,9 @@ import (
 // The exit codes of the AWS CLI, version 2.
 const (
 	exitAWSUsage   = 252
+	exitAWSConfig  = 253 // no credentials, profile or Region
 	exitAWSService = 254
+	exitAWSOther   = 255
 )
 
 func (c *command) singleCommand() *cli.Command {
@@ -25,7 +28,8 @@ func (c *command) singleCommand() *cli.Command {
 		Usage:     "reset one user, as the AWS CLI command of this name does",
 		UsageText: "cognito-reset admin-reset-user-password --user-pool-id ID --username NAME",
 		Description: "Prints nothing on success. Makes one call and does not retry. Exit codes are those\n" +
-			"of the AWS CLI: 252 for wrong usage, 254 for an error of the service.",
+			"of the AWS CLI: 252 for wrong usage, 253 for want of credentials or of a Region,\n" +
+			"254 for an error of the service, 255 for any other.",
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return &exit{exitAWSUsage, err} },
 		Flags: append([]cli.Flag{
 			stringFlag("", "user-pool-id", "", "`ID` of the user pool"),
@@ -106,17 +110,23 @@ func (c *command) single(ctx *cli.Context) error {
 		PoolID: in.UserPoolId, Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url"),
 	})
 	if err != nil {
-		return &exit{exitAWSService, err}
+		return &exit{exitAWSConfig, fmt.Errorf("admin-reset-user-password: %w", err)}
 	}
 	_, err = pool.Do(ctx.Context, batch.Entry{Username: in.Username, ClientMetadata: in.ClientMetadata})
+	if err == nil {
+		return nil
+	}
+	code := exitAWSOther
 	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Code != "" {
 		// Scripts read this line as the AWS CLI writes it.
 		say(c.stderr, "\nAn error occurred (%s) when calling the AdminResetUserPassword operation: %s", answer.Code, answer.Message)
 		return &exit{code: exitAWSService}
-	} else if err != nil {
-		return &exit{exitAWSService, fmt.Errorf("admin-reset-user-password: %w", err)}
+	} else if ok && answer.Class == batch.ClassRun {
+		code = exitAWSConfig
+	} else if signal, ok := errors.AsType[signalled](context.Cause(ctx.Context)); ok {
+		code, err = exitInterrupted+int(signal.signal), fmt.Errorf("%w; the user may have been reset", signal)
 	}
-	return nil
+	return &exit{code, fmt.Errorf("admin-reset-user-password: %w", err)}
 }
 
 // readSingleInput reads a document, or the file that it names.
