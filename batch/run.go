@@ -22,9 +22,9 @@ type Pace interface {
 // A Journal keeps what was promised and what became of it. Package journal has
 // one. Its methods are called from many goroutines.
 type Journal interface {
-	// Promise records that this user is about to be called and returns once
-	// that would survive a crash. If it fails, the call is not made.
-	Promise(e Entry) error
+	// Promise records that these users are about to be called and returns once
+	// that would survive a crash. If it fails, none of them is called.
+	Promise(users ...Entry) error
 
 	// Settle records how a promised user ended. It need not be durable at once:
 	// a promise without a settlement is a doubt, and doubts are read back.
@@ -69,11 +69,14 @@ const (
 	maxBackoff = 20 * time.Second
 )
 
-// ready is how many users may stand promised and waiting for their turn while
-// a pace limits the run. It hides the time that a promise takes to become
-// durable; more would only leave more to read back after a crash. Without a pace
-// it takes a few for each worker, so that many promises share one sync.
-const ready = 4
+// How many users may stand promised and waiting for their turn. While a pace
+// limits the run a few hide the time that a promise takes to become durable;
+// more would only leave more to read back after a crash. Without a pace it
+// takes a few for each worker, so that many promises share one sync.
+const (
+	standbyPaced     = 4
+	standbyPerWorker = 4
+)
 
 // Run works on every entry and returns how the rows ended. They add up: once
 // ctx is done or the run is stopped, calls in flight finish within
@@ -92,9 +95,9 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 	if o.Tally == nil {
 		o.Tally = new(Tally)
 	}
-	standby := 4 * o.Workers
+	standby, block := standbyPerWorker*o.Workers, standbyPerWorker*o.Workers/2
 	if o.Pace != nil {
-		standby = min(ready, o.Workers)
+		standby, block = standbyPaced, 1
 	}
 
 	ctx, stop := context.WithCancelCause(ctx)
@@ -108,9 +111,9 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 
 	r := &runner{
 		Options: o, action: action, stop: stop, work: work,
-		standby: make(chan struct{}, standby), ready: make(chan Entry),
+		standby: make(chan struct{}, standby), ready: make(chan Entry, standby),
 	}
-	var workers, promises sync.WaitGroup
+	var workers sync.WaitGroup
 	for range o.Workers {
 		workers.Go(func() {
 			for e := range r.ready {
@@ -118,6 +121,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 			}
 		})
 	}
+	var next []Entry // to be promised together
 	for e, err := range entries {
 		switch {
 		case err != nil:
@@ -129,10 +133,13 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 		case o.Journal == nil || !e.Promised.IsZero():
 			r.ready <- e
 		default:
-			promises.Go(func() { r.promise(ctx, e) })
+			if next = append(next, e); len(next) == block {
+				r.promise(ctx, next)
+				next = next[:0]
+			}
 		}
 	}
-	promises.Wait()
+	r.promise(ctx, next)
 	close(r.ready)
 	workers.Wait()
 	return o.Tally.Counts(), context.Cause(ctx)
@@ -169,15 +176,23 @@ func (r *runner) count(res Result) {
 	}
 }
 
-// promise makes one user ready: while users are promised, others are called.
-func (r *runner) promise(ctx context.Context, e Entry) {
-	if err := r.Journal.Promise(e); err != nil {
-		<-r.standby
-		r.stop(&JournalError{err})
-		r.count(r.stopped(ctx, Result{Row: e.Row, Username: e.Username}))
+// promise makes users ready: while some are promised, others are called.
+func (r *runner) promise(ctx context.Context, users []Entry) {
+	if len(users) == 0 {
 		return
 	}
-	r.ready <- e
+	err := r.Journal.Promise(users...)
+	if err != nil {
+		r.stop(&JournalError{err})
+	}
+	for _, e := range users {
+		if err == nil {
+			r.ready <- e
+			continue
+		}
+		<-r.standby
+		r.count(r.stopped(ctx, Result{Row: e.Row, Username: e.Username}))
+	}
 }
 
 // attend works on one user until it is settled, and says so in the journal.

@@ -59,10 +59,12 @@ func newLedger() *ledger {
 	return &ledger{promised: make(map[string]bool), settled: make(map[string]batch.Result)}
 }
 
-func (l *ledger) Promise(e batch.Entry) error {
+func (l *ledger) Promise(users ...batch.Entry) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.promised[e.Username] = true
+	for _, e := range users {
+		l.promised[e.Username] = true
+	}
 	return l.fail
 }
 

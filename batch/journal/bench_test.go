@@ -53,7 +53,7 @@ func BenchmarkReplay(b *testing.B) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_901_234, time.UTC)
 	var buf []byte
 	add := func(l line) {
-		if buf, err = c.append(buf[:0], l); err != nil {
+		if buf, err = c.append(buf[:0], &l); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := w.Write(buf); err != nil {

@@ -54,8 +54,9 @@ type Journal struct {
 	full    bool  // no more promises are taken
 	closed  bool
 
-	wake chan struct{} // holds one token while lines are pending
-	done chan struct{}
+	wake  chan struct{} // holds one token while lines are pending
+	hurry chan struct{} // and one while somebody waits for them
+	done  chan struct{}
 }
 
 // appendFile is what a journal needs of its file.
@@ -68,19 +69,14 @@ type appendFile interface {
 
 // A commit is the lines that share one write and one sync.
 type commit struct {
-	lines    []byte
-	promises int
-	done     chan struct{}
-	err      error
+	lines []byte
+	done  chan struct{}
+	err   error
 }
 
-// While promises come in company, lines gather for so many times what the last
-// commit took before the next: a sync holds a processor that calls could use. A
-// promise that comes alone never waits.
-const (
-	gatherFactor = 8
-	maxGather    = 5 * time.Millisecond
-)
+// settleWithin is how long settlements gather at most, for a promise to come
+// whose sync they can share.
+const settleWithin = 10 * time.Millisecond
 
 func newCommit(buf []byte) *commit { return &commit{lines: buf, done: make(chan struct{})} }
 
@@ -88,25 +84,31 @@ func newCommit(buf []byte) *commit { return &commit{lines: buf, done: make(chan 
 func start(file appendFile, size int64, c *chain, reserve string) *Journal {
 	j := &Journal{
 		file: file, size: size, chain: c, reserve: reserve,
-		pending: newCommit(nil), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		pending: newCommit(nil), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 	}
 	go j.commitLoop()
 	return j
 }
 
-// Promise implements [batch.Journal]: it returns once the promise is on disk.
-func (j *Journal) Promise(e batch.Entry) error {
-	return j.append(line{Event: eventPromised, At: time.Now().UTC(), Row: e.Row, Username: e.Username}, true)
+// Promise implements [batch.Journal]: it returns once the promises are on disk.
+func (j *Journal) Promise(users ...batch.Entry) error {
+	lines, now := make([]line, len(users)), time.Now().UTC()
+	for i, e := range users {
+		lines[i] = line{Event: eventPromised, At: now, Row: e.Row, Username: e.Username}
+	}
+	return j.append(true, lines...)
 }
 
 // Settle implements [batch.Journal]. An error means that an earlier write
 // failed; one that fails later shows at the next Promise or at Close.
 func (j *Journal) Settle(r batch.Result) error {
-	return j.append(settled(r), false)
+	return j.append(false, settled(r))
 }
 
-func (j *Journal) append(l line, durable bool) error {
-	c, err := j.gather(l)
+// append adds lines, and returns once they are durable where that is asked.
+func (j *Journal) append(durable bool, lines ...line) error {
+	c, err := j.gather(durable, lines)
 	if err != nil || !durable {
 		return err
 	}
@@ -114,31 +116,40 @@ func (j *Journal) append(l line, durable bool) error {
 	return c.err
 }
 
-// gather adds l to the pending commit. It wakes commitLoop before it lets go of
-// the lock, so that Close leaves no line behind.
-func (j *Journal) gather(l line) (c *commit, err error) {
+// gather adds lines to the pending commit. It wakes commitLoop before it lets go
+// of the lock, so that Close leaves no line behind. Of promises that fail
+// together the first may be written: doubts that a read-back clears.
+func (j *Journal) gather(durable bool, lines []line) (*commit, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
-	case j.full && l.Event == eventPromised:
+	case j.full && lines[0].Event == eventPromised:
 		return nil, ErrFull
 	case j.err != nil:
 		return nil, j.err
 	case j.closed:
 		return nil, os.ErrClosed
 	}
-	c = j.pending
-	if c.lines, err = j.chain.append(c.lines, l); err != nil {
-		return nil, err
+	c := j.pending
+	for i := range lines {
+		var err error
+		if c.lines, err = j.chain.append(c.lines, &lines[i]); err != nil {
+			return nil, err
+		}
 	}
-	if l.Event == eventPromised {
-		c.promises++
-	}
-	select {
-	case j.wake <- struct{}{}:
-	default:
+	signal(j.wake)
+	if durable {
+		signal(j.hurry)
 	}
 	return c, nil
+}
+
+// signal leaves a token unless there is one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // commitLoop is the only goroutine that touches the file. While one commit is
@@ -147,9 +158,11 @@ func (j *Journal) gather(l line) (c *commit, err error) {
 func (j *Journal) commitLoop() {
 	defer close(j.done)
 	var spare []byte // of the last commit, for the next but one
-	var pause time.Duration
 	for range j.wake {
-		time.Sleep(pause)
+		select {
+		case <-j.hurry:
+		case <-time.After(settleWithin):
+		}
 		j.mu.Lock()
 		c := j.pending
 		c.err = j.err
@@ -159,12 +172,8 @@ func (j *Journal) commitLoop() {
 		if len(c.lines) == 0 {
 			continue
 		}
-		began := time.Now()
 		if c.err == nil {
 			c.err = j.write(c.lines)
-		}
-		if pause = 0; c.promises > 1 {
-			pause = min(gatherFactor*time.Since(began), maxGather)
 		}
 		if c.err != nil {
 			j.mu.Lock()
@@ -212,6 +221,7 @@ func (j *Journal) Close() error {
 	}
 	j.closed = true
 	close(j.wake)
+	close(j.hurry)
 	j.mu.Unlock()
 	<-j.done
 	if j.reserve != "" {

@@ -10,11 +10,13 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"cognito-reset/batch"
 )
@@ -83,6 +85,7 @@ func TestCloseWritesAndSyncsEverySettlement(t *testing.T) {
 				t.Fatal(err)
 			}
 			if i == 0 {
+				time.Sleep(settleWithin)
 				synctest.Wait() // its sync has begun; the others gather meanwhile
 			}
 		}
@@ -560,4 +563,33 @@ func collect[T any](tb testing.TB, seq iter.Seq2[T, error]) (all []T) {
 		all = append(all, v)
 	}
 	return all
+}
+
+// What is written by hand is read by reflection.
+func TestEveryMemberOfALineIsReadBack(t *testing.T) {
+	var want line
+	v := reflect.ValueOf(&want).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Interface().(type) {
+		case time.Time:
+			f.Set(reflect.ValueOf(time.Unix(int64(i), 123456789).UTC()))
+		default:
+			if f.CanInt() {
+				f.SetInt(int64(i + 1))
+			} else {
+				f.SetString(fmt.Sprintf("%d \"quoted\"\n<é\u2028>", i))
+			}
+		}
+	}
+	raw, err := newChain().append(nil, &want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got line
+	if what := newChain().check(raw, &got); what != "" {
+		t.Fatalf("%s: %s", raw, what)
+	}
+	if got != want {
+		t.Errorf("%s\nreads as %+v\nwant     %+v", raw, got, want)
+	}
 }

@@ -365,10 +365,10 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	}
 	j := start(f, h.size, h.chain, reserve)
 	host, _ := os.Hostname()
-	if err := j.append(line{
+	if err := j.append(true, line{
 		Event: eventSession, At: time.Now().UTC(), Format: formatVersion,
 		Version: version, Host: host, PID: os.Getpid(), Roster: rosterSHA256,
-	}, true); err != nil {
+	}); err != nil {
 		j.Close()
 		return nil, err
 	}
@@ -377,5 +377,5 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 
 // End records that a session left the run in good order.
 func (j *Journal) End(exitCode int, stopped string) error {
-	return j.append(line{Event: eventEnded, At: time.Now().UTC(), ExitCode: exitCode, Stopped: stopped}, true)
+	return j.append(true, line{Event: eventEnded, At: time.Now().UTC(), ExitCode: exitCode, Stopped: stopped})
 }

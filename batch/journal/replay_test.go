@@ -407,11 +407,11 @@ func TestRowsThatNeedNoCallKeepTheirOwnOutcome(t *testing.T) {
 func TestANewerFormatIsRefusedAndIsNotCalledDamage(t *testing.T) {
 	d := smallRun(t)
 	c := newChain()
-	file, err := c.append(nil, line{Event: eventSession, Format: formatVersion})
+	file, err := c.append(nil, &line{Event: eventSession, Format: formatVersion})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if file, err = c.append(file, line{Event: eventSession, Format: formatVersion + 1, Version: "v9"}); err != nil {
+	if file, err = c.append(file, &line{Event: eventSession, Format: formatVersion + 1, Version: "v9"}); err != nil {
 		t.Fatal(err)
 	}
 	write(t, d, file)
@@ -423,7 +423,8 @@ func TestANewerFormatIsRefusedAndIsNotCalledDamage(t *testing.T) {
 
 func TestAJournalThatDoesNotBeginWithASessionIsDamaged(t *testing.T) {
 	d := smallRun(t)
-	file, err := newChain().append(nil, settled(batch.Result{Username: "alice", Outcome: batch.Reset}))
+	l := settled(batch.Result{Username: "alice", Outcome: batch.Reset})
+	file, err := newChain().append(nil, &l)
 	if err != nil {
 		t.Fatal(err)
 	}
