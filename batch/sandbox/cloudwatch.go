@@ -64,9 +64,10 @@ var cborMode = func() cbor.EncMode {
 	return mode
 }()
 
-// serveMetrics answers CloudWatch GetMetricData, in the protocol that the SDKs
-// speak with it: Smithy RPC v2, CBOR in and out. It takes no time and knows no
-// quota.
+// serveMetrics answers CloudWatch GetMetricData, in the one of its protocols
+// that the AWS SDK for Go speaks: Smithy RPC v2, CBOR in and out. Other clients
+// may speak JSON or the query protocol, which are not answered. It takes no time
+// and knows no quota.
 func (p *Pool) serveMetrics(w http.ResponseWriter, r *http.Request, name string, body []byte) {
 	var (
 		in    metricRequest

@@ -76,9 +76,9 @@ func (p *Pool) recoveryLimit(ctx context.Context) (float64, error) {
 	}
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("Service Quotas: %w", explain(err))
+		return 0, fmt.Errorf("reading Service Quotas: %w", explain(err))
 	case quota == nil || aws.ToFloat64(quota.Value) <= 0:
-		return 0, errors.New("Service Quotas tells no value of " + recoveryCategory)
+		return 0, errors.New("no value of " + recoveryCategory + " in Service Quotas")
 	}
 	return *quota.Value, nil
 }
@@ -99,7 +99,7 @@ func (p *Pool) recoveryPeak(ctx context.Context, now time.Time) (float64, error)
 		},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("CloudWatch: %w", explain(err))
+		return 0, fmt.Errorf("reading CloudWatch: %w", explain(err))
 	}
 	busiest := 0.0
 	for _, result := range out.MetricDataResults {

@@ -117,7 +117,7 @@ func TestASilentServiceIsAGapOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		got := open(t, silent).RecoveryQuota(t.Context())
-		if got.Limit != 30 || got.PeakErr == nil || got.PeakErr.Error() != "CloudWatch: no answer within 5s" {
+		if got.Limit != 30 || got.PeakErr == nil || got.PeakErr.Error() != "reading CloudWatch: no answer within 5s" {
 			t.Errorf("%+v", got)
 		}
 		if took := time.Since(began); took > 5*time.Second {
