@@ -15,7 +15,7 @@ func TestTheAWSCommandLineDrivesIt(t *testing.T) {
 	if err != nil {
 		t.Skip("the aws command line is not installed here")
 	}
-	pool := sandbox.New(sandbox.Config{})
+	pool := sandbox.New(sandbox.Config{Quotas: sandbox.DefaultQuotas()})
 	pool.PopulateN(150)
 	pool.Add(sandbox.NewUser("ann"), user("dis", func(u *sandbox.User) { u.Enabled = false }))
 	srv := httptest.NewServer(pool)
@@ -47,4 +47,6 @@ func TestTheAWSCommandLineDrivesIt(t *testing.T) {
 		t.Errorf("listed %d of %d users: %v", n, pool.Len(), err)
 	}
 	expect("sandbox", "cognito-idp", "describe-user-pool", "--user-pool-id", poolID, "--query", "UserPool.Name")
+	expect("Rate of UserAccountRecovery requests", "service-quotas", "get-service-quota", "--service-code", "cognito-idp", "--quota-code", "L-7D6E8ED3", "--query", "Quota.QuotaName")
+	expect("True", "sesv2", "get-account", "--query", "ProductionAccessEnabled")
 }

@@ -8,10 +8,18 @@ import (
 // account is whose the pool is; the number is AWS's own example.
 const account = "123456789012"
 
-// arn is the pool's ARN. Its Region is what stands before the pool id's "_".
-func (p *Pool) arn() string {
+// callerARN is who calls, whatever the key.
+const callerARN = "arn:aws:iam::" + account + ":user/sandbox"
+
+// region is what stands before the pool id's "_".
+func (p *Pool) region() string {
 	region, _, _ := strings.Cut(p.cfg.PoolID, "_")
-	return "arn:aws:cognito-idp:" + region + ":" + account + ":userpool/" + p.cfg.PoolID
+	return region
+}
+
+// arn is the pool's ARN.
+func (p *Pool) arn() string {
+	return "arn:aws:cognito-idp:" + p.region() + ":" + account + ":userpool/" + p.cfg.PoolID
 }
 
 type poolRequest struct {
@@ -93,10 +101,9 @@ func (p *Pool) describeUserPool(in *poolRequest, _ time.Time) (any, *apiError) {
 		d.AccountRecoverySetting.RecoveryMechanisms = []recoveryOption{{"admin_only", 1}}
 	}
 	d.EmailConfiguration.EmailSendingAccount = "COGNITO_DEFAULT"
-	if p.cfg.DailyMessages == 0 {
-		region, _, _ := strings.Cut(p.cfg.PoolID, "_")
+	if p.sendsBySES() {
 		d.EmailConfiguration.EmailSendingAccount = "DEVELOPER"
-		d.EmailConfiguration.SourceArn = "arn:aws:ses:" + region + ":" + account + ":identity/example.com"
+		d.EmailConfiguration.SourceArn = "arn:aws:ses:" + p.region() + ":" + account + ":identity/example.com"
 	}
 	d.AdminCreateUserConfig.UnusedAccountValidityDays = 7
 	return struct{ UserPool poolDescription }{d}, nil

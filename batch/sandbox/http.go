@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,9 +17,10 @@ import (
 // maxBody is the largest request body that is read.
 const maxBody = 1 << 20
 
-// ServeHTTP answers a Cognito operation (POST / with an X-Amz-Target), STS
-// GetCallerIdentity (POST / of a form), or one of the sandbox's own questions,
-// which need no signature:
+// ServeHTTP answers a Cognito operation or one of Service Quotas (POST / with
+// an X-Amz-Target), STS GetCallerIdentity (POST / of a form), CloudWatch
+// GetMetricData and SES GetAccount (by their paths), or one of the sandbox's
+// own questions, which need no signature:
 //
 //	GET /sandbox/outbox   every [Message], oldest first; JSON, one a line
 //	GET /sandbox/users    every user: username, status, enabled, resets,
@@ -34,13 +37,18 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.introspect(w, r, question)
 		return
 	}
-	if r.URL.Path != "/" && r.URL.Path != "" {
+	if r.URL.Path == sesAccountPath && r.Method == http.MethodGet {
+		p.serveSES(w, r)
+		return
+	}
+	metrics, isMetrics := strings.CutPrefix(r.URL.Path, metricsPath)
+	if !isMetrics && r.URL.Path != "/" && r.URL.Path != "" {
 		http.NotFound(w, r)
 		return
 	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "the sandbox takes POST / alone", http.StatusMethodNotAllowed)
+		http.Error(w, "POST alone", http.StatusMethodNotAllowed)
 		return
 	}
 	body, err := readBody(r)
@@ -48,17 +56,23 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	if r.Header.Get("X-Amz-Target") == "" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+	target := r.Header.Get("X-Amz-Target")
+	switch {
+	case isMetrics:
+		p.serveMetrics(w, r, metrics, body)
+	case strings.HasPrefix(target, quotaTarget):
+		p.serveQuotas(w, r, body)
+	case target == "" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		p.serveSTS(w, r, body)
-		return
+	default:
+		p.serveCognito(w, r, body)
 	}
-	p.serveCognito(w, r, body)
 }
 
 // serveCognito answers one operation, in the middle of the time that an answer
 // takes.
 func (p *Pool) serveCognito(w http.ResponseWriter, r *http.Request, body []byte) {
-	name, op, refusal := route(r)
+	name, op, refusal := p.route(r)
 	var do work
 	var malformed *apiError
 	if refusal == nil {
@@ -72,9 +86,7 @@ func (p *Pool) serveCognito(w http.ResponseWriter, r *http.Request, body []byte)
 	if refusal == nil {
 		reply, lost, refusal = p.call(name, op, do, malformed)
 	} else {
-		p.mu.Lock()
-		p.count(name, refusal.code)
-		p.mu.Unlock()
+		p.tally(name, refusal)
 	}
 	wait(r.Context(), delay-delay/2)
 
@@ -94,7 +106,11 @@ func (p *Pool) call(name string, op operation, do work, malformed *apiError) (re
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	if !p.limiter(op.category).arrive(now.Sub(p.started)) {
+	limiter := p.limiter(op.category)
+	used := limiter.used.at(now)
+	used.calls++
+	if !limiter.arrive(now.Sub(p.started)) {
+		used.throttled++
 		p.count(name, tooManyRequests.code)
 		return nil, false, tooManyRequests
 	}
@@ -104,6 +120,7 @@ func (p *Pool) call(name string, op operation, do work, malformed *apiError) (re
 		err = internalError
 	case strikeThrottle:
 		err = tooManyRequests
+		used.throttled++
 	case strikeLostBefore:
 		p.count(name, LostBefore)
 		return nil, true, nil
@@ -135,8 +152,10 @@ func refuse(code, message string) *apiError {
 }
 
 var (
-	tooManyRequests = refuse("TooManyRequestsException", "Rate exceeded")
-	internalError   = &apiError{http.StatusInternalServerError, "InternalErrorException", "Something went wrong"}
+	tooManyRequests  = refuse("TooManyRequestsException", "Rate exceeded")
+	internalError    = &apiError{http.StatusInternalServerError, "InternalErrorException", "Something went wrong"}
+	unknownOperation = refuse("UnknownOperationException", "The sandbox knows no such operation")
+	serialization    = refuse("SerializationException", "The request is not one of this operation")
 )
 
 func writeError(w http.ResponseWriter, e *apiError) {
@@ -156,7 +175,11 @@ func writeJSON(w http.ResponseWriter, status int, reply any) {
 			panic(err) // replies are plain structs of the sandbox's own
 		}
 	}
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	write(w, status, "application/x-amz-json-1.1", body)
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a caller who is gone misses nothing
@@ -214,6 +237,26 @@ func (p *Pool) requestID() string {
 	binary.BigEndian.PutUint64(b[:8], (n^salt)*0x9e3779b97f4a7c15) // spread by Fibonacci hashing
 	binary.BigEndian.PutUint64(b[8:], n)                           // the part that is unique
 	return uuid(b)
+}
+
+// isJSON says whether a request is of the protocol JSON 1.1.
+func isJSON(r *http.Request) bool {
+	contentType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return contentType == "application/x-amz-json-1.1"
+}
+
+// authorize says whether a request is signed for the service and may do the
+// action, which is named as IAM policies name it.
+func (p *Pool) authorize(r *http.Request, service, action string) *apiError {
+	if err := signed(r, service); err != nil {
+		return err
+	}
+	prefix, _, _ := strings.Cut(action, ":")
+	if slices.Contains(p.cfg.Denied, action) || slices.Contains(p.cfg.Denied, prefix+":*") {
+		return refuse("AccessDeniedException", fmt.Sprintf(
+			"User: %s is not authorized to perform: %s because no identity-based policy allows the %[2]s action", callerARN, action))
+	}
+	return nil
 }
 
 // signed says whether a request carries what Signature Version 4 asks for,

@@ -56,7 +56,7 @@ func handle[Request any](do func(*Pool, *Request, time.Time) (any, *apiError)) f
 	return func(body []byte) (work, *apiError) {
 		in := new(Request)
 		if err := json.Unmarshal(body, in); err != nil {
-			return nil, refuse("SerializationException", "The request is not the JSON of this operation")
+			return nil, serialization
 		}
 		return func(p *Pool, now time.Time) (any, *apiError) { return do(p, in, now) }, nil
 	}
@@ -64,17 +64,16 @@ func handle[Request any](do func(*Pool, *Request, time.Time) (any, *apiError)) f
 
 // route finds the operation that a request asks for. The name is one of a
 // few, whatever a caller sends, for it is counted by.
-func route(r *http.Request) (name string, op operation, err *apiError) {
+func (p *Pool) route(r *http.Request) (name string, op operation, err *apiError) {
 	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AWSCognitoIdentityProviderService.")
 	if ok {
 		op, ok = operations[name]
 	}
-	contentType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	if !ok || contentType != "application/x-amz-json-1.1" {
-		return "unknown", op, refuse("UnknownOperationException", "The sandbox knows no such operation")
+	if !ok || !isJSON(r) {
+		return "unknown", op, unknownOperation
 	}
 	if !op.public {
-		err = signed(r, "cognito-idp")
+		err = p.authorize(r, "cognito-idp", "cognito-idp:"+name)
 	}
 	return name, op, err
 }

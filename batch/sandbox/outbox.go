@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -118,6 +119,26 @@ func (p *Pool) send(r *record, kind, channel uint8, code string, now time.Time) 
 	r.messages++
 	p.outbox = append(p.outbox, message{at: now.Sub(p.started), to: r, code: code, kind: kind, channel: channel})
 	return nil
+}
+
+// sendsBySES says whether e-mails go out by the account's SES, or by Cognito's
+// own sender.
+func (p *Pool) sendsBySES() bool { return p.cfg.DailyMessages == 0 }
+
+// emailsSince is how many e-mails went out since then.
+func (p *Pool) emailsSince(then time.Time) (n int) {
+	p.mu.Lock()
+	kept := p.outbox[:len(p.outbox):len(p.outbox)] // only ever appended to
+	p.mu.Unlock()
+	for _, m := range slices.Backward(kept) {
+		if m.at < then.Sub(p.started) {
+			break
+		}
+		if m.channel == channelEmail {
+			n++
+		}
+	}
+	return n
 }
 
 // recoveryChannel is where a user's codes go: to the verified e-mail address,

@@ -47,6 +47,7 @@ type limiter struct {
 
 	arrived window
 	peak    int
+	used    usage
 }
 
 // limiter is the one of category c.
@@ -103,4 +104,25 @@ func (w *window) count(now time.Duration) int {
 		w.gone = 0
 	}
 	return len(w.times) - w.gone
+}
+
+// keptMinutes is how far back a usage reaches: a day, and an hour to spare.
+const keptMinutes = 25 * 60
+
+// A usage counts the calls of one category by the minute, as CloudWatch does.
+type usage [keptMinutes]minute
+
+type minute struct {
+	since1970        int64
+	calls, throttled int
+}
+
+// at is the minute of a time no further back than a usage reaches.
+func (u *usage) at(t time.Time) *minute {
+	n := t.Unix() / 60
+	m := &u[n%keptMinutes]
+	if m.since1970 != n {
+		*m = minute{since1970: n}
+	}
+	return m
 }

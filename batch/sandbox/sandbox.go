@@ -16,7 +16,9 @@
 //
 // It answers the operations that a mass reset touches, those by which a reset
 // user gets back in (ForgotPassword, ConfirmForgotPassword, InitiateAuth), and
-// STS GetCallerIdentity. What it leaves out: groups, MFA, app clients (any
+// what a careful caller asks other services first: STS GetCallerIdentity,
+// Service Quotas, the usage metrics of CloudWatch (GetMetricData), SES
+// GetAccount. What it leaves out: groups, MFA, app clients (any
 // client id will do), triggers, hosted pages, and the checking of signatures:
 // a request must be signed, but with any key.
 //
@@ -90,6 +92,20 @@ type Config struct {
 	// Faults is what goes wrong though the caller did nothing wrong.
 	Faults Faults
 
+	// LiveTraffic is how many calls of a category the account's live users
+	// make a second at a time, be it before the pool was made. CloudWatch
+	// counts them, beside the calls that the pool serves; they take nothing of
+	// its quotas. Nil is none.
+	LiveTraffic func(Category, time.Time) float64
+
+	// SES is the account's allowance of e-mails.
+	SES SES
+
+	// Denied are the actions that the caller has no permission for, as IAM
+	// policies name them, such as "servicequotas:GetServiceQuota" or
+	// "cloudwatch:*".
+	Denied []string
+
 	// Seed decides latencies, faults, codes and the sub of users that have
 	// none. Calls made one after the other meet the same fate with the same
 	// seed; concurrent ones do as they come.
@@ -134,6 +150,7 @@ func New(cfg Config) *Pool {
 		cfg.Aliases = []string{"email"}
 	}
 	cfg.Aliases = slices.Clone(cfg.Aliases)
+	cfg.Denied = slices.Clone(cfg.Denied)
 	cfg.Quotas = maps.Clone(cfg.Quotas)
 	p := &Pool{
 		cfg:     cfg,

@@ -50,6 +50,17 @@ func (p *Pool) Stats() Stats {
 	return s
 }
 
+// tally counts a call that was refused, or done if err is nil.
+func (p *Pool) tally(op string, err *apiError) {
+	code := OK
+	if err != nil {
+		code = err.code
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count(op, code)
+}
+
 // count counts one call. The lock is held.
 func (p *Pool) count(op, code string) {
 	answers := p.calls[op]

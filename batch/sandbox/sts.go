@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 )
 
 // serveSTS answers GetCallerIdentity, in the query protocol that STS speaks:
@@ -12,9 +11,9 @@ import (
 func (p *Pool) serveSTS(w http.ResponseWriter, r *http.Request, body []byte) {
 	status, answer := http.StatusOK, fmt.Sprintf(
 		`<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>`+
-			`<Arn>arn:aws:iam::%[1]s:user/sandbox</Arn><UserId>AIDASANDBOX</UserId><Account>%[1]s</Account>`+
-			`</GetCallerIdentityResult><ResponseMetadata><RequestId>%[2]s</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
-		account, w.Header().Get("x-amzn-RequestId"))
+			`<Arn>%s</Arn><UserId>AIDASANDBOX</UserId><Account>%s</Account>`+
+			`</GetCallerIdentityResult><ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
+		callerARN, account, w.Header().Get("x-amzn-RequestId"))
 	op, code := "GetCallerIdentity", OK
 
 	form, malformed := url.ParseQuery(string(body))
@@ -34,8 +33,5 @@ func (p *Pool) serveSTS(w http.ResponseWriter, r *http.Request, body []byte) {
 	p.mu.Lock()
 	p.count(op, code)
 	p.mu.Unlock()
-	w.Header().Set("Content-Type", "text/xml")
-	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(answer))
+	write(w, status, "text/xml", []byte(answer))
 }

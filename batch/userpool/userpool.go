@@ -21,8 +21,10 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"golang.org/x/time/rate"
 
@@ -37,7 +39,8 @@ const Timeout = 30 * time.Second
 // is known never to have left.
 const dialTimeout = 10 * time.Second
 
-// asideTimeout bounds what is asked beside the resets: the caller, the pool.
+// asideTimeout bounds what is asked beside the resets: the caller, the pool,
+// the quota.
 // Not knowing these is a gap in the text, not a reason to wait.
 const asideTimeout = 5 * time.Second
 
@@ -73,6 +76,8 @@ type Pool struct {
 
 	client  *cognito.Client
 	sts     *sts.Client
+	quotas  *servicequotas.Client
+	metrics *cloudwatch.Client
 	reads   *rate.Limiter
 	log     *slog.Logger
 	sayDeny sync.Once
@@ -118,6 +123,7 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	return &Pool{
 		ID: o.PoolID, Region: cfg.Region,
 		client: cognito.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
+		quotas: servicequotas.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		reads: rate.NewLimiter(readRate, 1), log: o.Log,
 	}, nil
 }

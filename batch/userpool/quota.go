@@ -1,0 +1,139 @@
+package userpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	metrics "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+	quotas "github.com/aws/aws-sdk-go-v2/service/servicequotas/types"
+)
+
+// recoveryCategory is the category that AdminResetUserPassword belongs to, with
+// all that live users do to recover their accounts.
+const recoveryCategory = "UserAccountRecovery"
+
+// A Quota is what the account may take of UserAccountRecovery in its Region, of
+// all its pools together, and what it took. Each part may be missing for a
+// reason of its own.
+type Quota struct {
+	// Limit is the quota, in calls a second.
+	Limit    float64
+	LimitErr error // why there is no Limit
+
+	// Peak is the most calls a second of the last 24 hours. CloudWatch has
+	// them by five minutes, so Peak is the mean of the busiest five minutes:
+	// the busiest second had more. Throttled calls count. The resets of a run,
+	// this tool's or another's, are in the same metric and cannot be told from
+	// live users' calls: after a run, Peak is too high for a day.
+	Peak    float64
+	PeakErr error // why there is no Peak; ErrNoUsage if CloudWatch has no calls at all
+}
+
+// ErrNoUsage is that CloudWatch counted no calls: nobody made any, or the
+// account's metric is not where it is documented to be. It cannot be told which.
+var ErrNoUsage = errors.New("CloudWatch has no calls of " + recoveryCategory + " in the last 24 hours")
+
+// RecoveryQuota asks Service Quotas and CloudWatch, side by side. It takes
+// permission for servicequotas:GetServiceQuota, servicequotas:GetAWSDefaultServiceQuota
+// and cloudwatch:GetMetricData.
+func (p *Pool) RecoveryQuota(ctx context.Context) Quota {
+	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	defer cancel()
+	var (
+		q  Quota
+		wg sync.WaitGroup
+	)
+	wg.Go(func() { q.Limit, q.LimitErr = p.recoveryLimit(ctx) })
+	wg.Go(func() { q.Peak, q.PeakErr = p.recoveryPeak(ctx, time.Now()) })
+	wg.Wait()
+	return q
+}
+
+// recoveryLimit is the quota, in calls a second. Of some quotas Service Quotas
+// knows only what they are by default.
+func (p *Pool) recoveryLimit(ctx context.Context) (float64, error) {
+	const service, code = "cognito-idp", "L-7D6E8ED3"
+	var quota *quotas.ServiceQuota
+	applied, err := p.quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{
+		ServiceCode: aws.String(service), QuotaCode: aws.String(code),
+	})
+	if err == nil {
+		quota = applied.Quota
+	} else if _, ok := errors.AsType[*quotas.NoSuchResourceException](err); ok {
+		var standard *servicequotas.GetAWSDefaultServiceQuotaOutput
+		standard, err = p.quotas.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{
+			ServiceCode: aws.String(service), QuotaCode: aws.String(code),
+		})
+		if err == nil {
+			quota = standard.Quota
+		}
+	}
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("reading Service Quotas: %w", explain(err))
+	case quota == nil || aws.ToFloat64(quota.Value) <= 0:
+		return 0, errors.New("no value of " + recoveryCategory + " in Service Quotas")
+	}
+	return *quota.Value, nil
+}
+
+// usagePeriod is how often Cognito publishes what was used. Asked for by the
+// minute, five minutes' calls could come as one's.
+const usagePeriod = 5 * time.Minute
+
+// recoveryPeak is the mean rate of the busiest five minutes of the 24 hours
+// before now, in calls a second, by the clock: those under way are left out.
+func (p *Pool) recoveryPeak(ctx context.Context, now time.Time) (float64, error) {
+	end := now.Truncate(usagePeriod)
+	out, err := p.metrics.GetMetricData(ctx, &cloudwatch.GetMetricDataInput{
+		StartTime: aws.Time(end.Add(-24 * time.Hour)), EndTime: &end,
+		MetricDataQueries: []metrics.MetricDataQuery{
+			usageQuery("calls", nil),
+			usageQuery("calls_class_none", aws.String("None")),
+		},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("reading CloudWatch: %w", explain(err))
+	}
+	busiest := 0.0
+	for _, result := range out.MetricDataResults {
+		for _, calls := range result.Values {
+			busiest = max(busiest, calls)
+		}
+	}
+	if busiest == 0 {
+		return 0, ErrNoUsage
+	}
+	return busiest / usagePeriod.Seconds(), nil
+}
+
+// usageQuery asks for the calls of the category. A metric is found by exactly
+// the dimensions it was published with. The developer guide lists Class and
+// says that Cognito does not use it, where other services have None: so both
+// are asked for, and only one can have values.
+func usageQuery(id string, class *string) metrics.MetricDataQuery {
+	dimensions := []metrics.Dimension{
+		{Name: aws.String("Service"), Value: aws.String("Cognito user pool")},
+		{Name: aws.String("Type"), Value: aws.String("API")},
+		{Name: aws.String("Resource"), Value: aws.String(recoveryCategory)},
+	}
+	if class != nil {
+		dimensions = append(dimensions, metrics.Dimension{Name: aws.String("Class"), Value: class})
+	}
+	return metrics.MetricDataQuery{
+		Id: &id,
+		MetricStat: &metrics.MetricStat{
+			Metric: &metrics.Metric{
+				Namespace: aws.String("AWS/Usage"), MetricName: aws.String("CallCount"), Dimensions: dimensions,
+			},
+			Period: aws.Int32(int32(usagePeriod.Seconds())),
+			Stat:   aws.String(string(metrics.StatisticSum)),
+		},
+	}
+}
