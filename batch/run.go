@@ -15,8 +15,8 @@ type Pace interface {
 	// fails only if ctx is done.
 	Wait(ctx context.Context) (left time.Time, err error)
 
-	// Answered tells the pace how the call that left at that time was met.
-	Answered(left time.Time, throttled bool)
+	// Answered tells the pace how a call was met.
+	Answered(throttled bool)
 }
 
 // A Journal keeps what was promised and what became of it. Package journal has
@@ -45,6 +45,13 @@ type Options struct {
 	// Throttled calls do not count. Default 8.
 	MaxAttempts int
 
+	// Standby is how many users may stand promised and waiting for their turn.
+	// A few hide the time that a promise takes to become durable; more only
+	// leave more to read back after a crash. Without a limit to wait for it
+	// takes a few for each worker, so that many promises share one sync.
+	// Default 4 with a Pace, 4 for each worker without.
+	Standby int
+
 	// Linger is how long a call may still be at work in the service after its
 	// answer was lost. A read-back that finds nothing done is believed only
 	// after it. Zero believes at once.
@@ -58,6 +65,19 @@ type Options struct {
 	// Zero cuts them off at once.
 	Grace time.Duration
 
+	// NextWave, if set, is asked how many users come next: at the start, and
+	// whenever all users before have ended. It may take its time. An error ends
+	// the run; a wave of none is one without an end.
+	NextWave func(ctx context.Context, soFar Counts) (users int, err error)
+
+	// WaitOut, if set, is asked about an answer that would end the run. True
+	// says that the pace was told to wait until it is over: the user then takes
+	// its turn again.
+	WaitOut func(*Error) bool
+
+	// Failures, if set, stops the run where too many fail alike.
+	Failures *FailureGuard
+
 	// OnResult, if set, is given every result, from many goroutines.
 	OnResult func(Result)
 }
@@ -67,15 +87,6 @@ type Options struct {
 const (
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 20 * time.Second
-)
-
-// How many users may stand promised and waiting for their turn. While a pace
-// limits the run a few hide the time that a promise takes to become durable;
-// more would only leave more to read back after a crash. Without a pace it
-// takes a few for each worker, so that many promises share one sync.
-const (
-	standbyPaced     = 4
-	standbyPerWorker = 4
 )
 
 // Run works on every entry and returns how the rows ended. They add up: once
@@ -95,10 +106,12 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 	if o.Tally == nil {
 		o.Tally = new(Tally)
 	}
-	standby, block := standbyPerWorker*o.Workers, standbyPerWorker*o.Workers/2
-	if o.Pace != nil {
-		standby, block = standbyPaced, 1
+	if o.Standby < 1 && o.Pace != nil {
+		o.Standby = 4
+	} else if o.Standby < 1 {
+		o.Standby = 4 * o.Workers
 	}
+	block := max(1, o.Standby/2) // of users promised together
 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -111,23 +124,34 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 
 	r := &runner{
 		Options: o, action: action, stop: stop, work: work,
-		standby: make(chan struct{}, standby), ready: make(chan Entry, standby),
+		standby: make(chan struct{}, o.Standby), ready: make(chan Entry, o.Standby),
 	}
 	var workers sync.WaitGroup
 	for range o.Workers {
 		workers.Go(func() {
 			for e := range r.ready {
 				r.count(r.attend(ctx, e))
+				r.atWork.Done()
 			}
 		})
 	}
 	var next []Entry // to be promised together
+	room := 0        // for users in this wave
 	for e, err := range entries {
-		switch {
-		case err != nil:
+		if err != nil {
 			stop(err)
-		case e.Outcome != "":
+			continue
+		}
+		if e.Outcome != "" {
 			r.count(Result{Row: e.Row, Username: e.Username, Outcome: e.Outcome, Reason: e.Reason, ErrorMessage: e.Detail})
+			continue
+		}
+		if room == 0 {
+			r.promise(ctx, next)
+			next, room = next[:0], r.nextWave(ctx)
+		}
+		room--
+		switch {
 		case !r.admit(ctx):
 			r.count(r.stopped(ctx, Result{Row: e.Row, Username: e.Username}))
 		case o.Journal == nil || !e.Promised.IsZero():
@@ -151,8 +175,9 @@ type runner struct {
 	stop   context.CancelCauseFunc
 	work   context.Context // outlives the run's own by the grace
 
-	standby chan struct{} // one token a user on the way to its first turn
-	ready   chan Entry    // promised users, on the way to a worker
+	standby chan struct{}  // one token a user on the way to its first turn
+	ready   chan Entry     // promised users, on the way to a worker
+	atWork  sync.WaitGroup // users admitted
 }
 
 // admit waits until one more user may stand by.
@@ -166,11 +191,34 @@ func (r *runner) admit(ctx context.Context) bool {
 		<-r.standby
 		return false
 	}
+	r.atWork.Add(1)
 	return true
+}
+
+// nextWave waits until everybody admitted has ended, and asks how many come
+// next.
+func (r *runner) nextWave(ctx context.Context) (users int) {
+	if r.NextWave == nil {
+		return -1
+	}
+	r.atWork.Wait()
+	if ctx.Err() != nil {
+		return -1
+	}
+	users, err := r.NextWave(ctx, r.Tally.Counts())
+	if err != nil {
+		r.stop(err)
+	}
+	return max(users, -1)
 }
 
 func (r *runner) count(res Result) {
 	r.Tally.Add(res)
+	if r.Failures != nil {
+		if stop := r.Failures.Add(res); stop != nil {
+			r.stop(stop)
+		}
+	}
 	if r.OnResult != nil {
 		r.OnResult(res)
 	}
@@ -192,6 +240,7 @@ func (r *runner) promise(ctx context.Context, users []Entry) {
 		}
 		<-r.standby
 		r.count(r.stopped(ctx, Result{Row: e.Row, Username: e.Username}))
+		r.atWork.Done()
 	}
 }
 
@@ -254,7 +303,7 @@ func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result
 		if res.Attempts++; res.StartedAt.IsZero() {
 			res.StartedAt = left
 		}
-		answer := r.call(e, left, &res)
+		answer := r.call(e, &res)
 		if answer == nil {
 			res.SettledBy = ByAnswer
 			return res.ended(Reset, &Error{RequestID: res.RequestID}), true
@@ -265,6 +314,9 @@ func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result
 			res.SettledBy = ByAnswer
 			return res.ended(Failed, answer), true
 		case ClassRun:
+			if r.WaitOut != nil && r.WaitOut(answer) {
+				continue
+			}
 			res.SettledBy = ByAnswer
 			r.stopAt(answer)
 			return res.ended(Failed, answer), true
@@ -304,7 +356,7 @@ func (r *runner) turn(ctx context.Context) (left time.Time, ok bool) {
 }
 
 // call makes one call and tells pace and tally how it was met.
-func (r *runner) call(e Entry, left time.Time, res *Result) *Error {
+func (r *runner) call(e Entry, res *Result) *Error {
 	r.Tally.callLeft()
 	requestID, err := r.action.Do(r.work, e)
 	res.RequestID, res.FinishedAt = requestID, time.Now()
@@ -315,7 +367,7 @@ func (r *runner) call(e Entry, left time.Time, res *Result) *Error {
 	throttled := answer != nil && answer.Class == ClassThrottle
 	r.Tally.callAnswered(throttled)
 	if r.Pace != nil {
-		r.Pace.Answered(left, throttled)
+		r.Pace.Answered(throttled)
 	}
 	return answer
 }

@@ -320,7 +320,7 @@ func TestFewStandPromisedWhileThePaceLimits(t *testing.T) {
 		journal, calls := newLedger(), 0
 		time.AfterFunc(10*time.Second, cancel)
 		batch.Run(ctx, users(1000), fake{do: func(context.Context, batch.Entry) error { calls++; return nil }},
-			batch.Options{Pace: pace.NewSteady(1), Journal: journal, Workers: 100})
+			batch.Options{Pace: pace.New(1), Journal: journal, Workers: 100})
 		if waiting := len(journal.promised) - calls; waiting > 5 {
 			t.Errorf("%d were promised and not called", waiting)
 		}
@@ -367,7 +367,7 @@ func TestWhateverThePoolAnswersNobodyIsDoneTwiceAndEverybodyIsAccountedFor(t *te
 					}
 					return batch.NotDone, nil
 				},
-			}, batch.Options{Workers: 8, Journal: journal, Pace: pace.NewSteady(50), Linger: time.Second})
+			}, batch.Options{Workers: 8, Journal: journal, Pace: pace.New(50), Linger: time.Second})
 			total := int64(0)
 			for _, n := range counts.Outcomes {
 				total += n
@@ -410,7 +410,7 @@ func TestAgainstAFaultyPoolEveryUserIsResetAndMailedOnce(t *testing.T) {
 		}
 		start := time.Now()
 		counts, err := batch.Run(t.Context(), users(n), action, batch.Options{
-			Pace: pace.NewSteady(25), Journal: newLedger(), Linger: userpool.Linger, Workers: 400,
+			Pace: pace.New(25), Journal: newLedger(), Linger: userpool.Linger, Workers: 400,
 		})
 		if err != nil || counts.Outcomes[batch.Reset] != n {
 			t.Errorf("%+v, %v", counts, err)

@@ -106,6 +106,12 @@ func (j *Journal) Settle(r batch.Result) error {
 	return j.append(false, settled(r))
 }
 
+// Steer records that somebody changed how the run goes on: who, and by what
+// command.
+func (j *Journal) Steer(by, command string) error {
+	return j.append(true, line{Event: eventSteered, At: time.Now().UTC(), By: by, Command: command})
+}
+
 // append adds lines, and returns once they are durable where that is asked.
 func (j *Journal) append(durable bool, lines ...line) error {
 	c, err := j.gather(durable, lines)

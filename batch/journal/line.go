@@ -30,6 +30,7 @@ const (
 	eventPromised = "promised" // this user is about to be called
 	eventSettled  = "settled"  // this user ended so; the last word on a username counts
 	eventEnded    = "ended"    // the process left the run in good order
+	eventSteered  = "steered"  // somebody changed how the run goes on
 )
 
 // A line is one event. Its JSON carries, as its last member, sha256: the
@@ -63,6 +64,10 @@ type line struct {
 	// Of an end.
 	ExitCode int    `json:"exit_code,omitzero"`
 	Stopped  string `json:"stopped_because,omitzero"`
+
+	// Of steering.
+	By      string `json:"by,omitzero"`
+	Command string `json:"command,omitzero"`
 }
 
 func settled(r batch.Result) line {
@@ -115,6 +120,8 @@ func (l *line) members(dst []byte) []byte {
 	text(`,"settled_by"`, string(l.SettledBy))
 	number(`,"exit_code"`, int64(l.ExitCode))
 	text(`,"stopped_because"`, l.Stopped)
+	text(`,"by"`, l.By)
+	text(`,"command"`, l.Command)
 	return dst
 }
 

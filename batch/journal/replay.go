@@ -47,6 +47,13 @@ type Session struct {
 	ExitCode      int
 	Stopped       string // why, if it stopped early
 	Settled       int64  // users
+	Steered       []Steering
+}
+
+// A Steering is a change of how a run goes on.
+type Steering struct {
+	At          time.Time
+	By, Command string
 }
 
 // A mark is the last word on a user.
@@ -136,6 +143,9 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]struct
 	switch rec.Event {
 	case eventEnded:
 		session.Ended, session.ExitCode, session.Stopped = true, rec.ExitCode, rec.Stopped
+		return nil
+	case eventSteered:
+		session.Steered = append(session.Steered, Steering{rec.At, rec.By, rec.Command})
 		return nil
 	case eventPromised:
 		m.state = promised

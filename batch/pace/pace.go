@@ -1,59 +1,281 @@
 // Package pace says when the next call may go. It knows time alone.
+//
+// A pace has a ceiling, which it never exceeds, and a rate below it, which it
+// learns from how calls are met: a throttled call cuts the rate, and time
+// without one raises it again. Live users share the quota of a mass reset, so
+// that their traffic shows as throttles, and the pace makes room for it.
 package pace
 
 import (
 	"context"
 	"math"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// A Steady pace spaces calls evenly and holds a ceiling: within no window of
-// one second do more calls leave than the rate, however late a goroutine is
-// woken. It implements batch.Pace.
-type Steady struct {
-	gate    chan struct{} // one caller at a time, in the order of coming
+// How a pace learns. Throttles come for two reasons. Where jitter crowds a few
+// calls they come alone, and a hair less is enough. Where the quota is spent, as
+// others draw on it too, they come in company, and each is also a live user's:
+// then the pace yields. So the share of throttles that come alone, cubed, says
+// how bold the pace is: cuts are divided by it and climbs multiplied by its
+// square. The values are those that did well in BenchmarkPace.
+const (
+	cut      = 0.005             // of the rate, for a throttle that comes alone; n for the nth in a window
+	deepest  = 0.2               // of the rate, for all throttles of a window
+	climb    = 1.0 / 700         // of the rate, for each call of a bold pace that is not throttled
+	doubling = 100 * time.Second // without a throttle, after which the quota may be another
+	memory   = 0.05              // weight of the last window among those with throttles
+	window   = time.Second       // in which throttles are in company; and that a rate is measured over
+)
+
+// slowest is the least that throttles make of a rate, in calls a second: a pace
+// that stands still would never learn that it may go on.
+const slowest = 0.2
+
+// A Pace lets calls go one by one, evenly spaced. It implements batch.Pace; its
+// methods may be called from many goroutines.
+type Pace struct {
+	gate    chan struct{} // one caller at a time waits for its turn; the others queue
+	waiting atomic.Int64  // callers
 	limiter *rate.Limiter
-	window  []time.Time // when the last calls left, a ring as long as the rate
-	at      int
+	left    []time.Time // when the calls of the last second left; of the gate's holder
+
+	mu      sync.Mutex
+	ceiling float64
+	paused  bool
+	held    time.Time     // no call goes before
+	changed chan struct{} // closed when a waiting caller must look again
+
+	// Of what was learned.
+	base     float64     // the rate after the last cut
+	cutAt    time.Time   // zero until a call is throttled
+	windowAt time.Time   // when the last throttled window began
+	peak     float64     // the rate that it began with
+	company  int         // how many throttles it has had
+	alone    float64     // the share of throttled windows that had one throttle, lately
+	accepted []time.Time // when the answers of the last window came
+	since    time.Time   // of the first answer
 }
 
-// NewSteady returns a pace of perSecond calls a second, which must be positive.
-func NewSteady(perSecond float64) *Steady {
-	return &Steady{
-		gate:    make(chan struct{}, 1),
-		limiter: rate.NewLimiter(rate.Limit(perSecond), 1),
-		window:  make([]time.Time, max(1, int(math.Floor(perSecond)))),
+// New returns a pace that holds a ceiling of so many calls a second. Zero is no
+// ceiling: the pace is then what the server's throttles make of it.
+func New(perSecond float64) *Pace {
+	p := &Pace{gate: make(chan struct{}, 1), changed: make(chan struct{}), alone: 1}
+	p.ceiling = unlimited(perSecond)
+	p.limiter = rate.NewLimiter(limit(p.ceiling), 1)
+	return p
+}
+
+func unlimited(perSecond float64) float64 {
+	if perSecond <= 0 {
+		return math.Inf(1)
 	}
+	return perSecond
+}
+
+func limit(perSecond float64) rate.Limit {
+	if math.IsInf(perSecond, 1) {
+		return rate.Inf
+	}
+	return rate.Limit(perSecond)
 }
 
 // Wait blocks until the next call may go and returns when that was. It fails
 // only if ctx is done.
-func (s *Steady) Wait(ctx context.Context) (time.Time, error) {
+func (p *Pace) Wait(ctx context.Context) (time.Time, error) {
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
 	select {
-	case s.gate <- struct{}{}:
-		defer func() { <-s.gate }()
+	case p.gate <- struct{}{}:
+		defer func() { <-p.gate }()
 	case <-ctx.Done():
 		return time.Time{}, context.Cause(ctx)
 	}
-	// The limiter spaces turns by the clock; the window then makes up for a
-	// turn that was taken late and would crowd those after it.
-	turn := s.limiter.Reserve()
-	wait := max(turn.Delay(), time.Until(s.window[s.at].Add(time.Second)))
-	timer := time.NewTimer(wait)
+	for {
+		free, changed := p.free()
+		turn := p.limiter.Reserve()
+		if !sleep(ctx, max(turn.Delay(), time.Until(free)), changed) {
+			turn.Cancel()
+			if ctx.Err() != nil {
+				return time.Time{}, context.Cause(ctx)
+			}
+			continue
+		}
+		now := time.Now()
+		p.left = append(p.left, now)
+		return now, nil
+	}
+}
+
+// forever is when a paused pace lets the next call go.
+var forever = time.Unix(1<<40, 0)
+
+// free is when the next call may go as far as ceiling, pause and hold have a
+// say. The limiter, set to the rate of this moment, spaces calls by the clock;
+// the ceiling makes up for a turn that was taken late and would crowd those
+// after it.
+func (p *Pace) free() (at time.Time, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if r := limit(p.rate(now)); r != p.limiter.Limit() {
+		p.limiter.SetLimit(r)
+	}
+	p.left = lastSecond(p.left, now)
+	at = p.held
+	if n := len(p.left) - int(max(1, min(p.ceiling, math.MaxInt32))); n >= 0 && p.left[n].Add(time.Second).After(at) {
+		at = p.left[n].Add(time.Second)
+	}
+	if p.paused {
+		at = forever
+	}
+	return at, p.changed
+}
+
+// sleep reports false if it was woken, or ctx was done, before its time.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return ctx.Err() == nil
+	case <-wake:
+		return false
 	case <-ctx.Done():
-		turn.Cancel()
-		return time.Time{}, context.Cause(ctx)
+		return false
 	}
-	left := time.Now()
-	s.window[s.at] = left
-	s.at = (s.at + 1) % len(s.window)
-	return left, nil
 }
 
-// Answered does nothing: a steady pace does not learn.
-func (s *Steady) Answered(time.Time, bool) {}
+// lastSecond drops the times that are a second old or more.
+func lastSecond(times []time.Time, now time.Time) []time.Time {
+	n := 0
+	for n < len(times) && now.Sub(times[n]) >= time.Second {
+		n++
+	}
+	return times[n:]
+}
+
+// Answered tells how a call was met.
+func (p *Pace) Answered(throttled bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.since.IsZero() {
+		p.since = now
+	}
+	p.accepted = lastSecond(p.accepted, now)
+	if !throttled {
+		p.accepted = append(p.accepted, now)
+		return
+	}
+	rate := p.rate(now)
+	if now.Sub(p.windowAt) >= window {
+		p.remember()
+		// What the server took is a bound where far more was sent, as at the
+		// beginning. It is a count, and so a little off.
+		span := min(window, max(window/8, now.Sub(p.since)))
+		rate = min(rate, 1.25*float64(len(p.accepted))/span.Seconds())
+		p.windowAt, p.peak, p.company = now, rate, 0
+	}
+	p.company++
+	least := max(slowest, p.peak*(1-deepest))
+	p.base = max(least, rate*(1-cut*float64(p.company)/p.boldness()))
+	p.cutAt = now
+	p.wake()
+}
+
+// remember counts a window that is over.
+func (p *Pace) remember() {
+	switch p.company {
+	case 0:
+	case 1:
+		p.alone += memory * (1 - p.alone)
+	default:
+		p.alone -= memory * p.alone
+	}
+}
+
+func (p *Pace) boldness() float64 { return p.alone * p.alone * p.alone }
+
+// rate is how many calls a second go now.
+func (p *Pace) rate(now time.Time) float64 {
+	if p.cutAt.IsZero() {
+		return p.ceiling
+	}
+	since := now.Sub(p.cutAt)
+	calls, long := p.base*since.Seconds(), float64(since)/float64(doubling)
+	bold := p.boldness()
+	return min(p.ceiling, p.base*(1+climb*bold*bold*calls+long*long*long))
+}
+
+// wake lets the waiting caller look again.
+func (p *Pace) wake() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// SetCeiling changes the ceiling from now on. Zero is none. What was learned of
+// the server's quota stays.
+func (p *Pace) SetCeiling(perSecond float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ceiling = unlimited(perSecond)
+	p.wake()
+}
+
+// Pause lets no call go until Resume.
+func (p *Pace) Pause() { p.pause(true) }
+
+// Resume ends a Pause.
+func (p *Pace) Resume() { p.pause(false) }
+
+func (p *Pace) pause(paused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = paused
+	p.wake()
+}
+
+// Hold lets no call go before a time. An earlier time than one held before
+// changes nothing.
+func (p *Pace) Hold(until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until.After(p.held) {
+		p.held = until
+		p.wake()
+	}
+}
+
+// A State is how a pace stands.
+type State struct {
+	Ceiling float64   // calls a second at most; 0 without a ceiling
+	Rate    float64   // calls a second now; 0 without a ceiling or a throttle so far
+	Paused  bool      // no call goes until Resume
+	Held    time.Time // no call goes before; zero if that is past
+	Waiting int       // calls that wait for their turn
+}
+
+// Throttled tells that the server's quota, not the ceiling, sets the rate.
+func (s State) Throttled() bool { return s.Rate != s.Ceiling }
+
+// State is how the pace stands now.
+func (p *Pace) State() State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	finite := func(r float64) float64 {
+		if math.IsInf(r, 1) {
+			return 0
+		}
+		return r
+	}
+	s := State{Ceiling: finite(p.ceiling), Rate: finite(p.rate(now)), Paused: p.paused, Waiting: int(p.waiting.Load())}
+	if p.held.After(now) {
+		s.Held = p.held
+	}
+	return s
+}

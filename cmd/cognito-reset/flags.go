@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -47,7 +48,8 @@ func inputFlags() []cli.Flag {
 
 func paceFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.Float64Flag{Category: groupPace, Name: "rate", Value: 20, Usage: "at most `N` calls a second of Cognito's fixed 30, shared with live users; 0 is no limit", EnvVars: env("rate")},
+		stringFlag(groupPace, "rate", "20", "at most `N` calls a second of Cognito's fixed 30, shared with live users; auto looks the quota up, 0 is no limit"),
+		stringFlag(groupPace, "headroom", "33%", "`SHARE` that --rate auto leaves to live users, besides what they took at their peak"),
 		&cli.IntFlag{Category: groupPace, Name: "workers", Usage: "at most `N` users at a time (default: as many as the rate needs)", EnvVars: env("workers")},
 		&cli.IntFlag{Category: groupPace, Name: "max-attempts", Value: 8, Usage: "give a user up after `N` attempts; throttled ones do not count", EnvVars: env("max-attempts")},
 	}
@@ -55,6 +57,15 @@ func paceFlags() []cli.Flag {
 
 func safetyFlags() []cli.Flag {
 	return []cli.Flag{
+		stringFlag(groupSafety, "stop-on-failures", "50%", "stop at `N` or N% of the last 100 users, after the first 20, failing in a way that is not their own; off does not"),
+		&cli.IntFlag{Category: groupSafety, Name: "canary", Usage: "do the first `N` users, show how they fared, and ask before the others", EnvVars: env("canary")},
+		&cli.IntFlag{Category: groupSafety, Name: "canary-random", Usage: "the same with `N` users chosen at random", EnvVars: env("canary-random")},
+		&cli.IntFlag{Category: groupPace, Name: "wave-size", Usage: "after every `N` users wait for --wave-pause", EnvVars: env("wave-size")},
+		&cli.DurationFlag{Category: groupPace, Name: "wave-pause", Usage: "`TIME` between waves, such as 30m", EnvVars: env("wave-pause")},
+		&cli.IntFlag{Category: groupSafety, Name: "max-resets", Usage: "stop after `N` resets a day, counted from 09:00 UTC as Cognito counts messages", EnvVars: env("max-resets")},
+		stringFlag(groupSafety, "on-message-limit", "stop", "at the daily message limit: `stop`, or wait until 09:00 UTC and go on"),
+		&cli.DurationFlag{Category: groupSafety, Name: "deadline", Usage: "stop after this `TIME`, such as 6h", EnvVars: env("deadline")},
+		stringFlag(groupSafety, "until", "", "stop at the next `HH:MM`, local time"),
 		stringFlag(groupSafety, "on-unknown", "report", "where no read-back can tell if a user was reset: `report`, or retry and risk a second message"),
 		&cli.DurationFlag{Category: groupSafety, Name: "settle-after", Value: userpool.Linger, Usage: "believe a read-back that finds nothing done only this `LONG` after the call", EnvVars: env("settle-after")},
 		&cli.DurationFlag{Category: groupSafety, Name: "grace", Value: 25 * time.Second, Usage: "`TIME` for calls in flight to finish after a signal", EnvVars: env("grace")},
@@ -81,15 +92,28 @@ func outputFlags() []cli.Flag {
 // settings are what may change from one session of a run to the next. They
 // stand in run.json as they were asked for last.
 type settings struct {
-	Rate        float64 `json:"rate"`    // calls a second; 0 is no limit
-	Workers     int     `json:"workers"` // 0 is as many as the rate needs
-	MaxAttempts int     `json:"max_attempts"`
-	OnUnknown   string  `json:"on_unknown"`
-	SettleAfter seconds `json:"settle_after_seconds"`
-	Grace       seconds `json:"grace_seconds"`
-	Profile     string  `json:"profile"`
-	Region      string  `json:"region"`
-	EndpointURL string  `json:"endpoint_url"`
+	Rate           float64 `json:"rate"`      // calls a second; 0 is no limit
+	RateAuto       string  `json:"rate_auto"` // how it was found; "" if it was given
+	Headroom       float64 `json:"headroom"`  // share that a rate that is found leaves
+	Workers        int     `json:"workers"`   // 0 is as many as the rate needs
+	MaxAttempts    int     `json:"max_attempts"`
+	WaveSize       int     `json:"wave_size"` // 0 is one wave
+	WavePause      seconds `json:"wave_pause_seconds"`
+	StopOnFailures string  `json:"stop_on_failures"` // N, N% or off
+	Canary         int     `json:"canary"`
+	CanaryRandom   bool    `json:"canary_random"`
+	MaxResets      int     `json:"max_resets"` // a day; 0 is no limit
+	OnMessageLimit string  `json:"on_message_limit"`
+	Deadline       seconds `json:"deadline_seconds"` // of a session; 0 is none
+	Until          string  `json:"until"`            // HH:MM; "" is none
+	OnUnknown      string  `json:"on_unknown"`
+	SettleAfter    seconds `json:"settle_after_seconds"`
+	Grace          seconds `json:"grace_seconds"`
+	Profile        string  `json:"profile"`
+	Region         string  `json:"region"`
+	EndpointURL    string  `json:"endpoint_url"`
+
+	findRate bool // --rate auto was given
 }
 
 type seconds float64
@@ -98,49 +122,98 @@ func (s seconds) duration() time.Duration { return time.Duration(float64(s) * fl
 
 // read takes from the command line what it gives: everything at first, later
 // only what was set.
-func (s *settings) read(ctx *cli.Context, first bool) error {
+func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 	given := func(name string) bool { return first || ctx.IsSet(name) }
+	integer := func(name string, to *int) {
+		if given(name) {
+			*to = ctx.Int(name)
+		}
+	}
+	text := func(name string, to *string) {
+		if given(name) {
+			*to = ctx.String(name)
+		}
+	}
+	duration := func(name string, to *seconds) {
+		if given(name) {
+			*to = seconds(ctx.Duration(name).Seconds())
+		}
+	}
+	integer("workers", &s.Workers)
+	integer("max-attempts", &s.MaxAttempts)
+	integer("wave-size", &s.WaveSize)
+	duration("wave-pause", &s.WavePause)
+	text("stop-on-failures", &s.StopOnFailures)
+	integer("max-resets", &s.MaxResets)
+	text("on-message-limit", &s.OnMessageLimit)
+	duration("deadline", &s.Deadline)
+	text("until", &s.Until)
+	text("on-unknown", &s.OnUnknown)
+	duration("settle-after", &s.SettleAfter)
+	duration("grace", &s.Grace)
+	text("profile", &s.Profile)
+	text("region", &s.Region)
+	text("endpoint-url", &s.EndpointURL)
+	if random := ctx.Int("canary-random"); given("canary") || given("canary-random") {
+		s.Canary, s.CanaryRandom = ctx.Int("canary"), random > 0
+		if random > 0 && s.Canary > 0 {
+			return usagef("--canary and --canary-random are two ways to choose the first users; give one")
+		}
+		s.Canary = max(s.Canary, random)
+		if s.Canary < 0 || random < 0 {
+			return usagef("--canary and --canary-random cannot be negative")
+		}
+	}
 	if given("rate") {
-		s.Rate = ctx.Float64("rate")
+		if s.Rate, s.RateAuto, s.findRate = defaultRate, "", true; ctx.String("rate") != "auto" {
+			s.findRate = false
+			s.Rate, err = strconv.ParseFloat(ctx.String("rate"), 64)
+		}
+		if err != nil || s.Rate < 0 || math.IsNaN(s.Rate) || math.IsInf(s.Rate, 0) {
+			return usagef("--rate is a number of calls a second, 0 for no limit, or auto; not %q", ctx.String("rate"))
+		}
 	}
-	if given("workers") {
-		s.Workers = ctx.Int("workers")
-	}
-	if given("max-attempts") {
-		s.MaxAttempts = ctx.Int("max-attempts")
-	}
-	if given("on-unknown") {
-		s.OnUnknown = ctx.String("on-unknown")
-	}
-	if given("settle-after") {
-		s.SettleAfter = seconds(ctx.Duration("settle-after").Seconds())
-	}
-	if given("grace") {
-		s.Grace = seconds(ctx.Duration("grace").Seconds())
-	}
-	if given("profile") {
-		s.Profile = ctx.String("profile")
-	}
-	if given("region") {
-		s.Region = ctx.String("region")
-	}
-	if given("endpoint-url") {
-		s.EndpointURL = ctx.String("endpoint-url")
+	if given("headroom") {
+		if s.Headroom, err = share(ctx.String("headroom")); err != nil || s.Headroom >= 1 {
+			return usagef("--headroom is a share below 100%%, such as 33%%; not %q", ctx.String("headroom"))
+		}
 	}
 	switch {
-	case s.Rate < 0 || math.IsNaN(s.Rate) || math.IsInf(s.Rate, 0):
-		return usagef("--rate is a number of calls a second, 0 for no limit; not %v", s.Rate)
 	case s.Workers < 0:
 		return usagef("--workers cannot be negative")
 	case s.MaxAttempts < 1:
 		return usagef("--max-attempts is at least 1")
+	case s.WaveSize < 0 || s.WavePause < 0:
+		return usagef("--wave-size and --wave-pause cannot be negative")
+	case (s.WaveSize > 0) != (s.WavePause > 0):
+		return usagef("--wave-size and --wave-pause go together: so many users, then so long a pause")
+	case s.MaxResets < 0 || s.Deadline < 0:
+		return usagef("--max-resets and --deadline cannot be negative")
+	case s.OnMessageLimit != "stop" && s.OnMessageLimit != "wait":
+		return usagef("--on-message-limit is stop or wait, not %q", s.OnMessageLimit)
 	case s.OnUnknown != "report" && s.OnUnknown != "retry":
 		return usagef("--on-unknown is report or retry, not %q", s.OnUnknown)
 	case s.SettleAfter < 0 || s.Grace < 0:
 		return usagef("--settle-after and --grace cannot be negative")
 	}
-	return nil
+	if _, err := s.failureGuard(); err != nil {
+		return err
+	}
+	_, _, err = s.end(time.Now())
+	return err
 }
+
+// share reads a share, such as 33%.
+func share(text string) (float64, error) {
+	percent, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+	if err != nil || !(percent >= 0 && percent <= 100) {
+		return 0, usagef("%q is not a share from 0%% to 100%%", text)
+	}
+	return percent / 100, nil
+}
+
+// defaultRate leaves live users a third of the quota, in calls a second.
+const defaultRate = 20
 
 // workers is how many users to work on at most. What a rate needs is its number
 // of calls under way at the latency of a slow pool, 15 s; the run itself uses

@@ -54,7 +54,7 @@ cognito-reset COMMAND --help`,
 		// A value may hold commas; lists are given by repeating a flag.
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
-			c.runCommand(), c.resumeCommand(), c.statusCommand(), c.reportCommand(),
+			c.runCommand(), c.resumeCommand(), c.statusCommand(), c.ctlCommand(), c.reportCommand(),
 			c.sandboxCommand(), c.singleCommand(),
 		},
 		Reader: c.stdin, Writer: c.stdout, ErrWriter: c.stderr,
@@ -149,6 +149,7 @@ func stoppable(parent context.Context) (context.Context, func()) {
 				return
 			}
 			if !first {
+				restoreTerminal()
 				os.Exit(exitInterrupted + int(s))
 			}
 			cancel(&batch.Stop{Reason: batch.Interrupted, Message: "interrupted by " + signalled{s}.Error(), Err: signalled{s}})

@@ -22,8 +22,8 @@ const (
 	lineEvery = 10 * time.Second
 )
 
-// showProgress shows the tally until end is called.
-func (s *session) showProgress(tally *batch.Tally, users int64) progress {
+// showProgress shows how a session stands until end is called.
+func (s *session) showProgress(ctl *control, users int64) progress {
 	if s.quiet {
 		return progress{func(bool) {}}
 	}
@@ -40,7 +40,7 @@ func (s *session) showProgress(tally *batch.Tally, users int64) progress {
 		for {
 			select {
 			case <-tick.C:
-				show(tally.Counts())
+				show(ctl.tally.Counts(), ctl.live().Why)
 			case <-done:
 				return
 			}
@@ -49,7 +49,7 @@ func (s *session) showProgress(tally *batch.Tally, users int64) progress {
 	return progress{func(finished bool) {
 		close(done)
 		shown.Wait()
-		show(tally.Counts())
+		show(ctl.tally.Counts(), ctl.live().Why)
 		last(finished)
 	}}
 }
@@ -60,16 +60,16 @@ func (p progress) end(finished bool) { p.stop(finished) }
 // doneOf counts the users that are settled.
 func doneOf(c batch.Counts) int64 { return c.Rows - c.Outcomes[batch.NotAttempted] }
 
-func (s *session) line(users int64) func(batch.Counts) {
+func (s *session) line(users int64) func(c batch.Counts, why string) {
 	start := time.Now()
-	return func(c batch.Counts) {
+	return func(c batch.Counts, why string) {
 		done := doneOf(c)
 		rate := float64(done) / max(time.Since(start).Seconds(), 0.001)
 		left := "?"
 		if rate > 0 {
 			left = (time.Duration(float64(users-done)/rate) * time.Second).String()
 		}
-		say(s.stderr, "%d of %d users, %.1f/s, %s left, %s", done, users, rate, left, state(c))
+		say(s.stderr, "%d of %d users, %.1f/s, %s left, %s, waits for %s", done, users, rate, left, state(c), why)
 	}
 }
 
@@ -94,7 +94,7 @@ const (
 	columnsForSpeed = 110
 )
 
-func (s *session) bar(users int64) (show func(batch.Counts), last func(bool)) {
+func (s *session) bar(users int64) (show func(c batch.Counts, why string), last func(bool)) {
 	columns, _, _ := term.GetSize(int(s.stderr.Fd()))
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(s.stderr),
@@ -108,8 +108,8 @@ func (s *session) bar(users int64) (show func(batch.Counts), last func(bool)) {
 		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString("users"))
 	}
 	bar := progressbar.NewOptions64(users, options...)
-	show = func(c batch.Counts) {
-		bar.Describe(state(c))
+	show = func(c batch.Counts, why string) {
+		bar.Describe(state(c) + " [" + why + "]")
 		bar.Set64(doneOf(c))
 	}
 	return show, func(finished bool) {

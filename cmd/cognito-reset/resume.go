@@ -89,10 +89,15 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if !s.quiet {
 		say(c.stderr, "Going on with %s: %d of %d users are left, %d of them to be read back first.", path, left, r.Roster.Users, doubts)
 	}
-	if err := s.dir.WriteJSON(journal.RunFile, r); err != nil {
+	if err := s.connect(ctx.Context); err != nil {
 		return err
 	}
-	if err := s.connect(ctx.Context); err != nil {
+	if r.findRate {
+		if s.findRate(ctx.Context); !s.quiet {
+			say(c.stderr, "Rate       %.4g a second: %s", r.Rate, r.RateAuto)
+		}
+	}
+	if err := s.dir.WriteJSON(journal.RunFile, r); err != nil {
 		return err
 	}
 	return s.work(ctx.Context, retry)

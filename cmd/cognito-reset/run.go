@@ -115,8 +115,8 @@ func (c *command) run(ctx *cli.Context) (err error) {
 			return err
 		}
 	}
-	ask := !ctx.Bool("yes") && !r.DryRun
-	if ask && (r.Input == "-" || !term.IsTerminal(int(c.stdin.Fd()))) {
+	s.ask = !ctx.Bool("yes") && !r.DryRun
+	if s.ask && (r.Input == "-" || !term.IsTerminal(int(c.stdin.Fd()))) {
 		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
 	}
 
@@ -131,7 +131,10 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
 	}
 	defer s.disconnect()
-	if err := s.introduce(ctx.Context, ask); err != nil {
+	if r.findRate {
+		s.findRate(ctx.Context)
+	}
+	if err := s.introduce(ctx.Context); err != nil {
 		return errors.Join(err, s.dir.Remove())
 	}
 	if err := s.dir.WriteJSON(journal.RunFile, r); err != nil {
@@ -267,8 +270,8 @@ func (s *session) inputName() string {
 	return s.request.Input
 }
 
-// introduce shows what is about to happen and, if ask, lets a person say no.
-func (s *session) introduce(ctx context.Context, ask bool) error {
+// introduce shows what is about to happen and lets a person say no.
+func (s *session) introduce(ctx context.Context) error {
 	r := &s.request
 	gap := func(err error) string { return fmt.Sprintf("not known (%v)", err) }
 	name, caller := "", ""
@@ -288,10 +291,13 @@ func (s *session) introduce(ctx context.Context, ask bool) error {
 	}
 	pace := "no limit"
 	if r.Rate > 0 {
-		pace = fmt.Sprintf("%g a second, about %v", r.Rate, expected(r.Roster.Users, r.Rate))
+		pace = fmt.Sprintf("%.4g a second, about %v", r.Rate, r.expected())
+	}
+	if r.RateAuto != "" {
+		pace += "\n           " + r.RateAuto
 	}
 	w := s.stderr
-	if s.quiet && !ask {
+	if s.quiet && !s.ask {
 		return nil
 	}
 	say(w, "User pool  %s, %s", r.UserPoolID, name)
@@ -301,7 +307,7 @@ func (s *session) introduce(ctx context.Context, ask bool) error {
 	say(w, "           %s", rows)
 	say(w, "Rate       %s", pace)
 	say(w, "Record     %s", s.dir.Path)
-	if !ask {
+	if !s.ask {
 		say(w, "")
 		return nil
 	}
@@ -323,7 +329,27 @@ func (s *session) introduce(ctx context.Context, ask bool) error {
 	}
 }
 
-// expected is how long users take at a rate.
-func expected(users int64, rate float64) time.Duration {
-	return time.Duration(math.Ceil(float64(users)/rate)) * time.Second
+// expected is how long the users take at the rate, in waves if it has any.
+func (r *request) expected() time.Duration {
+	d := time.Duration(math.Ceil(float64(r.Roster.Users)/r.Rate)) * time.Second
+	if r.WaveSize > 0 {
+		d += time.Duration((r.Roster.Users-1)/int64(r.WaveSize)) * r.WavePause.duration()
+	}
+	return d
+}
+
+// findRate looks up what --rate auto stands for.
+func (s *session) findRate(ctx context.Context) {
+	r, q := &s.request, s.pool.RecoveryQuota(ctx)
+	leave := fmt.Sprintf("less %.0f%% headroom", 100*r.Headroom)
+	switch {
+	case q.LimitErr != nil:
+		r.Rate, r.RateAuto = defaultRate, fmt.Sprintf("the default: the quota is not known (%v)", q.LimitErr)
+	case q.PeakErr != nil:
+		r.Rate = q.Limit * (1 - r.Headroom)
+		r.RateAuto = fmt.Sprintf("the quota of %g %s; what live users take is not known (%v)", q.Limit, leave, q.PeakErr)
+	default:
+		r.Rate = max(1, (q.Limit-q.Peak)*(1-r.Headroom))
+		r.RateAuto = fmt.Sprintf("the quota of %g, less the last day's peak of %.1f, %s", q.Limit, q.Peak, leave)
+	}
 }

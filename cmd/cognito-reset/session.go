@@ -40,6 +40,7 @@ type session struct {
 	log        *slog.Logger
 	json       bool
 	quiet      bool
+	ask        bool // a person at the terminal decides
 }
 
 // connect prepares the user pool, or starts one of its own.
@@ -111,27 +112,28 @@ func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error
 	if err != nil {
 		return fmt.Errorf("the journal cannot be written, so nothing was sent: %w", err)
 	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ctx, cancel := r.within(ctx)
+	defer cancel()
+	ctl := &control{pace: pace.New(r.Rate), tally: new(batch.Tally), journal: j, stop: stop}
+	waves, err := s.waves(ctl)
+	if err != nil {
+		return errors.Join(err, j.Close())
+	}
 	users, _ := s.history.Open()
 	remaining := s.history.Remaining(retry)
-	o := batch.Options{
-		Journal: j, Tally: new(batch.Tally), Workers: r.workers(), MaxAttempts: r.MaxAttempts,
-		Linger: r.SettleAfter.duration(), RetryUnknown: r.OnUnknown == "retry", Grace: r.Grace.duration(),
-	}
-	if r.Rate > 0 {
-		o.Pace = pace.NewSteady(r.Rate)
-	}
-	if s.log.Enabled(ctx, slog.LevelDebug) {
-		o.OnResult = func(r batch.Result) {
-			s.log.Debug("user", "row", r.Row, "username", r.Username, "outcome", r.Outcome, "reason", r.Reason,
-				"attempts", r.Attempts, "error_code", r.ErrorCode, "request_id", r.RequestID)
-		}
+	if r.CanaryRandom && waves.canary > 0 {
+		remaining = canaryFirst(remaining, waves.canary)
 	}
 	s.log.Info("session begins", "run", s.dir.Path, "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", users, "rate", r.Rate)
 	debug.SetGCPercent(callGC)
 	defer context.AfterFunc(ctx, func() { s.sayFinishing(context.Cause(ctx)) })()
-	bar := s.showProgress(o.Tally, users)
-	counts, stopped := batch.Run(ctx, remaining, s.pool, o)
+	steered := s.steer(ctl)
+	bar := s.showProgress(ctl, users)
+	counts, stopped := batch.Run(ctx, remaining, s.pool, s.options(ctl, waves))
 	bar.end(stopped == nil)
+	steered()
 	s.log.Info("session ends", "outcomes", counts.Outcomes, "reasons", counts.Reasons, "calls", counts.Calls, "throttled", counts.Throttled)
 
 	if stopped != nil {
@@ -147,6 +149,53 @@ func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error
 	}
 	debug.SetGCPercent(usualGC)
 	return s.finish(stopped)
+}
+
+// options are how the session's calls are made.
+func (s *session) options(ctl *control, waves *waves) batch.Options {
+	r := s.request
+	o := batch.Options{
+		Pace: ctl.pace, Journal: ctl.journal, Tally: ctl.tally, Workers: r.workers(), MaxAttempts: r.MaxAttempts,
+		Linger: r.SettleAfter.duration(), RetryUnknown: r.OnUnknown == "retry", Grace: r.Grace.duration(),
+		NextWave: waves.next,
+	}
+	if r.Rate == 0 { // the pace is no limit to stand by for
+		o.Standby = 4 * o.Workers
+	}
+	o.Failures, _ = r.failureGuard() // which was read before
+	if r.OnMessageLimit == "wait" {
+		o.WaitOut = func(answer *batch.Error) bool {
+			if answer.Reason != batch.MessageLimit {
+				return false
+			}
+			ctl.pace.Hold(nextMessages(time.Now()))
+			return true
+		}
+	}
+	if s.log.Enabled(context.Background(), slog.LevelDebug) {
+		o.OnResult = func(r batch.Result) {
+			s.log.Debug("user", "row", r.Row, "username", r.Username, "outcome", r.Outcome, "reason", r.Reason,
+				"attempts", r.Attempts, "error_code", r.ErrorCode, "request_id", r.RequestID)
+		}
+	}
+	return o
+}
+
+// steer opens the ways to steer the session, until the returned function.
+func (s *session) steer(ctl *control) (end func()) {
+	socket, err := ctl.serve(s.dir)
+	if err != nil {
+		s.log.Warn("cognito-reset ctl cannot reach this run", "error", err)
+	}
+	if term.IsTerminal(int(s.stdin.Fd())) && term.IsTerminal(int(s.stderr.Fd())) {
+		ctl.byKeys(s.stdin, func(done string) { say(s.stderr, "\n%s", done) })
+	}
+	return func() {
+		if socket != nil {
+			socket.Close()
+		}
+		restoreTerminal()
+	}
 }
 
 // sayFinishing tells whoever sent a signal what happens now, which may take the

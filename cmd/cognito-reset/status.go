@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -36,9 +37,18 @@ type standing struct {
 	Left           int64                   `json:"left"`     // of them
 	InDoubt        int64                   `json:"in_doubt"` // promised, not settled: in flight, or lost with a crash
 	UsersPerSecond float64                 `json:"users_per_second"`
-	ETASeconds     float64                 `json:"eta_seconds"` // 0 unless running
+	ETASeconds     float64                 `json:"eta_seconds"`    // 0 unless running
+	Pace           *live                   `json:"pace,omitempty"` // of running, where it can be asked
+	Steered        []steering              `json:"steered,omitempty"`
 	StartedAt      time.Time               `json:"started_at"`
 	LastSeenAt     time.Time               `json:"last_seen_at"`
+}
+
+// A steering is a command that changed how the run goes on.
+type steering struct {
+	At      time.Time `json:"at"`
+	By      string    `json:"by"`
+	Command string    `json:"command"`
 }
 
 func (c *command) status(ctx *cli.Context) error {
@@ -46,6 +56,10 @@ func (c *command) status(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	return c.statusOf(ctx, path)
+}
+
+func (c *command) statusOf(ctx *cli.Context, path string) error {
 	dir, err := journal.View(path)
 	if err != nil {
 		return &exit{exitUsage, err}
@@ -54,7 +68,7 @@ func (c *command) status(ctx *cli.Context) error {
 	if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
 		return &exit{exitUsage, err}
 	}
-	st, err := stand(dir, r)
+	st, err := stand(ctx.Context, dir, r)
 	if err != nil {
 		return err
 	}
@@ -66,7 +80,7 @@ func (c *command) status(ctx *cli.Context) error {
 	return c.printStanding(st, path)
 }
 
-func stand(dir *journal.Dir, r request) (standing, error) {
+func stand(ctx context.Context, dir *journal.Dir, r request) (standing, error) {
 	held := dir.Held() // before the journal is read, so that a run ending now is not taken for a crash
 	history, err := dir.Replay()
 	if err != nil {
@@ -95,12 +109,20 @@ func stand(dir *journal.Dir, r request) (standing, error) {
 			st.UsersPerSecond = float64(last.Settled) / seconds
 		}
 		st.Why = last.Stopped
+		for _, session := range history.Sessions {
+			for _, by := range session.Steered {
+				st.Steered = append(st.Steered, steering(by))
+			}
+		}
 	}
 	switch {
 	case r.DryRun:
 		st.State, st.Left = "finished", 0
 	case held:
-		st.State, st.Why = "running", waiting(r)
+		st.State, st.Why = "running", "it does not say what it waits for"
+		if now, err := askLive(ctx, dir); err == nil {
+			st.Pace, st.Why = &now, "waits for "+now.Why
+		}
 		if st.UsersPerSecond > 0 {
 			st.ETASeconds = float64(st.Left) / st.UsersPerSecond
 		}
@@ -112,14 +134,6 @@ func stand(dir *journal.Dir, r request) (standing, error) {
 		st.State, st.Why = "crashed", "the process ended without a word"
 	}
 	return st, nil
-}
-
-// waiting says what keeps a run from going faster.
-func waiting(r request) string {
-	if r.Rate == 0 {
-		return "for answers: there is no limit"
-	}
-	return fmt.Sprintf("for its rate, %g calls a second", r.Rate)
 }
 
 func (c *command) printStanding(st standing, path string) error {
@@ -136,6 +150,10 @@ func (c *command) printStanding(st standing, path string) error {
 	text += fmt.Sprintf("%8d  rows\n", st.Rows)
 	if st.UsersPerSecond > 0 {
 		text += fmt.Sprintf("Rate   %.1f users/s in the last session\n", st.UsersPerSecond)
+	}
+	if n := len(st.Steered); n > 0 {
+		last := st.Steered[n-1]
+		text += fmt.Sprintf("Steered %s by %s at %s\n", last.Command, last.By, last.At.Format(time.RFC3339))
 	}
 	switch {
 	case st.State == "running" && st.ETASeconds > 0:

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"cognito-reset/batch"
+)
+
+// failureGuard reads --stop-on-failures.
+func (s *settings) failureGuard() (*batch.FailureGuard, error) {
+	text := s.StopOnFailures
+	if text == "off" || text == "" {
+		return nil, nil
+	}
+	if strings.HasSuffix(text, "%") {
+		if part, err := share(text); err == nil && part > 0 {
+			return &batch.FailureGuard{Share: part}, nil
+		}
+	} else if n, err := strconv.Atoi(text); err == nil && n > 0 && n <= batch.GuardWindow {
+		return &batch.FailureGuard{Most: n}, nil
+	}
+	return nil, usagef("--stop-on-failures is a number from 1 to %d, a share such as 50%%, or off; not %q", batch.GuardWindow, text)
+}
+
+// end is when a session that begins now must stop, by --deadline or --until, and
+// why; zero for never.
+func (s *settings) end(now time.Time) (at time.Time, why string, err error) {
+	if s.Deadline > 0 {
+		at, why = now.Add(s.Deadline.duration()), fmt.Sprintf("--deadline %v is over", s.Deadline.duration())
+	}
+	if s.Until == "" {
+		return at, why, nil
+	}
+	clock, err := time.Parse("15:04", s.Until)
+	if err != nil {
+		return at, why, usagef("--until is a time of day such as 06:00, not %q", s.Until)
+	}
+	until := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, now.Location())
+	if !until.After(now) {
+		until = until.AddDate(0, 0, 1)
+	}
+	if at.IsZero() || until.Before(at) {
+		at, why = until, "it is "+s.Until+", the end by --until"
+	}
+	return at, why, nil
+}
+
+// within ends ctx when the session must stop.
+func (s *settings) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	at, why, err := s.end(time.Now())
+	if err != nil || at.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadlineCause(ctx, at, &batch.Stop{Reason: batch.Stopped, Message: why})
+}
+
+// messageDay is when Cognito last began to count a day's messages: 09:00 UTC.
+func messageDay(now time.Time) time.Time {
+	now = now.UTC()
+	day := time.Date(now.Year(), now.Month(), now.Day(), 9, 0, 0, 0, time.UTC)
+	if day.After(now) {
+		day = day.AddDate(0, 0, -1)
+	}
+	return day
+}
+
+// nextMessages is when to try again after the daily message limit: a little
+// after the count starts anew, and a little later if that was too early.
+func nextMessages(now time.Time) time.Time {
+	const late = 10 * time.Minute
+	if day := messageDay(now); now.Sub(day) < time.Hour {
+		return now.Add(late)
+	} else {
+		return day.AddDate(0, 0, 1).Add(time.Minute)
+	}
+}
+
+// Waves let users go in groups: a canary, waves with a pause between, and no
+// more resets a day than allowed.
+type waves struct {
+	canary   int                                       // users still to be tried first
+	judge    func(context.Context, batch.Counts) error // says whether the canary fared well
+	size     int                                       // of a wave; 0 is all
+	pause    time.Duration
+	budget   int                   // resets; negative is no limit
+	exceeded error                 // the stop once it is spent
+	resting  func(until time.Time) // is told of a pause; zero at its end
+
+	tried, begun bool
+}
+
+// next is a [batch.Options.NextWave].
+func (w *waves) next(ctx context.Context, soFar batch.Counts) (users int, err error) {
+	switch {
+	case w.canary > 0 && !w.tried:
+		w.tried, users = true, w.canary
+	case w.canary > 0:
+		err, w.canary = w.judge(ctx, soFar), 0
+		users = w.size
+	case w.begun && w.size > 0:
+		err = w.rest(ctx)
+		fallthrough
+	default:
+		users = w.size
+	}
+	if err != nil {
+		return 0, err
+	}
+	w.begun = w.canary == 0
+	if w.budget < 0 {
+		return users, nil
+	}
+	left := w.budget - int(soFar.Outcomes[batch.Reset]+soFar.Outcomes[batch.Unknown])
+	if left <= 0 {
+		return 0, w.exceeded
+	}
+	if users == 0 || users > left {
+		users = left
+	}
+	return users, nil
+}
+
+// rest waits between two waves.
+func (w *waves) rest(ctx context.Context) error {
+	until := time.Now().Add(w.pause)
+	w.resting(until)
+	defer w.resting(time.Time{})
+	select {
+	case <-time.After(w.pause):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// waves are those of a session.
+func (s *session) waves(ctl *control) (*waves, error) {
+	r := s.request
+	w := &waves{
+		canary: r.Canary, size: r.WaveSize, pause: r.WavePause.duration(), budget: -1,
+		judge:   func(ctx context.Context, c batch.Counts) error { return s.judgeCanary(ctx, ctl, c) },
+		resting: ctl.rest,
+	}
+	for _, session := range s.history.Sessions {
+		w.canary = max(0, w.canary-int(session.Settled))
+	}
+	if r.MaxResets > 0 {
+		spent, err := s.resetSince(messageDay(time.Now()))
+		if err != nil {
+			return nil, err
+		}
+		w.budget = r.MaxResets - spent
+		w.exceeded = &batch.Stop{Reason: batch.Stopped, Message: fmt.Sprintf(
+			"--max-resets %d are made since 09:00 UTC; resume after the next 09:00 UTC", r.MaxResets)}
+	}
+	return w, nil
+}
+
+// resetSince counts users whom this run reset, or may have, since a time.
+func (s *session) resetSince(at time.Time) (n int, err error) {
+	for r, err := range s.history.Results(batch.Interrupted) {
+		if err != nil {
+			return 0, err
+		}
+		if (r.Outcome == batch.Reset || r.Outcome == batch.Unknown) && !r.FinishedAt.Before(at) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// judgeCanary shows how the first users fared. On a terminal a person decides;
+// elsewhere one suspicious failure is too many.
+func (s *session) judgeCanary(ctx context.Context, ctl *control, c batch.Counts) error {
+	suspicious := int64(0)
+	for reason, n := range c.Reasons {
+		if reason.Suspicious() {
+			suspicious += n
+		}
+	}
+	text := fmt.Sprintf("The canary, %d users: %s.", doneOf(c), state(c))
+	if len(c.Reasons) > 0 {
+		text = fmt.Sprintf("The canary, %d users: %s (%s).", doneOf(c), state(c), counted(c.Reasons))
+	}
+	if !s.quiet || s.ask {
+		say(s.stderr, "\n%s", text)
+	}
+	if s.ask {
+		yes, err := ctl.ask(ctx, "Go on with the others? (y/n) ", s.stderr)
+		if err != nil || yes {
+			return err
+		}
+		return &batch.Stop{Reason: batch.Stopped, Message: "after the canary you said no"}
+	}
+	if suspicious > 0 {
+		return &batch.Stop{Reason: batch.Stopped, Message: fmt.Sprintf(
+			"%d of the canary's users failed in a way that is not their own (%s); look into it, then resume", suspicious, counted(c.Reasons))}
+	}
+	return nil
+}
+
+// canaryFirst brings n entries chosen at random to the front.
+func canaryFirst(entries iter.Seq2[batch.Entry, error], n int) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		var chosen []batch.Entry
+		seen := 0
+		for e, err := range entries {
+			if err != nil {
+				yield(e, err)
+				return
+			}
+			if seen++; len(chosen) < n {
+				chosen = append(chosen, e)
+			} else if i := rand.IntN(seen); i < n {
+				chosen[i] = e
+			}
+		}
+		first := make(map[int64]bool, n)
+		for _, e := range chosen {
+			if first[e.Row] = true; !yield(e, nil) {
+				return
+			}
+		}
+		for e, err := range entries {
+			if !first[e.Row] && !yield(e, err) {
+				return
+			}
+		}
+	}
+}
