@@ -20,6 +20,9 @@ func (p *Pool) adminResetUserPassword(in *userRequest, now time.Time) (any, *api
 	if err := p.recoverable(r); err != nil {
 		return nil, err
 	}
+	if code := p.cfg.Trigger; code != "" {
+		return nil, refuse(code, "CustomMessage failed with error refused.")
+	}
 	if err := p.sendCode(r, kindReset, now); err != nil {
 		return nil, err
 	}

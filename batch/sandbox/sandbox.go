@@ -92,6 +92,11 @@ type Config struct {
 	// Faults is what goes wrong though the caller did nothing wrong.
 	Faults Faults
 
+	// Trigger is the exception that the pool's CustomMessage trigger makes of
+	// every reset, such as "UserLambdaValidationException"; "" if it lets them
+	// pass.
+	Trigger string
+
 	// LiveTraffic is how many calls of a category the account's live users
 	// make a second at a time, be it before the pool was made. CloudWatch
 	// counts them, beside the calls that the pool serves; they take nothing of

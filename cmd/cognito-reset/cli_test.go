@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exit": exitCommand, "sandbox": sandboxCommand, "resets": resetsCommand, "stopafter": stopCommand,
+			"exit": exitCommand, "sandbox": sandboxCommand, "resets": resetsCommand, "stopafter": stopCommand, "soon": soonCommand,
 		},
 	})
 }
@@ -63,12 +63,25 @@ func exitCommand(ts *testscript.TestScript, neg bool, args []string) {
 var pools sync.Map
 
 // sandbox serves a pool at $ENDPOINT: USER makes one that can be reset,
-// STATE:USER one in that state, messages=N limits the day.
+// STATE:USER one in that state, options come first: messages=N a day,
+// trigger=EXCEPTION for every reset, denied=ACTION,ACTION for want of permission.
 func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 	config := sandbox.Config{PoolID: ts.Getenv("POOL")}
-	if len(args) > 0 && strings.HasPrefix(args[0], "messages=") {
-		config.DailyMessages, _ = strconv.Atoi(strings.TrimPrefix(args[0], "messages="))
-		args = args[1:]
+	for ; len(args) > 0; args = args[1:] {
+		option, value, found := strings.Cut(args[0], "=")
+		if !found {
+			break
+		}
+		switch option {
+		case "messages":
+			config.DailyMessages, _ = strconv.Atoi(value)
+		case "trigger":
+			config.Trigger = value
+		case "denied":
+			config.Denied = strings.Split(value, ",")
+		default:
+			ts.Fatalf("no option %s", option)
+		}
 	}
 	pool := sandbox.New(config)
 	for _, arg := range args {
@@ -137,6 +150,18 @@ func stopCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("ended with %s, not %s: %s", got, args[1], stderr.String())
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("stderr.txt"), []byte(stderr.String()), 0o600))
+}
+
+// soon COMMAND… runs a command again and again until it ends well.
+func soonCommand(ts *testscript.TestScript, _ bool, args []string) {
+	var err error
+	for range 1000 {
+		if err = ts.Exec(args[0], args[1:]...); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Check(err)
 }
 
 func environ(ts *testscript.TestScript) []string {

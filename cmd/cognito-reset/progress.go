@@ -49,7 +49,7 @@ func (s *session) showProgress(ctl *control, users int64) progress {
 	return progress{func(finished bool) {
 		close(done)
 		shown.Wait()
-		show(ctl.tally.Counts(), ctl.live().Why)
+		show(ctl.tally.Counts(), "")
 		last(finished)
 	}}
 }
@@ -69,7 +69,11 @@ func (s *session) line(users int64) func(c batch.Counts, why string) {
 		if rate > 0 {
 			left = (time.Duration(float64(users-done)/rate) * time.Second).String()
 		}
-		say(s.stderr, "%d of %d users, %.1f/s, %s left, %s, waits for %s", done, users, rate, left, state(c), why)
+		text := fmt.Sprintf("%d of %d users, %.1f/s, %s left, %s", done, users, rate, left, state(c))
+		if why != "" {
+			text += ", waits for " + why
+		}
+		say(s.stderr, "%s", text)
 	}
 }
 
@@ -109,7 +113,11 @@ func (s *session) bar(users int64) (show func(c batch.Counts, why string), last 
 	}
 	bar := progressbar.NewOptions64(users, options...)
 	show = func(c batch.Counts, why string) {
-		bar.Describe(state(c) + " [" + why + "]")
+		text := state(c)
+		if why != "" {
+			text += " [" + why + "]"
+		}
+		bar.Describe(text)
 		bar.Set64(doneOf(c))
 	}
 	return show, func(finished bool) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"cognito-reset/batch/sandbox"
 )
@@ -47,7 +48,10 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	base := append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
 	var commands int
+	var ended []func() // checks of what runs in the background
 	for i, block := range strings.Split(string(readme), "```sh\n") {
 		if i == 0 {
 			continue
@@ -56,7 +60,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 		for line := range strings.Lines(block) {
 			command, note, _ := strings.Cut(strings.TrimSpace(line), " # ")
 			words := strings.Fields(strings.Replace(command, ":9229", ":0", 1)) // whatever port is free
-			var env []string
+			env := base
 			switch {
 			case strings.HasPrefix(command, "go run ./cmd/cognito-reset "):
 				words = append([]string{"cognito-reset"}, words[3:]...)
@@ -67,12 +71,14 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 				env = append(env, "COGNITO_RESET_ENDPOINT_URL="+server.URL)
 			}
 			commands++
+			background := words[len(words)-1] == "&"
+			if background {
+				words, env = words[:len(words)-1], append(env, "COGNITO_RESET_RATE=0.001") // so that it is there to be steered
+			}
 			cmd := exec.Command(filepath.Join(bin, words[0]), words[1:]...)
-			cmd.Dir = dir
-			cmd.Env = append(append(os.Environ(), env...), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
-				"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
-			var output, stderr strings.Builder
-			cmd.Stderr = &stderr
+			cmd.Dir, cmd.Env = dir, env
+			var output strings.Builder
+			cmd.Stderr = &output
 			stdout, err := cmd.StdoutPipe()
 			if err == nil {
 				err = cmd.Start()
@@ -80,26 +86,43 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", command, err)
 			}
-			lines := bufio.NewScanner(stdout)
-			for lines.Scan() {
-				output.WriteString(lines.Text() + "\n")
-				if note == "until Ctrl-C" {
-					cmd.Process.Signal(os.Interrupt)
+			check := func() {
+				lines := bufio.NewScanner(stdout)
+				for lines.Scan() {
+					if note == "until Ctrl-C" {
+						cmd.Process.Signal(os.Interrupt)
+					}
+				}
+				want := 0
+				if code, ok := strings.CutPrefix(note, "exit "); ok {
+					want, _ = strconv.Atoi(code)
+				}
+				if cmd.Wait(); cmd.ProcessState.ExitCode() != want {
+					t.Errorf("%s ended with %v, not %d:\n%s", command, cmd.ProcessState, want, output.String())
 				}
 			}
-			want := 0
-			if code, ok := strings.CutPrefix(note, "exit "); ok {
-				want, _ = strconv.Atoi(code)
+			if !background {
+				check()
+				continue
 			}
-			if cmd.Wait(); cmd.ProcessState.ExitCode() != want {
-				t.Errorf("%s ended with %v, not %d:\n%s", command, cmd.ProcessState, want, output.String()+stderr.String())
+			ended = append(ended, check)
+			for socket := filepath.Join(dir, "night", socketFile); ; time.Sleep(10 * time.Millisecond) {
+				if _, err := os.Stat(socket); err == nil {
+					break
+				} else if cmd.ProcessState != nil {
+					t.Fatal("it is not there to be steered")
+				}
 			}
 		}
+		for _, check := range ended {
+			check()
+		}
+		ended = nil
 	}
 	if commands < 8 {
 		t.Errorf("only %d commands were found in the README", commands)
 	}
-	if n := pool.Resets("alice"); n != 2 {
-		t.Errorf("alice was reset %d times, not once by run and once by admin-reset-user-password", n)
+	if n := pool.Resets("alice"); n != 3 {
+		t.Errorf("alice was reset %d times, not by each of two runs and by admin-reset-user-password", n)
 	}
 }

@@ -1,0 +1,174 @@
+//go:build linux || darwin
+
+package main
+
+import (
+	"errors"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"cognito-reset/batch/sandbox"
+)
+
+// A terminal is a pseudo-terminal with a cognito-reset on it.
+type terminal struct {
+	*testing.T
+	keys *os.File
+	cmd  *exec.Cmd
+	wait sync.WaitGroup
+
+	mu     sync.Mutex
+	screen strings.Builder
+}
+
+// onTerminal runs a command on a terminal of so many columns against a sandbox
+// of n users that can be reset.
+func onTerminal(t *testing.T, n int, columns uint16, args ...string) (*terminal, *sandbox.Pool) {
+	t.Helper()
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
+	input := "username\n"
+	for username := range numbered(n) {
+		u := sandbox.NewUser(username)
+		u.Created = time.Now().AddDate(-1, 0, 0)
+		pool.Add(u)
+		input += username + "\n"
+	}
+	server := httptest.NewServer(pool)
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "users.csv"), []byte(input), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(dir, "cognito-reset")); err != nil {
+		t.Fatal(err)
+	}
+	x := &terminal{T: t, cmd: exec.Command(filepath.Join(dir, "cognito-reset"), args...)}
+	x.cmd.Dir = dir
+	x.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "HOME="+dir,
+		"COGNITO_RESET_ENDPOINT_URL="+server.URL)
+	if x.keys, err = pty.StartWithSize(x.cmd, &pty.Winsize{Rows: 24, Cols: columns}); err != nil {
+		t.Skipf("there is no pseudo-terminal here: %v", err)
+	}
+	t.Cleanup(func() {
+		x.cmd.Process.Kill()
+		x.keys.Close()
+		x.wait.Wait()
+	})
+	x.wait.Go(func() {
+		text := make([]byte, 4096)
+		for {
+			n, err := x.keys.Read(text)
+			x.mu.Lock()
+			x.screen.Write(text[:n])
+			x.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	})
+	return x, pool
+}
+
+// sees waits until the terminal shows a text.
+func (x *terminal) sees(text string) {
+	x.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(x.text(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			x.Fatalf("the terminal does not show %q, but\n%s", text, x.text())
+		}
+	}
+}
+
+func (x *terminal) text() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.screen.String()
+}
+
+func (x *terminal) types(keys string) {
+	x.Helper()
+	if _, err := x.keys.WriteString(keys); err != nil {
+		x.Fatal(err)
+	}
+}
+
+// ends waits for the command to end with a code.
+func (x *terminal) ends(code int) {
+	x.Helper()
+	err := x.cmd.Wait()
+	if failed, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		x.Fatal(err)
+	} else if got := x.cmd.ProcessState.ExitCode(); got != code {
+		x.Fatalf("it ended with %d, not %d: %v\n%s", got, code, failed, x.text())
+	}
+}
+
+func TestAPersonTypesThePoolIDOrNothingIsSent(t *testing.T) {
+	x, pool := onTerminal(t, 3, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv")
+	x.sees("Type the pool id to go on: ")
+	x.types("yes\n")
+	x.ends(exitUsage)
+	x.sees("that is not the pool id; nothing was sent")
+	if n := len(pool.Outbox()); n > 0 {
+		t.Errorf("%d were mailed", n)
+	}
+
+	x, pool = onTerminal(t, 3, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv")
+	x.sees("Type the pool id to go on: ")
+	x.types("us-east-1_Sandbox\n")
+	x.ends(exitDone)
+	if n := len(pool.Outbox()); n != 3 {
+		t.Errorf("%d were mailed", n)
+	}
+}
+
+func TestKeysSteerARun(t *testing.T) {
+	x, pool := onTerminal(t, 1000, 60, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--yes", "--run", "record", "--rate", "2")
+	x.sees("[rate, 2/s]")
+	x.types("p")
+	x.sees("[paused]")
+	x.types("p")
+	x.sees("Going on.")
+	x.types("+")
+	x.sees("At most 3 calls a second from now on.")
+	x.types("-")
+	x.sees("At most 2 calls a second from now on.")
+	x.types("q")
+	x.ends(exitStopped)
+	x.sees("at the terminal")
+	x.sees("To go on: cognito-reset resume record")
+	if n := len(pool.Outbox()); n == 0 || n > 500 {
+		t.Errorf("%d were mailed", n)
+	}
+}
+
+func TestAPersonJudgesTheCanary(t *testing.T) {
+	for _, c := range []struct {
+		key            string
+		exit, messages int
+	}{{"y", exitDone, 10}, {"n", exitStopped, 2}} {
+		x, pool := onTerminal(t, 10, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--canary", "2")
+		x.sees("Type the pool id to go on: ")
+		x.types("us-east-1_Sandbox\n")
+		x.sees("The canary, 2 users: 2 reset.")
+		x.sees("Go on with the others? (y/n) ")
+		x.types(c.key)
+		x.ends(c.exit)
+		if n := len(pool.Outbox()); n != c.messages {
+			t.Errorf("%d were mailed after %s", n, c.key)
+		}
+	}
+}
