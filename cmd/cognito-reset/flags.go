@@ -217,7 +217,8 @@ const defaultRate = 20
 
 // workers is how many users to work on at most. What a rate needs is its number
 // of calls under way at the latency of a slow pool, 15 s; the run itself uses
-// no more of them than the latency it meets asks for.
+// no more of them than the latency it meets asks for. A lower rate may be raised
+// later to that of Cognito's quota.
 func (s settings) workers() int {
 	switch {
 	case s.Workers > 0:
@@ -225,7 +226,7 @@ func (s settings) workers() int {
 	case s.Rate == 0:
 		return 64
 	}
-	return min(max(16, int(math.Ceil(s.Rate*15))), 1024)
+	return min(int(math.Ceil(max(s.Rate, 30)*15)), 1024)
 }
 
 // delimiter reads --delimiter.
