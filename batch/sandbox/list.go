@@ -52,7 +52,8 @@ type groupReply struct {
 type pageToken struct {
 	Of                 string // the listing that it is good for
 	Key, Sub, Username string
-	Issued             int64 // Unix seconds
+	Issued             int64  // Unix seconds
+	Serial             uint64 // no two tokens are alike
 }
 
 const (
@@ -136,7 +137,7 @@ func (p *Pool) page(l listing, most *int, token string, now time.Time) (users []
 		}
 	}
 	found := l.found
-	last := pageToken{Of: l.of, Issued: now.Unix()}
+	last := pageToken{Of: l.of}
 	if token != "" {
 		if last, err = p.openToken(token, l.of, now); err != nil {
 			return nil, "", err
@@ -146,8 +147,7 @@ func (p *Pool) page(l listing, most *int, token string, now time.Time) (users []
 
 	users = make([]listedUser, 0, min(limit, len(found)))
 	if p.chance(p.cfg.Faults.EmptyPage) && len(found) > 0 {
-		last.Issued = now.Unix()
-		return users, sealToken(last), nil
+		return users, p.sealToken(last, now), nil
 	}
 	seen := 0
 	for seen < len(found) && seen < pageScan && len(users) < limit {
@@ -159,7 +159,7 @@ func (p *Pool) page(l listing, most *int, token string, now time.Time) (users []
 	}
 	if seen < len(found) {
 		r := found[seen-1]
-		next = sealToken(pageToken{l.of, p.indexes[l.order].key(r), r.Sub, r.Username, now.Unix()})
+		next = p.sealToken(pageToken{Of: l.of, Key: p.indexes[l.order].key(r), Sub: r.Sub, Username: r.Username}, now)
 	}
 	return users, next, nil
 }
@@ -214,10 +214,11 @@ func only(have []attribute, names []string) ([]attribute, *apiError) {
 	return kept, nil
 }
 
-func sealToken(t pageToken) string {
+func (p *Pool) sealToken(t pageToken, now time.Time) string {
+	t.Issued, t.Serial = now.Unix(), p.requests
 	b, err := json.Marshal(t)
 	if err != nil {
-		panic(err) // strings and a number
+		panic(err) // strings and numbers
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
