@@ -7,6 +7,7 @@
 package userpool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,10 @@ type Options struct {
 	EndpointURL string // serves every AWS service; "" as usual
 	Connections int    // idle connections kept, as many as there are workers
 
+	// ListRate is how many calls a second listings make; 0 is 27, for the
+	// category UserList has a quota of 30.
+	ListRate float64
+
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
 	// Credentials replace the usual chain, for a pool that needs none.
@@ -74,6 +79,7 @@ type Pool struct {
 	client  *cognito.Client
 	sts     *sts.Client
 	reads   *rate.Limiter
+	lists   *rate.Limiter
 	log     *slog.Logger
 	sayDeny sync.Once
 }
@@ -118,7 +124,8 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	return &Pool{
 		ID: o.PoolID, Region: cfg.Region,
 		client: cognito.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
-		reads: rate.NewLimiter(readRate, 1), log: o.Log,
+		reads: rate.NewLimiter(readRate, 1), lists: rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)), 1),
+		log: o.Log,
 	}, nil
 }
 
@@ -225,17 +232,6 @@ func (p *Pool) Caller(ctx context.Context) (Caller, error) {
 		return Caller{}, explain(err)
 	}
 	return Caller{aws.ToString(out.Account), aws.ToString(out.Arn)}, nil
-}
-
-// Name asks for the pool's name.
-func (p *Pool) Name(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
-	defer cancel()
-	out, err := p.client.DescribeUserPool(ctx, &cognito.DescribeUserPoolInput{UserPoolId: &p.ID})
-	if err != nil {
-		return "", explain(err)
-	}
-	return aws.ToString(out.UserPool.Name), nil
 }
 
 // explain keeps of an SDK error what a person can use.
