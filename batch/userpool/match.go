@@ -157,7 +157,7 @@ func (m *matcher) valuesOf(u User) []string {
 // entries yields the rows of the values' users.
 func (m *matcher) entries(values iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		row, read := int64(0), int64(0)
+		var row, read int64
 		for e, err := range values {
 			if err != nil {
 				yield(batch.Entry{}, err)

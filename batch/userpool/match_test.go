@@ -1,11 +1,16 @@
 package userpool_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -136,6 +141,52 @@ func TestFewValuesAreLookedUpOneByOne(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whether the service minds case is not known where the pool does not; and a
+// value can be too long for a filter.
+func TestALookupAsksForEverySpelling(t *testing.T) {
+	withoutAWS(t)
+	long := strings.Repeat(`"`, 128)
+	for _, c := range []struct {
+		insensitive bool
+		value       string
+		want        []any
+	}{
+		{true, "Ann", []any{`username = "Ann"`, `username = "ann"`}},
+		{true, "ann", []any{`username = "ann"`}},
+		{false, "Ann", []any{`username = "Ann"`}},
+		{true, long, []any{nil}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			users := sandbox.New(sandbox.Config{CaseInsensitive: c.insensitive})
+			users.PopulateN(100)
+			users.Add(sandbox.NewUser(c.value))
+			var mu sync.Mutex
+			var asked []any
+			got := lines(t, open(t, transport(func(r *http.Request) (*http.Response, error) {
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					return nil, err
+				}
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ListUsers") {
+					var in map[string]any
+					if err := json.Unmarshal(body, &in); err != nil {
+						return nil, err
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					asked = append(asked, in["Filter"])
+				}
+				return users.RoundTrip(r)
+			})).Match(t.Context(), "username", userpool.Selection{}, rows(c.value)))
+			slices.SortFunc(asked, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+			if !reflect.DeepEqual(slices.Compact(asked), c.want) || !reflect.DeepEqual(got, []string{"1 < 1: " + c.value}) {
+				t.Errorf("%s: %q by %q", c.value, got, asked)
+			}
+		})
+	}
 }
 
 // A username, an alias and a sub of one person are one person.
