@@ -19,6 +19,10 @@ type Entry struct {
 	// are not rows.
 	Row int64
 
+	// InputRow is the row of the input that led to this one, where rows are
+	// not those of the input: a row may name several users. Otherwise zero.
+	InputRow int64
+
 	// Username is what the row named: a username, an alias the pool signs in
 	// with, or a sub. It may be empty or unusable if Outcome is Invalid.
 	Username string

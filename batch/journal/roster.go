@@ -19,6 +19,7 @@ import (
 // A row is a line of roster.jsonl.
 type row struct {
 	Row            int64             `json:"row"`
+	InputRow       int64             `json:"input_row,omitzero"`
 	Username       string            `json:"username,omitzero"`
 	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
 	Outcome        batch.Outcome     `json:"outcome,omitzero"`
@@ -57,7 +58,7 @@ func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 				survey.Reasons[e.Reason]++
 			}
 			start := enc.OutputOffset()
-			if err := json.MarshalEncode(enc, row{e.Row, e.Username, e.ClientMetadata, e.Outcome, e.Reason, e.Detail}); err != nil {
+			if err := json.MarshalEncode(enc, row{e.Row, e.InputRow, e.Username, e.ClientMetadata, e.Outcome, e.Reason, e.Detail}); err != nil {
 				return err
 			}
 			if size := enc.OutputOffset() - start; size > maxLine {
@@ -99,7 +100,7 @@ func (d *Dir) Entries() iter.Seq2[batch.Entry, error] {
 				yield(batch.Entry{}, err)
 				return
 			}
-			if !yield(batch.Entry{Row: r.Row, Username: r.Username, ClientMetadata: r.ClientMetadata, Outcome: r.Outcome, Reason: r.Reason, Detail: r.Detail}, nil) {
+			if !yield(batch.Entry{Row: r.Row, InputRow: r.InputRow, Username: r.Username, ClientMetadata: r.ClientMetadata, Outcome: r.Outcome, Reason: r.Reason, Detail: r.Detail}, nil) {
 				return
 			}
 		}

@@ -18,7 +18,7 @@ func TestARosterComesBackAsItWasSpooled(t *testing.T) {
 	d := newRun(t)
 	want := []batch.Entry{
 		{Row: 1, Username: "alice"},
-		{Row: 2, Username: "a,\"b\"\n<名前>\u2028", ClientMetadata: map[string]string{"k": "v\x00"}},
+		{Row: 2, InputRow: 7, Username: "a,\"b\"\n<名前>\u2028", ClientMetadata: map[string]string{"k": "v\x00"}},
 		{Row: 3, Outcome: batch.Invalid, Reason: batch.EmptyUsername, Detail: "line 4: the username is empty"},
 	}
 	survey := spool(t, d, func(yield func(batch.Entry, error) bool) {

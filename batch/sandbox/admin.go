@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -122,8 +124,7 @@ type createUserRequest struct {
 
 // adminCreateUser makes a user in FORCE_CHANGE_PASSWORD, or sends one who is
 // in that state a new invitation. A user without e-mail address and phone is
-// made, but sent nothing. Attributes that the sandbox does not keep are
-// dropped, and no address is refused for being another user's alias.
+// made, but sent nothing. No address is refused for being another user's alias.
 func (p *Pool) adminCreateUser(in *createUserRequest, now time.Time) (any, *apiError) {
 	if err := p.checkPool(in.PoolID); err != nil {
 		return nil, err
@@ -169,6 +170,12 @@ func (p *Pool) adminCreateUser(in *createUserRequest, now time.Time) (any, *apiE
 				u.Phone = a.Value
 			case "phone_number_verified":
 				u.PhoneVerified = a.Value == "true"
+			case "sub": // the pool's to give
+			default:
+				if u.Attributes == nil {
+					u.Attributes = make(map[string]string)
+				}
+				u.Attributes[a.Name] = a.Value
 			}
 		}
 		r = &record{User: u}
@@ -213,13 +220,16 @@ type attribute struct {
 }
 
 func attributesOf(u *User) []attribute {
-	list := make([]attribute, 0, 5)
+	list := make([]attribute, 0, 5+len(u.Attributes))
 	list = append(list, attribute{"sub", u.Sub})
 	if u.Email != "" {
 		list = append(list, attribute{"email", u.Email}, attribute{"email_verified", fmt.Sprint(u.EmailVerified)})
 	}
 	if u.Phone != "" {
 		list = append(list, attribute{"phone_number", u.Phone}, attribute{"phone_number_verified", fmt.Sprint(u.PhoneVerified)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(u.Attributes)) {
+		list = append(list, attribute{name, u.Attributes[name]})
 	}
 	return list
 }

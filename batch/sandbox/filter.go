@@ -56,8 +56,7 @@ func parseFilter(s string) (filter, *apiError) {
 }
 
 // matches holds a user against the filter. Case counts, but in
-// cognito:user_status. Attributes that the sandbox keeps for nobody match
-// nobody.
+// cognito:user_status. A user who lacks the attribute does not pass.
 func (f filter) matches(u *User) bool {
 	have := ""
 	switch f.attribute {
@@ -75,7 +74,10 @@ func (f filter) matches(u *User) bool {
 			have = "Enabled"
 		}
 	default:
-		return false
+		var there bool
+		if have, there = u.Attributes[f.attribute]; !there {
+			return false
+		}
 	}
 	if f.prefix {
 		return strings.HasPrefix(have, f.value)

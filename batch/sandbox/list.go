@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"slices"
@@ -34,12 +35,25 @@ type listReply struct {
 	PaginationToken string `json:",omitempty"`
 }
 
+type groupRequest struct {
+	PoolID    string `json:"UserPoolId"`
+	GroupName string
+	Limit     *int
+	NextToken string
+}
+
+type groupReply struct {
+	Users     []listedUser
+	NextToken string `json:",omitempty"`
+}
+
 // A pageToken tells where a listing stands: after the user who has these. Users
 // who come or go in between move nobody else to another page.
 type pageToken struct {
-	Filter             string
+	Of                 string // the listing that it is good for
 	Key, Sub, Username string
-	Issued             int64 // Unix seconds
+	Issued             int64  // Unix seconds
+	Serial             uint64 // no two tokens are alike
 }
 
 const (
@@ -49,72 +63,118 @@ const (
 )
 
 // listUsers lists in the order of what is filtered by: username, e-mail
-// address or phone, otherwise sub. As in Cognito a filter on a state can give
-// a page with few users, or none, and a token: the service gave up looking.
+// address or phone, otherwise sub.
 func (p *Pool) listUsers(in *listRequest, now time.Time) (any, *apiError) {
 	if err := p.checkPool(in.PoolID); err != nil {
 		return nil, err
-	}
-	limit := pageSize
-	if in.Limit != nil {
-		switch {
-		case *in.Limit < 0:
-			return nil, invalidNumber("limit", *in.Limit, "greater than or equal to 0")
-		case *in.Limit > pageSize:
-			return nil, invalidNumber("limit", *in.Limit, "less than or equal to 60")
-		case *in.Limit > 0:
-			limit = *in.Limit
-		}
 	}
 	f, err := parseFilter(in.Filter)
 	if err != nil {
 		return nil, err
 	}
-
-	order, found, scan := p.candidates(f)
-	if in.PaginationToken != "" {
-		token, err := openToken(in, now)
-		if err != nil {
-			return nil, err
-		}
-		last := pageToken{Key: token.Key, Sub: token.Sub, Username: token.Username}
-		key := p.indexes[order].key
-		at, exact := slices.BinarySearchFunc(found, last, func(r *record, last pageToken) int {
-			if c := strings.Compare(key(r), last.Key); c != 0 {
-				return c
-			}
-			if c := strings.Compare(r.Sub, last.Sub); c != 0 {
-				return c
-			}
-			return strings.Compare(r.Username, last.Username)
-		})
-		if exact {
-			at++
-		}
-		found = found[at:]
+	l := listing{of: in.Filter, passes: f.matches}
+	var scan bool
+	if l.order, l.found, scan = p.candidates(f); !scan {
+		l.passes = nil
 	}
-
-	reply := listReply{Users: make([]listedUser, 0, min(limit, len(found)))}
-	seen := 0
-	for seen < len(found) && seen < pageScan && len(reply.Users) < limit {
-		r := found[seen]
-		seen++
-		if scan && !f.matches(&r.User) {
-			continue
-		}
-		u := listed(&r.User)
-		if in.AttributesToGet != nil {
-			if u.Attributes, err = only(u.Attributes, in.AttributesToGet); err != nil {
+	found, token, err := p.page(l, in.Limit, in.PaginationToken, now)
+	if err != nil {
+		return nil, err
+	}
+	if in.AttributesToGet != nil {
+		for i := range found {
+			if found[i].Attributes, err = only(found[i].Attributes, in.AttributesToGet); err != nil {
 				return nil, err
 			}
 		}
-		reply.Users = append(reply.Users, u)
+	}
+	return listReply{found, token}, nil
+}
+
+// listUsersInGroup lists a group in the order of subs. The service documents
+// no order, and a group there can be empty; here one exists once it had a member.
+func (p *Pool) listUsersInGroup(in *groupRequest, now time.Time) (any, *apiError) {
+	if err := p.checkPool(in.PoolID); err != nil {
+		return nil, err
+	}
+	if in.GroupName == "" {
+		return nil, invalid("groupName", "", "Member must have length greater than or equal to 1")
+	}
+	if !p.groups[in.GroupName] {
+		return nil, refuse("ResourceNotFoundException", "Group not found.")
+	}
+	found, token, err := p.page(listing{
+		of: "group " + in.GroupName, order: bySub, found: p.ordered(bySub),
+		passes: func(u *User) bool { return slices.Contains(u.Groups, in.GroupName) },
+	}, in.Limit, in.NextToken, now)
+	if err != nil {
+		return nil, err
+	}
+	return groupReply{found, token}, nil
+}
+
+// A listing is users in the order of one attribute, of whom those come who pass.
+type listing struct {
+	of     string
+	order  int
+	found  []*record
+	passes func(*User) bool // nil: all do
+}
+
+// page is the users from where the token stands, and the next page's token. As
+// in Cognito there may be few on a page, or none, and a token nevertheless: the
+// service gave up looking.
+func (p *Pool) page(l listing, most *int, token string, now time.Time) (users []listedUser, next string, err *apiError) {
+	limit := pageSize
+	if most != nil {
+		switch {
+		case *most < 0:
+			return nil, "", invalidNumber("limit", *most, "greater than or equal to 0")
+		case *most > pageSize:
+			return nil, "", invalidNumber("limit", *most, "less than or equal to 60")
+		case *most > 0:
+			limit = *most
+		}
+	}
+	found := l.found
+	last := pageToken{Of: l.of}
+	if token != "" {
+		if last, err = p.openToken(token, l.of, now); err != nil {
+			return nil, "", err
+		}
+		found = found[p.after(last, l.order, found):]
+	}
+
+	users = make([]listedUser, 0, min(limit, len(found)))
+	if p.chance(p.cfg.Faults.EmptyPage) && len(found) > 0 {
+		return users, p.sealToken(last, now), nil
+	}
+	seen := 0
+	for seen < len(found) && seen < pageScan && len(users) < limit {
+		r := found[seen]
+		seen++
+		if l.passes == nil || l.passes(&r.User) {
+			users = append(users, listed(&r.User))
+		}
 	}
 	if seen < len(found) {
 		r := found[seen-1]
-		reply.PaginationToken = sealToken(pageToken{in.Filter, p.indexes[order].key(r), r.Sub, r.Username, now.Unix()})
+		next = p.sealToken(pageToken{Of: l.of, Key: p.indexes[l.order].key(r), Sub: r.Sub, Username: r.Username}, now)
 	}
-	return reply, nil
+	return users, next, nil
+}
+
+// after is how many of the found come before the place that a token tells, and
+// at it.
+func (p *Pool) after(last pageToken, order int, found []*record) int {
+	key := p.indexes[order].key
+	at, exact := slices.BinarySearchFunc(found, last, func(r *record, last pageToken) int {
+		return cmp.Or(strings.Compare(key(r), last.Key), strings.Compare(r.Sub, last.Sub), strings.Compare(r.Username, last.Username))
+	})
+	if exact {
+		at++
+	}
+	return at
 }
 
 // candidates is the users among whom those who pass f are found, by which
@@ -154,22 +214,23 @@ func only(have []attribute, names []string) ([]attribute, *apiError) {
 	return kept, nil
 }
 
-func sealToken(t pageToken) string {
+func (p *Pool) sealToken(t pageToken, now time.Time) string {
+	t.Issued, t.Serial = now.Unix(), p.requests
 	b, err := json.Marshal(t)
 	if err != nil {
-		panic(err) // strings and a number
+		panic(err) // strings and numbers
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// openToken reads the token of a request. It is good for one hour, and for the
-// filter that it was issued for.
-func openToken(in *listRequest, now time.Time) (t pageToken, err *apiError) {
-	b, bad := base64.RawURLEncoding.DecodeString(in.PaginationToken)
+// openToken reads a token. It is good for one hour, and for the listing that it
+// was issued for.
+func (p *Pool) openToken(token, of string, now time.Time) (t pageToken, err *apiError) {
+	b, bad := base64.RawURLEncoding.DecodeString(token)
 	if bad == nil {
 		bad = json.Unmarshal(b, &t)
 	}
-	if bad != nil || t.Filter != in.Filter || now.Sub(time.Unix(t.Issued, 0)) > tokenLife {
+	if bad != nil || t.Of != of || now.Sub(time.Unix(t.Issued, 0)) > tokenLife || p.chance(p.cfg.Faults.DeadToken) {
 		return t, refuse("InvalidParameterException", "Invalid pagination token")
 	}
 	return t, nil

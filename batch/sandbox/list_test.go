@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,18 +13,23 @@ import (
 // list pages through a listing, and counts how often each user came.
 func (c *client) list(params in) (times map[string]int, pages int) {
 	c.t.Helper()
+	return c.pages("ListUsers", "PaginationToken", params)
+}
+
+func (c *client) pages(op, tokenName string, params in) (times map[string]int, pages int) {
+	c.t.Helper()
 	times = make(map[string]int)
 	for {
-		reply := c.must("ListUsers", params)
+		reply := c.must(op, params)
 		pages++
 		for _, u := range reply["Users"].([]any) {
 			times[u.(map[string]any)["Username"].(string)]++
 		}
-		token, more := reply["PaginationToken"]
+		token, more := reply[tokenName]
 		if !more {
 			return times, pages
 		}
-		params["PaginationToken"] = token
+		params[tokenName] = token
 	}
 }
 
@@ -100,7 +106,10 @@ func TestFiltersFindWhomTheyName(t *testing.T) {
 		user("ann", func(u *sandbox.User) { u.Email = "shared@x.example" }),
 		user("bob", func(u *sandbox.User) { u.Email, u.Status = "shared@x.example", sandbox.ResetRequired }),
 		user(`c"d`, func(u *sandbox.User) { u.Enabled = false }),
-		user("anton", func(u *sandbox.User) { u.Phone = "+15550100" }),
+		user("anton", func(u *sandbox.User) {
+			u.Phone = "+15550100"
+			u.Attributes = map[string]string{"name": "Anton B.", "given_name": "Anton", "family_name": "", "preferred_username": "toni"}
+		}),
 	)
 	ann, _ := pool.Get("ann")
 	c := connect(t, pool)
@@ -117,7 +126,11 @@ func TestFiltersFindWhomTheyName(t *testing.T) {
 		`cognito:user_status ^= "RESET"`:        {"bob"},
 		`status = "Disabled"`:                   {`c"d`},
 		`status = "disabled"`:                   {},
+		`preferred_username = "toni"`:           {"anton"},
 		`preferred_username = "ann"`:            {},
+		`name ^= "Anton"`:                       {"anton"},
+		`given_name = "anton"`:                  {},
+		`family_name = ""`:                      {"anton"},
 		`  cognito:user_status   =  "UNKNOWN" `: {},
 	} {
 		times, _ := c.list(in{"Filter": filter})
@@ -174,4 +187,56 @@ func TestAPageTokenServesItsOwnFilterForAnHour(t *testing.T) {
 			t.Error(got.says())
 		}
 	})
+}
+
+func TestAGroupIsListedByItsMembers(t *testing.T) {
+	pool := sandbox.New(sandbox.Config{})
+	pool.PopulateN(2000)
+	pool.Add(user("ann", func(u *sandbox.User) { u.Groups = []string{"admins"} }))
+	c := connect(t, pool)
+	times, pages := c.pages("ListUsersInGroup", "NextToken", in{"GroupName": "staff"})
+	pool.EachUser(func(u sandbox.User, _, _ int) {
+		want := 0
+		if slices.Contains(u.Groups, "staff") {
+			want = 1
+		}
+		if times[u.Username] != want {
+			t.Errorf("%s came %d times, want %d", u.Username, times[u.Username], want)
+		}
+	})
+	if len(times) < 150 || len(times) > 250 || pages != (len(times)+59)/60 {
+		t.Errorf("one of ten is %d of 2000, on %d pages", len(times), pages)
+	}
+
+	pool.Update("ann", func(u *sandbox.User) { u.Groups = []string{"owners"} })
+	for group, want := range map[string]int{"admins": 0, "owners": 1} {
+		if times, _ := c.pages("ListUsersInGroup", "NextToken", in{"GroupName": group}); times["ann"] != want {
+			t.Errorf("%s: %v", group, times)
+		}
+	}
+	if got := c.call("ListUsersInGroup", in{"GroupName": "nobody"}); got.code != "ResourceNotFoundException" {
+		t.Error(got.says())
+	}
+	token := c.must("ListUsersInGroup", in{"GroupName": "staff"})["NextToken"]
+	if got := c.call("ListUsersInGroup", in{"GroupName": "owners", "NextToken": token}); got.code != "InvalidParameterException" {
+		t.Error(got.says())
+	}
+}
+
+func TestPagesCanBeEmptyAndTokensDieEarly(t *testing.T) {
+	empty := sandbox.New(sandbox.Config{Faults: sandbox.Faults{EmptyPage: 0.5}})
+	empty.PopulateN(1000)
+	times, pages := connect(t, empty).list(in{})
+	onceEach(t, empty, times)
+	if full := (empty.Len() + 59) / 60; pages <= full {
+		t.Errorf("%d pages, and %d would hold everyone", pages, full)
+	}
+
+	dead := sandbox.New(sandbox.Config{Faults: sandbox.Faults{DeadToken: 1}})
+	dead.PopulateN(100)
+	c := connect(t, dead)
+	token := c.must("ListUsers", in{})["PaginationToken"]
+	if got := c.call("ListUsers", in{"PaginationToken": token}); got.says() != "InvalidParameterException: Invalid pagination token" {
+		t.Error(got.says())
+	}
 }

@@ -41,6 +41,7 @@ var operations = map[string]operation{
 	"AdminCreateUser":        {UserCreation, exposed, false, handle((*Pool).adminCreateUser)},
 	"AdminGetUser":           {UserRead, answersOnly, false, handle((*Pool).adminGetUser)},
 	"ListUsers":              {UserList, answersOnly, false, handle((*Pool).listUsers)},
+	"ListUsersInGroup":       {UserList, answersOnly, false, handle((*Pool).listUsersInGroup)},
 	"DescribeUserPool":       {UserPoolRead, unexposed, false, handle((*Pool).describeUserPool)},
 	"ListUserPools":          {UserPoolRead, unexposed, false, handle((*Pool).listUserPools)},
 

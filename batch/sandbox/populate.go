@@ -20,7 +20,7 @@ import (
 //	 1 is EXTERNAL_PROVIDER
 //	 1 is RESET_REQUIRED already
 //
-// on average. Names that are already in the pool, and those that no user can
+// on average, and one of ten is in the group "staff". Names that are already in the pool, and those that no user can
 // have, are passed over.
 func (p *Pool) Populate(entries iter.Seq[string], seed uint64) int {
 	now := time.Now().Truncate(time.Millisecond)
@@ -49,6 +49,8 @@ func (p *Pool) PopulateN(n int) int {
 	}, p.cfg.Seed)
 }
 
+var staff = []string{"staff"}
+
 // believable is the user of that name, if there is one.
 func believable(name string, seed uint64, now time.Time) (u User, there bool) {
 	h := digest(seed, name)
@@ -56,6 +58,9 @@ func believable(name string, seed uint64, now time.Time) (u User, there bool) {
 	age := time.Duration(binary.BigEndian.Uint32(h[24:])) * time.Second / 50 // up to 2.7 years
 	u = NewUser(name)
 	u.Created = now.Add(-age)
+	if h[31]%10 == 0 {
+		u.Groups = staff
+	}
 	switch {
 	case die < 88:
 	case die < 90:

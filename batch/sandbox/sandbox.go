@@ -18,7 +18,7 @@
 // user gets back in (ForgotPassword, ConfirmForgotPassword, InitiateAuth), and
 // what a careful caller asks other services first: STS GetCallerIdentity,
 // Service Quotas, the usage metrics of CloudWatch (GetMetricData), SES
-// GetAccount. What it leaves out: groups, MFA, app clients (any
+// GetAccount. What it leaves out: MFA, app clients (any
 // client id will do), triggers, hosted pages, and the checking of signatures:
 // a request must be signed, but with any key.
 //
@@ -133,6 +133,7 @@ type Pool struct {
 
 	users   []*record
 	byName  map[string]*record
+	groups  map[string]bool // that have, or had, a member
 	indexes [attributes]index
 
 	outbox    []message
@@ -164,6 +165,7 @@ func New(cfg Config) *Pool {
 		limits:  make(map[Category]*limiter),
 		calls:   make(map[string]map[string]int),
 		byName:  make(map[string]*record),
+		groups:  make(map[string]bool),
 	}
 	p.indexes = newIndexes(p.fold)
 	return p
@@ -180,9 +182,9 @@ func (p *Pool) fold(s string) string {
 // Faults is how often, from 0 to 1, a call meets each kind of fault; their sum
 // should not exceed 1. They strike the calls that a mass run makes on users:
 // AdminResetUserPassword, AdminSetUserPassword, AdminUserGlobalSignOut,
-// AdminDisableUser and AdminCreateUser meet all four, AdminGetUser and
-// ListUsers only the two that are answers: a read that is lost is merely read
-// again. A fault strikes after the quota was checked.
+// AdminDisableUser and AdminCreateUser meet all four, AdminGetUser,
+// ListUsers and ListUsersInGroup only the two that are answers: a read that is
+// lost is merely read again. A fault strikes after the quota was checked.
 type Faults struct {
 	// Internal is an InternalErrorException (HTTP 500); nothing was done.
 	Internal float64
@@ -196,6 +198,14 @@ type Faults struct {
 	// LostAfter is a connection cut after the work was done, which no caller
 	// can tell from LostBefore.
 	LostAfter float64
+
+	// DeadToken is a page token refused before its hour is over. This one and
+	// EmptyPage strike the pages of ListUsers and ListUsersInGroup, apart from
+	// the others.
+	DeadToken float64
+
+	// EmptyPage is a page without users, and a token for them.
+	EmptyPage float64
 }
 
 // EvenFaults makes the share rate of calls, from 0 to 1, meet a fault: a
@@ -203,6 +213,9 @@ type Faults struct {
 func EvenFaults(rate float64) Faults {
 	return Faults{Internal: rate / 4, Throttle: rate / 4, LostBefore: rate / 4, LostAfter: rate / 4}
 }
+
+// chance comes true in a share of cases. The lock is held.
+func (p *Pool) chance(share float64) bool { return share > 0 && p.random.Float64() < share }
 
 type strike byte
 

@@ -38,6 +38,12 @@ type User struct {
 	Email, Phone                 string // Phone as in "+15550100"
 	EmailVerified, PhoneVerified bool
 
+	// Attributes are any others, such as preferred_username, given_name or
+	// custom:tier. The pool keeps the map itself.
+	Attributes map[string]string
+
+	Groups []string // that the user is in; they need no making
+
 	// Password is in the clear; this is a sandbox. A reset empties it.
 	Password string
 
@@ -99,6 +105,7 @@ func (p *Pool) insert(r *record, now time.Time) {
 	if r.Modified.IsZero() {
 		r.Modified = r.Created
 	}
+	p.meet(r.Groups)
 	name := p.fold(r.Username)
 	if old := p.byName[name]; old != nil {
 		*old = *r
@@ -107,6 +114,13 @@ func (p *Pool) insert(r *record, now time.Time) {
 	}
 	p.users = append(p.users, r)
 	p.byName[name] = r
+}
+
+// meet makes the groups that a user is in.
+func (p *Pool) meet(groups []string) {
+	for _, name := range groups {
+		p.groups[name] = true
+	}
 }
 
 func (p *Pool) remove(r *record) {
@@ -138,6 +152,7 @@ func (p *Pool) Update(username string, change func(*User)) bool {
 	was := r.User
 	change(&r.User)
 	r.Username, r.Sub = was.Username, was.Sub
+	p.meet(r.Groups)
 	if r.Email != was.Email || r.Phone != was.Phone {
 		p.reindex()
 	}

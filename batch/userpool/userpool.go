@@ -7,6 +7,7 @@
 package userpool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +61,10 @@ type Options struct {
 	EndpointURL string // serves every AWS service; "" as usual
 	Connections int    // idle connections kept, as many as there are workers
 
+	// ListRate is how many calls a second listings make; 0 is 27, for the
+	// category UserList has a quota of 30.
+	ListRate float64
+
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
 	// Credentials replace the usual chain, for a pool that needs none.
@@ -79,6 +84,7 @@ type Pool struct {
 	quotas  *servicequotas.Client
 	metrics *cloudwatch.Client
 	reads   *rate.Limiter
+	lists   *rate.Limiter
 	log     *slog.Logger
 	sayDeny sync.Once
 }
@@ -124,7 +130,8 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		ID: o.PoolID, Region: cfg.Region,
 		client: cognito.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
 		quotas: servicequotas.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
-		reads: rate.NewLimiter(readRate, 1), log: o.Log,
+		reads: rate.NewLimiter(readRate, 1), lists: rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)), 1),
+		log: o.Log,
 	}, nil
 }
 
@@ -231,17 +238,6 @@ func (p *Pool) Caller(ctx context.Context) (Caller, error) {
 		return Caller{}, explain(err)
 	}
 	return Caller{aws.ToString(out.Account), aws.ToString(out.Arn)}, nil
-}
-
-// Name asks for the pool's name.
-func (p *Pool) Name(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
-	defer cancel()
-	out, err := p.client.DescribeUserPool(ctx, &cognito.DescribeUserPoolInput{UserPoolId: &p.ID})
-	if err != nil {
-		return "", explain(err)
-	}
-	return aws.ToString(out.UserPool.Name), nil
 }
 
 // explain keeps of an SDK error what a person can use.

@@ -26,7 +26,7 @@ type transport func(*http.Request) (*http.Response, error)
 func (f transport) Do(r *http.Request) (*http.Response, error) { return f(r) }
 
 // withoutAWS hides the AWS configuration of whoever runs the tests.
-func withoutAWS(t *testing.T) {
+func withoutAWS(t testing.TB) {
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
 			t.Setenv(name, "")
@@ -42,7 +42,7 @@ var anyCredentials = credentials.NewStaticCredentialsProvider("id", "secret", ""
 const poolID = "us-east-1_Sandbox01"
 
 // open returns a pool behind client.
-func open(t *testing.T, client aws.HTTPClient, options ...func(*userpool.Options)) *userpool.Pool {
+func open(t testing.TB, client aws.HTTPClient, options ...func(*userpool.Options)) *userpool.Pool {
 	t.Helper()
 	withoutAWS(t)
 	o := userpool.Options{PoolID: poolID, HTTPClient: client, Credentials: anyCredentials}
@@ -146,8 +146,8 @@ func TestTheCallerAndThePoolAreNamed(t *testing.T) {
 	if caller, err := pool.Caller(t.Context()); err != nil || caller.Account != "123456789012" || caller.ARN != "arn:aws:iam::123456789012:user/ops" {
 		t.Errorf("%+v, %v", caller, err)
 	}
-	if name, err := pool.Name(t.Context()); err != nil || name != "customers" {
-		t.Errorf("%q, %v", name, err)
+	if s, err := pool.Settings(t.Context()); err != nil || s.Name != "customers" {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
 

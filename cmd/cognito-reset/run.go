@@ -275,10 +275,10 @@ func (s *session) introduce(ctx context.Context) error {
 	r := &s.request
 	gap := func(err error) string { return fmt.Sprintf("not known (%v)", err) }
 	name, caller := "", ""
-	if found, err := s.pool.Name(ctx); err != nil {
+	if found, err := s.pool.Settings(ctx); err != nil {
 		name = gap(err)
 	} else {
-		r.PoolName, name = found, found
+		r.PoolName, name = found.Name, found.Name
 	}
 	if found, err := s.pool.Caller(ctx); err != nil {
 		caller = gap(err)

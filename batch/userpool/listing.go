@@ -1,0 +1,340 @@
+package userpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"golang.org/x/time/rate"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/internal/names"
+)
+
+const (
+	// listRate keeps listings, in calls a second, under the 30 of the category
+	// UserList.
+	listRate = 27
+
+	// pagesInFlight saturates listRate though a page takes half a second.
+	pagesInFlight = 16
+
+	// pageUsers is how many users a full page holds.
+	pageUsers = 60
+
+	// partUsers is how many users make a part of their own. Each part's last
+	// page is half full on average, so fewer would cost more calls.
+	partUsers = 8 * pageUsers
+
+	// pageTries is how often a page is asked for before the listing fails.
+	// Throttled tries do not count.
+	pageTries = 10
+
+	// restarts is how often a listing may begin again in a row without coming
+	// any further.
+	restarts = 10
+
+	// maxPause bounds the pause before a page is asked for again.
+	maxPause = 20 * time.Second
+)
+
+// A User is one user, as a listing tells of them.
+type User struct {
+	Username          string
+	Sub               string
+	Email             string
+	Phone             string
+	PreferredUsername string
+	Status            types.UserStatusType
+	Enabled           bool
+	EmailVerified     bool
+	PhoneVerified     bool
+	Created           time.Time
+	Modified          time.Time
+}
+
+func userOf(t types.UserType) User {
+	u := User{
+		Username: aws.ToString(t.Username),
+		Status:   t.UserStatus,
+		Enabled:  t.Enabled,
+		Created:  aws.ToTime(t.UserCreateDate),
+		Modified: aws.ToTime(t.UserLastModifiedDate),
+	}
+	for _, a := range t.Attributes {
+		value := aws.ToString(a.Value)
+		switch aws.ToString(a.Name) {
+		case "sub":
+			u.Sub = value
+		case "email":
+			u.Email = value
+		case "email_verified":
+			u.EmailVerified = value == "true"
+		case "phone_number":
+			u.Phone = value
+		case "phone_number_verified":
+			u.PhoneVerified = value == "true"
+		case "preferred_username":
+			u.PreferredUsername = value
+		}
+	}
+	return u
+}
+
+// attribute is the value of a user's attribute, "" if there is none.
+func attribute(u types.UserType, name string) string {
+	for _, a := range u.Attributes {
+		if aws.ToString(a.Name) == name {
+			return aws.ToString(a.Value)
+		}
+	}
+	return ""
+}
+
+// Users lists the users whom the filter names, in no particular order, each
+// once. An error is the last thing it yields; without one the listing is whole,
+// but for users who came or went meanwhile.
+//
+// The whole pool (the zero Filter) is listed in parts side by side, split by
+// the first digits of the sub, which Cognito makes and spreads evenly. Cognito
+// takes one filter alone, so a listing by any other goes page after page.
+func (p *Pool) Users(ctx context.Context, f Filter) iter.Seq2[User, error] {
+	return func(yield func(User, error) bool) {
+		filters := []Filter{f}
+		if f == (Filter{}) {
+			s, err := p.Settings(ctx)
+			if err != nil {
+				s.EstimatedUsers = 0 // unknown
+			}
+			filters = split(s.EstimatedUsers)
+		}
+		p.list(ctx, filters)(yield)
+	}
+}
+
+// Group lists the members of a group, page after page, as [Pool.Users] lists
+// the pool.
+func (p *Pool) Group(ctx context.Context, name string) iter.Seq2[User, error] {
+	return p.sideBySide(ctx, []chain{{
+		operation: "ListUsersInGroup",
+		fetch: func(ctx context.Context, token *string) (page, error) {
+			out, err := p.client.ListUsersInGroup(ctx, &cognito.ListUsersInGroupInput{
+				UserPoolId: &p.ID, GroupName: &name, NextToken: token,
+			})
+			if err != nil {
+				return page{}, err
+			}
+			return page{out.Users, out.NextToken}, nil
+		},
+	}})
+}
+
+// split makes filters that together name every user once, for a pool of about
+// that many users; 0 is unknown.
+func split(users int) []Filter {
+	const digits, most = "0123456789abcdef", 3
+	if users == 0 {
+		users = len(digits) * partUsers
+	}
+	prefixes := []string{""}
+	for n := 0; n < most && users >= len(digits)*partUsers; n++ {
+		var longer []string
+		for _, prefix := range prefixes {
+			for _, digit := range digits {
+				longer = append(longer, prefix+string(digit))
+			}
+		}
+		prefixes, users = longer, users/len(digits)
+	}
+	if len(prefixes) == 1 {
+		return []Filter{{}}
+	}
+	filters := make([]Filter, len(prefixes))
+	for i, prefix := range prefixes {
+		filters[i] = Filter{Attribute: "sub", Prefix: true, Value: prefix}
+	}
+	return filters
+}
+
+// list lists whom any of the filters names, which must not overlap.
+func (p *Pool) list(ctx context.Context, filters []Filter) iter.Seq2[User, error] {
+	chains := make([]chain, len(filters))
+	for i, f := range filters {
+		chains[i] = chain{operation: "ListUsers", filter: f, fetch: func(ctx context.Context, token *string) (page, error) {
+			in := cognito.ListUsersInput{UserPoolId: &p.ID, PaginationToken: token}
+			if f != (Filter{}) {
+				in.Filter = aws.String(f.String())
+			}
+			out, err := p.client.ListUsers(ctx, &in)
+			if err != nil {
+				return page{}, err
+			}
+			return page{out.Users, out.PaginationToken}, nil
+		}}
+	}
+	return p.sideBySide(ctx, chains)
+}
+
+// A page is one answer of a listing. Without a token for the next page it is
+// the last; with one it may still be empty.
+type page struct {
+	users []types.UserType
+	next  *string
+}
+
+// A chain is a listing page after page.
+type chain struct {
+	operation string
+	filter    Filter
+	fetch     func(ctx context.Context, token *string) (page, error)
+}
+
+// sideBySide follows the chains, a few at a time, to the end of each. Pages
+// wait for the consumer, so no more of them are in memory than in flight.
+func (p *Pool) sideBySide(ctx context.Context, chains []chain) iter.Seq2[User, error] {
+	return func(yield func(User, error) bool) {
+		ctx, stop := context.WithCancelCause(ctx)
+		queue := make(chan chain, len(chains))
+		for _, c := range chains {
+			queue <- c
+		}
+		close(queue)
+		pages := make(chan []User)
+		var followers sync.WaitGroup
+		for range min(pagesInFlight, len(chains)) {
+			followers.Go(func() {
+				for c := range queue {
+					if err := p.follow(ctx, c, pages); err != nil {
+						stop(err)
+						return
+					}
+				}
+			})
+		}
+		go func() {
+			followers.Wait()
+			close(pages)
+		}()
+		defer func() {
+			stop(nil)
+			for range pages { // until the last follower has left
+			}
+		}()
+
+		for users := range pages {
+			for _, u := range users {
+				if !yield(u, nil) {
+					return
+				}
+			}
+		}
+		if err := context.Cause(ctx); err != nil {
+			yield(User{}, err)
+		}
+	}
+}
+
+// follow sends every user of a chain to pages, once. It returns nil only when
+// the service has said that there are no more. Where it takes a token no
+// longer, the chain begins again, and those already sent are passed over.
+func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
+	var (
+		sent  names.Set
+		token *string
+		again int // times begun again since somebody new came
+	)
+	for {
+		found, err := ask(ctx, p.lists, func(ctx context.Context) (page, error) { return c.fetch(ctx, token) })
+		if token != nil && again < restarts && refused(err) {
+			token = nil
+			again++
+			continue
+		}
+		if err != nil {
+			return p.listError(ctx, c.operation, err)
+		}
+		users := make([]User, 0, len(found.users))
+		for _, t := range found.users {
+			if !c.filter.names(t) {
+				return fmt.Errorf("%s on user pool %s gave a user whom the filter on %s does not name: this endpoint cannot be relied on for listing",
+					c.operation, p.ID, c.filter.Attribute)
+			}
+			if _, added := sent.Add(aws.ToString(t.Username)); added {
+				users = append(users, userOf(t))
+			}
+		}
+		if len(users) > 0 {
+			again = 0
+			select {
+			case pages <- users:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		next := aws.ToString(found.next)
+		switch {
+		case next == "":
+			return nil
+		case next == aws.ToString(token):
+			return fmt.Errorf("%s on user pool %s does not come any further: a page names itself as the next one", c.operation, p.ID)
+		}
+		token = found.next
+	}
+}
+
+// refused tells that the service did not take a parameter. Of a page after the
+// first, only the token can be meant.
+func refused(err error) bool {
+	answer, ok := errors.AsType[*batch.Error](err)
+	return ok && answer.Code == "InvalidParameterException"
+}
+
+// ask makes a call that only reads until it is answered: it waits its turn, and
+// tries again after what may pass.
+func ask[T any](ctx context.Context, turns *rate.Limiter, call func(context.Context) (T, error)) (out T, err error) {
+	backoff := retry.NewExponentialJitterBackoff(maxPause)
+	tries := 0
+	for attempt := 0; ; attempt++ {
+		if err := turns.Wait(ctx); err != nil {
+			return out, err
+		}
+		if out, err = call(ctx); err == nil {
+			return out, nil
+		}
+		answer := classify(err)
+		if answer.Class != batch.ClassThrottle {
+			tries++
+		}
+		if answer.Class == batch.ClassUser || answer.Class == batch.ClassRun || tries == pageTries {
+			return out, answer
+		}
+		pause, err := backoff.BackoffDelay(attempt, answer)
+		if err != nil {
+			return out, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return out, context.Cause(ctx)
+		}
+	}
+}
+
+// listError says what could not be listed, and what to do about it.
+func (p *Pool) listError(ctx context.Context, operation string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	advice := ""
+	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Reason == batch.AccessDenied {
+		advice = "; allow cognito-idp:" + operation + " on it in the IAM policy"
+	}
+	return fmt.Errorf("list user pool %s: %w%s", p.ID, err, advice)
+}

@@ -1,0 +1,83 @@
+package userpool
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"cognito-reset/batch"
+)
+
+// A Selection says which of the listed users are meant. The zero Selection
+// means all, and skips those who are disabled. A zero time is no bound.
+type Selection struct {
+	Statuses []types.UserStatusType // one of these; nil is any
+	Disabled bool                   // do not skip users who are disabled
+
+	CreatedAfter, CreatedBefore   time.Time // from the one on, and before the other
+	ModifiedAfter, ModifiedBefore time.Time // likewise
+}
+
+// Means tells whether a user is one of those meant.
+func (s Selection) Means(u User) bool {
+	return (s.Statuses == nil || slices.Contains(s.Statuses, u.Status)) &&
+		within(u.Created, s.CreatedAfter, s.CreatedBefore) &&
+		within(u.Modified, s.ModifiedAfter, s.ModifiedBefore)
+}
+
+func within(t, from, before time.Time) bool {
+	return !t.Before(from) && (before.IsZero() || t.Before(before))
+}
+
+// Entries makes a row, numbered from 1, of every listed user who is meant. Those
+// whom no reset should be asked for are skipped, and say why.
+func (s Selection) Entries(users iter.Seq2[User, error]) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		row := int64(0)
+		for u, err := range users {
+			if err != nil {
+				yield(batch.Entry{}, err)
+				return
+			}
+			if !s.Means(u) {
+				continue
+			}
+			row++
+			if !yield(passOver(batch.Entry{Row: row, Username: u.Username}, s.skips(u)), nil) {
+				return
+			}
+		}
+	}
+}
+
+// skips is why a user is not reset, or "".
+func (s Selection) skips(u User) batch.Reason {
+	switch {
+	case !s.Means(u):
+		return batch.Excluded
+	case u.Status == types.UserStatusTypeExternalProvider:
+		return batch.ExternalProvider
+	case !u.Enabled && !s.Disabled:
+		return batch.Disabled
+	}
+	return ""
+}
+
+// passOver makes an entry a skipped one if there is a reason.
+func passOver(e batch.Entry, why batch.Reason) batch.Entry {
+	if why == "" {
+		return e
+	}
+	e.Outcome, e.Reason = batch.Skipped, why
+	switch why {
+	case batch.Excluded:
+		e.Detail = "the user is not among those selected by status or time"
+	case batch.ExternalProvider:
+		e.Detail = "the user signs in with an identity provider, which keeps the password"
+	case batch.Disabled:
+		e.Detail = "the user is disabled; if enabled again, the old password works again"
+	}
+	return e
+}

@@ -1,0 +1,89 @@
+package userpool
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+)
+
+// Settings are what of a user pool's configuration bears on a mass reset.
+type Settings struct {
+	Name           string
+	EstimatedUsers int // Cognito's own count, which may be hours old
+
+	// CaseSensitive is whether Ann and ann are two users. It holds for
+	// usernames, e-mail addresses and preferred usernames alike.
+	CaseSensitive bool
+
+	AliasAttributes    []string // name a user beside the username
+	UsernameAttributes []string // name a user in place of a username, which is then a sub
+
+	// Recovery is whether users may recover their account themselves. Without
+	// it Cognito refuses every reset.
+	Recovery bool
+
+	// EmailSender is COGNITO_DEFAULT, which sends 50 messages a day, or
+	// DEVELOPER, by the SES identity EmailSourceARN.
+	EmailSender    string
+	EmailSourceARN string
+}
+
+// Settings asks for the pool's configuration, within 5 s.
+func (p *Pool) Settings(ctx context.Context) (Settings, error) {
+	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	defer cancel()
+	s, err := p.describe(ctx)
+	if err != nil {
+		return Settings{}, explain(err)
+	}
+	return s, nil
+}
+
+func (p *Pool) describe(ctx context.Context) (Settings, error) {
+	out, err := p.client.DescribeUserPool(ctx, &cognito.DescribeUserPoolInput{UserPoolId: &p.ID})
+	if err != nil {
+		return Settings{}, err
+	}
+	pool := out.UserPool
+	s := Settings{
+		Name:           aws.ToString(pool.Name),
+		EstimatedUsers: int(pool.EstimatedNumberOfUsers),
+		CaseSensitive:  true, // unless said otherwise
+		Recovery:       true, // likewise
+		EmailSender:    string(types.EmailSendingAccountTypeCognitoDefault),
+	}
+	for _, a := range pool.AliasAttributes {
+		s.AliasAttributes = append(s.AliasAttributes, string(a))
+	}
+	for _, a := range pool.UsernameAttributes {
+		s.UsernameAttributes = append(s.UsernameAttributes, string(a))
+	}
+	if c := pool.UsernameConfiguration; c != nil && c.CaseSensitive != nil {
+		s.CaseSensitive = *c.CaseSensitive
+	}
+	if a := pool.AccountRecoverySetting; a != nil {
+		s.Recovery = !slices.ContainsFunc(a.RecoveryMechanisms, func(o types.RecoveryOptionType) bool {
+			return o.Name == types.RecoveryOptionNameTypeAdminOnly
+		})
+	}
+	if e := pool.EmailConfiguration; e != nil {
+		if e.EmailSendingAccount != "" {
+			s.EmailSender = string(e.EmailSendingAccount)
+		}
+		s.EmailSourceARN = aws.ToString(e.SourceArn)
+	}
+	return s, nil
+}
+
+// Fold is the form in which the pool compares usernames, e-mail addresses and
+// preferred usernames.
+func (s Settings) Fold(value string) string {
+	if s.CaseSensitive {
+		return value
+	}
+	return strings.ToLower(value)
+}
