@@ -199,20 +199,20 @@ func (c *csvFile) next() (batch.Entry, error) {
 		return invalid(e, batch.MalformedRow, place(c.Name, c.line, 0),
 			fmt.Sprintf("the row has %d columns where the first line has %d, so it is not plain which is the username", len(fields), c.fields)), nil
 	}
-	return c.entry(fields[c.column], nil, func() string { return place(c.Name, c.line, c.columnByte()) }), nil
+	return c.entry(fields[c.column], nil, func() (line, column int) { return c.fieldPos(c.column) })
 }
 
-// columnByte is where the username stands in its record, in bytes from 1.
-func (c *csvFile) columnByte() int {
+// fieldPos is where a field of the current record stands, in bytes from 1.
+func (c *csvFile) fieldPos(field int) (line, column int) {
 	if bytes.IndexByte(c.record, '"') < 0 {
 		at := 1
-		for range c.column {
+		for range field {
 			at += bytes.Index(c.record[at-1:], []byte(string(c.Delimiter))) + utf8.RuneLen(c.Delimiter)
 		}
-		return at
+		return c.line, at
 	}
-	_, column := c.quoted.FieldPos(c.column)
-	return column
+	_, column = c.quoted.FieldPos(field)
+	return c.line, column
 }
 
 // read reads one record. It reports false for a line that begins none.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -36,18 +37,22 @@ func (r *Roster) nextJSON() (batch.Entry, error) {
 		return batch.Entry{}, err
 	}
 	r.lines.kept = false
-	at := func() string { return place(r.Name, r.lines.n, 0) }
+	at := func() (line, column int) { return r.lines.n, 0 }
+	here := func() string { return place(r.Name, r.lines.n, 0) }
 	malformed := func(e batch.Entry, what string) (batch.Entry, error) {
-		return invalid(e, batch.MalformedRow, at(), what), nil
+		return invalid(e, batch.MalformedRow, here(), what), nil
 	}
 
+	if wrong := notUTF8At(r.lines.text); wrong >= 0 {
+		return batch.Entry{}, r.notUTF8(r.lines.n, wrong+1)
+	}
 	text := bytes.TrimSpace(r.lines.text)
 	if text[0] == '"' {
 		var username string
 		if err := json.Unmarshal(text, &username); err != nil {
 			return malformed(batch.Entry{}, "this is not a JSON string")
 		}
-		return r.entry(username, nil, at), nil
+		return r.entry(username, nil, at)
 	}
 	if text[0] != '{' {
 		return malformed(batch.Entry{}, `a row is a JSON string or an object with "username"; a number must be quoted`)
@@ -77,7 +82,7 @@ func (r *Roster) nextJSON() (batch.Entry, error) {
 		e.Username, found = username, key
 	}
 	if found == "" {
-		return invalid(e, batch.EmptyUsername, at(), fmt.Sprintf("there is no %q", strings.Join(keys, `" or "`))), nil
+		return invalid(e, batch.EmptyUsername, here(), fmt.Sprintf("there is no %q", strings.Join(keys, `" or "`))), nil
 	}
 
 	var metadata map[string]string
@@ -86,17 +91,33 @@ func (r *Roster) nextJSON() (batch.Entry, error) {
 			return malformed(e, `"ClientMetadata" is not an object of strings`)
 		}
 	}
-	checked := r.entry(e.Username, metadata, at)
+	checked, err := r.entry(e.Username, metadata, at)
+	if err != nil {
+		return checked, err
+	}
 	if value, ok := members["UserPoolId"]; ok && value.Kind() != 'n' && checked.Outcome == "" {
 		var pool string
 		if err := json.Unmarshal(value, &pool); err != nil {
 			return malformed(checked, `"UserPoolId" is not a string`)
 		}
 		if r.PoolID != "" && pool != "" && pool != r.PoolID {
-			return invalid(checked, batch.WrongPool, at(), fmt.Sprintf("the row is for user pool %q, this run for %q", pool, r.PoolID)), nil
+			return invalid(checked, batch.WrongPool, here(), fmt.Sprintf("the row is for user pool %q, this run for %q", pool, r.PoolID)), nil
 		}
 	}
 	return checked, nil
+}
+
+// notUTF8At is where text first is not UTF-8, or -1.
+func notUTF8At(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
+	for i, r := range string(text) {
+		if r == utf8.RuneError && !bytes.HasPrefix(text[i:], []byte("\ufffd")) {
+			return i
+		}
+	}
+	return -1
 }
 
 // syntax keeps of a JSON error what names no value.
