@@ -4,12 +4,8 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -21,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/userpool"
@@ -36,15 +33,9 @@ type request struct {
 	DryRun     bool            `json:"dry_run"`
 	Sandbox    bool            `json:"sandbox"`
 
-	Input          string            `json:"input"`        // path, or - for standard input
-	InputSHA256    string            `json:"input_sha256"` // of its bytes
-	Format         roster.Format     `json:"format"`
-	UsernameColumn string            `json:"username_column"` // as asked for
-	Delimiter      string            `json:"delimiter"`       // likewise
-	NoHeader       bool              `json:"no_header"`
-	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
-	Roster         journal.Survey    `json:"roster"`
+	Roster journal.Survey `json:"roster"`
 
+	source
 	settings
 }
 
@@ -85,13 +76,8 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	*r = request{
 		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
 		DryRun: ctx.Bool("dry-run"), Sandbox: ctx.Bool("sandbox"),
-		Input: ctx.String("input"), Format: roster.Format(ctx.String("format")),
-		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
 	}
 	if err := r.settings.read(ctx, true); err != nil {
-		return err
-	}
-	if r.ClientMetadata, err = keyValues("client-metadata", ctx.StringSlice("client-metadata")); err != nil {
 		return err
 	}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
@@ -105,21 +91,25 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		return usagef("say which user pool with --user-pool-id ID, or try it with --sandbox")
 	case !poolIDPattern.MatchString(r.UserPoolID):
 		return usagef("--user-pool-id: %q is not the id of a user pool; one looks like eu-west-1_AbCdEfGhI", r.UserPoolID)
-	case r.Input == "":
-		return usagef("say who with --input FILE; - is standard input")
 	case r.Sandbox && r.EndpointURL != "":
 		return usagef("--sandbox and --endpoint-url are two places; give one")
 	}
-	if r.Input != "-" { // a resume may be asked for from another folder
-		if r.Input, err = filepath.Abs(r.Input); err != nil {
-			return err
-		}
+	if err := r.source.read(ctx, r.CreatedAt); err != nil {
+		return err
+	}
+	if r.Sandbox && r.ofPool() {
+		return usagef("--sandbox makes its users from an --input of usernames; for a pool with users of its own start cognito-reset sandbox")
 	}
 	s.ask = !ctx.Bool("yes") && !r.DryRun
-	if s.ask && (r.Input == "-" || !term.IsTerminal(int(c.stdin.Fd()))) {
+	if s.ask && (r.stdin() || !term.IsTerminal(int(c.stdin.Fd()))) {
 		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
 	}
 
+	if !r.Sandbox && (!r.DryRun || r.ofPool()) { // whose users, and how they compare, the pool tells
+		if err := s.connect(ctx.Context); err != nil {
+			return usagef("%w; nothing was sent", err)
+		}
+	}
 	if err := s.begin(ctx.Context, ctx.String("run")); err != nil {
 		return err
 	}
@@ -127,10 +117,12 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	if r.DryRun {
 		return s.finish(nil)
 	}
-	if err := s.connect(ctx.Context); err != nil {
-		return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
+	if r.Sandbox {
+		if err := s.connect(ctx.Context); err != nil {
+			return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
+		}
+		defer s.disconnect()
 	}
-	defer s.disconnect()
 	if r.findRate {
 		s.findRate(ctx.Context)
 	}
@@ -143,15 +135,18 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	return s.work(ctx.Context, nil)
 }
 
-// begin reads the whole input into a new run directory. Where the input cannot
-// be used, it leaves none.
+// begin reads who is meant into a new run directory. Where that cannot be used,
+// it leaves none.
 func (s *session) begin(ctx context.Context, path string) (err error) {
 	r := &s.request
-	in, err := s.openInput(ctx)
-	if err != nil {
-		return cmp.Or(s.readNoFurther(ctx), error(&exit{exitUsage, err}))
+	var in *roster.Inputs
+	if !r.listed() {
+		if in, err = s.openInputs(ctx); err != nil {
+			return cmp.Or(s.readNoFurther(ctx), error(&exit{exitUsage, fmt.Errorf("%w; nothing was sent", err)}))
+		}
+		defer in.Close()
+		s.understood = column(in)
 	}
-	defer in.Close()
 	if path == "" {
 		path = newRunPath(r.CreatedAt, r.UserPoolID)
 	}
@@ -161,7 +156,7 @@ func (s *session) begin(ctx context.Context, path string) (err error) {
 		}
 		return &exit{exitUsage, fmt.Errorf("--run: %w; nothing was sent", err)}
 	}
-	r.Roster, err = s.dir.Spool(roster.Unique(in.roster.Entries(), nil))
+	err = s.spool(ctx, in)
 	if stopped := s.readNoFurther(ctx); stopped != nil {
 		return errors.Join(stopped, s.dir.Remove())
 	}
@@ -169,11 +164,11 @@ func (s *session) begin(ctx context.Context, path string) (err error) {
 		code := exitFailed
 		if _, ok := errors.AsType[*roster.InputError](err); ok {
 			code = exitUsage
+		} else if _, ok := errors.AsType[*batch.Error](err); ok {
+			code = exitStopped // the pool could not be asked
 		}
 		return &exit{code, errors.Join(fmt.Errorf("%w; nothing was sent", err), s.dir.Remove())}
 	}
-	r.InputSHA256 = in.sum()
-	s.understood = in.roster
 	if s.history, err = s.dir.Replay(); err != nil {
 		return err
 	}
@@ -201,73 +196,6 @@ func newRunPath(at time.Time, poolID string) string {
 		}
 		path = fmt.Sprintf("%s-%d", strings.TrimSuffix(path, fmt.Sprintf("-%d", n-1)), n)
 	}
-}
-
-// An input is read once, and hashed as it is read.
-type input struct {
-	io.Closer
-	roster *roster.Roster
-	hash   hash.Hash
-}
-
-func (in *input) sum() string { return hex.EncodeToString(in.hash.Sum(nil)) }
-
-// openInput opens the request's input and finds out how to read it.
-func (s *session) openInput(ctx context.Context) (*input, error) {
-	r := s.request
-	comma, err := delimiter(r.Delimiter)
-	if err != nil {
-		return nil, err
-	}
-	file, name := s.stdin, "standard input"
-	if r.Input != "-" {
-		name = s.inputName()
-		if file, err = os.Open(r.Input); err != nil {
-			return nil, fmt.Errorf("--input: %w", err)
-		}
-	}
-	if info, err := file.Stat(); err != nil {
-		return nil, fmt.Errorf("--input: %w", err)
-	} else if info.IsDir() {
-		return nil, fmt.Errorf("--input: %s is a directory; name a CSV or JSONL file in it", name)
-	}
-	in := &input{Closer: file, hash: sha256.New()}
-	source := io.Reader(file)
-	if r.Input == "-" {
-		source = interruptible(ctx, file)
-	}
-	in.roster, err = roster.Open(io.TeeReader(source, in.hash), roster.Options{
-		Name: name, Format: r.Format, Column: r.UsernameColumn, Delimiter: comma, NoHeader: r.NoHeader,
-		PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%w; nothing was sent", err), file.Close())
-	}
-	return in, nil
-}
-
-// interruptible reads until ctx is done. A read of a terminal or a pipe cannot
-// be cancelled; it ends with the process.
-func interruptible(ctx context.Context, r io.Reader) io.Reader {
-	out, in := io.Pipe()
-	go func() {
-		_, err := io.Copy(in, r)
-		in.CloseWithError(err)
-	}()
-	context.AfterFunc(ctx, func() { in.CloseWithError(context.Cause(ctx)) })
-	return out
-}
-
-// inputName is how people know the input: by a path from here, where it is short.
-func (s *session) inputName() string {
-	here, err := os.Getwd()
-	if err != nil {
-		return s.request.Input
-	}
-	if name, err := filepath.Rel(here, s.request.Input); err == nil && !strings.HasPrefix(name, "..") {
-		return name
-	}
-	return s.request.Input
 }
 
 // introduce shows what is about to happen and lets a person say no.
@@ -303,7 +231,11 @@ func (s *session) introduce(ctx context.Context) error {
 	say(w, "User pool  %s, %s", r.UserPoolID, name)
 	say(w, "Region     %s", s.pool.Region)
 	say(w, "Caller     %s", caller)
-	say(w, "Input      %s (%s, %s)", s.inputName(), s.understood.Format, cmp.Or(s.understood.Column, "username"))
+	if s.understood != "" {
+		say(w, "Users      %s (%s)", &r.source, s.understood)
+	} else {
+		say(w, "Users      %s", &r.source)
+	}
 	say(w, "           %s", rows)
 	say(w, "Rate       %s", pace)
 	say(w, "Record     %s", s.dir.Path)

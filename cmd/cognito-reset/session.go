@@ -22,7 +22,6 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/pace"
-	"cognito-reset/batch/roster"
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/report"
@@ -34,7 +33,8 @@ type session struct {
 	request    request
 	dir        *journal.Dir
 	history    *journal.History
-	understood *roster.Roster // of a first session
+	understood string     // how the input of a first session is read
+	described  *described // the pool, once it was asked
 	pool       *userpool.Pool
 	sandbox    *http.Server
 	log        *slog.Logger
