@@ -30,6 +30,10 @@ type Entry struct {
 	// ClientMetadata is handed to the user pool's triggers with the call.
 	ClientMetadata map[string]string
 
+	// Kept holds other columns of the row: those, in that order, that whatever
+	// reads the input was asked to keep. It is nil if they could not be told.
+	Kept []string
+
 	// Outcome is empty for a user to work on. Whatever reads the input sets it
 	// to Invalid or Skipped, with a Reason, where the row needs no call.
 	Outcome Outcome
@@ -97,6 +101,14 @@ const (
 	Interrupted          Reason = "interrupted"
 	Other                Reason = "other"
 )
+
+// Reasons lists every reason.
+var Reasons = []Reason{
+	Duplicate, Excluded, OverLimit, AlreadyResetRequired, EmptyUsername, WrongPool, UsernameTooLong, MalformedRow,
+	UserNotFound, WrongState, TemporaryPassword, Unconfirmed, Disabled, ExternalProvider, NoVerifiedContact,
+	LambdaRefused, Throttled, ServerError, Network, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
+	AccessDenied, PoolConfiguration, InvalidParameter, Stopped, Interrupted, Other,
+}
 
 // A Result is how one row ended, with all that a report says of it.
 type Result struct {

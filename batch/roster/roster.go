@@ -47,6 +47,11 @@ type Options struct {
 	// Encoding Standard. "" is UTF-8 or, where the input begins like it, UTF-16.
 	Encoding string
 
+	// Keep names other columns whose values, without the white space around
+	// them, entries carry in Kept. A number or the like in JSON is kept as it
+	// is written, null and what is absent as "".
+	Keep []string
+
 	// ClientMetadata goes with every row. A row's own keys win.
 	ClientMetadata map[string]string
 }
@@ -90,6 +95,7 @@ type Roster struct {
 	Options // Format, Column and Delimiter as they were found
 	lines   *lines
 	decoded bool                        // from another encoding than UTF-8
+	found   []bool                      // which of Keep some row of JSON lines had
 	next    func() (batch.Entry, error) // the next row, or io.EOF
 }
 
@@ -146,8 +152,8 @@ func (r *Roster) Entries() iter.Seq2[batch.Entry, error] {
 		for row := int64(1); ; row++ {
 			e, err := r.next()
 			if errors.Is(err, io.EOF) {
-				if row == 1 {
-					yield(e, &InputError{Name: r.Name, What: "has a header but no rows"})
+				if err := r.incomplete(row - 1); err != nil {
+					yield(e, err)
 				}
 				return
 			}
@@ -157,6 +163,19 @@ func (r *Roster) Entries() iter.Seq2[batch.Entry, error] {
 			}
 		}
 	}
+}
+
+// incomplete says what an input lacks that was read to its end.
+func (r *Roster) incomplete(rows int64) error {
+	if rows == 0 {
+		return &InputError{Name: r.Name, What: "has a header but no rows"}
+	}
+	for i, name := range r.Keep {
+		if r.Format == JSONL && !r.found[i] {
+			return &InputError{Name: r.Name, What: fmt.Sprintf("no row has %q", name)}
+		}
+	}
+	return nil
 }
 
 // Unique marks every entry whose username came before as a duplicate. Usernames
