@@ -73,6 +73,7 @@ type Reason string
 const (
 	Duplicate            Reason = "duplicate"
 	Excluded             Reason = "excluded"
+	RecentlyReset        Reason = "recently_reset"
 	OverLimit            Reason = "over_limit"
 	AlreadyResetRequired Reason = "already_reset_required"
 	EmptyUsername        Reason = "empty_username"
@@ -104,7 +105,7 @@ const (
 
 // Reasons lists every reason.
 var Reasons = []Reason{
-	Duplicate, Excluded, OverLimit, AlreadyResetRequired, EmptyUsername, WrongPool, UsernameTooLong, MalformedRow,
+	Duplicate, Excluded, RecentlyReset, OverLimit, AlreadyResetRequired, EmptyUsername, WrongPool, UsernameTooLong, MalformedRow,
 	UserNotFound, WrongState, TemporaryPassword, Unconfirmed, Disabled, ExternalProvider, NoVerifiedContact,
 	LambdaRefused, Throttled, ServerError, Network, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
 	AccessDenied, PoolConfiguration, InvalidParameter, Stopped, Interrupted, Other,
@@ -112,7 +113,7 @@ var Reasons = []Reason{
 
 // A Result is how one row ended, with all that a report says of it.
 type Result struct {
-	Row          int64
+	Row          int64 // of the input
 	Username     string
 	Outcome      Outcome
 	Reason       Reason // empty for Reset and WouldReset
@@ -124,6 +125,7 @@ type Result struct {
 	StartedAt    time.Time // zero if no call was made
 	FinishedAt   time.Time // zero if no call was made
 	SettledBy    Evidence
+	Kept         []string // as in the Entry
 }
 
 // Duration is the time from the first call to the last answer.

@@ -331,7 +331,7 @@ func (t told) last() (l line, err error) {
 }
 
 func (t told) result(pending batch.Reason) (batch.Result, error) {
-	res := batch.Result{Row: t.Row, Username: t.Username, Outcome: batch.NotAttempted, Reason: pending}
+	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Outcome: batch.NotAttempted, Reason: pending, Kept: t.Kept}
 	if t.Outcome != "" {
 		res.Outcome, res.Reason, res.ErrorMessage = t.Outcome, t.Reason, t.Detail
 		return res, nil
@@ -343,8 +343,9 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 		res.Attempts, res.StartedAt = 1, l.At
 		res.ErrorMessage = "the run ended before the answer was seen; a resume reads it back"
 	case final, open:
+		row, kept := res.Row, res.Kept
 		res = l.result()
-		res.Row = t.Row
+		res.Row, res.Kept = row, kept
 	}
 	return res, err
 }

@@ -25,9 +25,10 @@ type Selection struct {
 	Where   []Condition // all must hold
 	Only    []string    // of a report: outcomes and reasons, of which one must be the row's
 	Exclude iter.Seq2[batch.Entry, error]
-	Fold    func(string) string // as for [Unique]
-	Sample  int                 // so many users by chance; 0 takes all
-	Seed    uint64              // of the sample
+	Recent  iter.Seq2[batch.Entry, error] // whom earlier runs have reset
+	Fold    func(string) string           // as for [Unique]
+	Sample  int                           // so many users by chance; 0 takes all
+	Seed    uint64                        // of the sample
 	OrderBy Order
 	Limit   int64 // so many users at most; 0 takes all
 }
@@ -62,7 +63,10 @@ func (s Selection) Apply(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.
 		entries = Only(entries, columns, s.Only...)
 	}
 	if s.Exclude != nil {
-		entries = Exclude(entries, s.Exclude, s.Fold)
+		entries = without(entries, s.Exclude, s.Fold, batch.Excluded, "the user is among those to exclude")
+	}
+	if s.Recent != nil {
+		entries = without(entries, s.Recent, s.Fold, batch.RecentlyReset, "an earlier run has reset the user since")
 	}
 	entries = Unique(entries, s.Fold)
 	if s.Sample > 0 {
@@ -178,16 +182,16 @@ func Where(entries iter.Seq2[batch.Entry, error], columns []string, conditions .
 	})
 }
 
-// Exclude marks users as excluded whom the other entries name, after fold if it
-// is not nil. Those are read first, and held in about 40 bytes a user beside the
-// username. A row among them that gives no usable username is an error, for
+// without skips users, for a reason, whom the other entries name, after fold if
+// it is not nil. Those are read first, and held in about 40 bytes a user beside
+// the username. A row among them that gives no usable username is an error, for
 // nobody can say whom it should spare.
-func Exclude(entries, excluded iter.Seq2[batch.Entry, error], fold func(string) string) iter.Seq2[batch.Entry, error] {
+func without(entries, others iter.Seq2[batch.Entry, error], fold func(string) string, reason batch.Reason, detail string) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		set := names.Set{Fold: fold}
-		for e, err := range excluded {
+		for e, err := range others {
 			if err == nil && e.Outcome == batch.Invalid {
-				err = &InputError{Name: "the users to exclude", What: e.Detail}
+				err = &InputError{Name: "the users to leave out", What: e.Detail}
 			}
 			if err != nil {
 				yield(batch.Entry{}, err)
@@ -200,7 +204,7 @@ func Exclude(entries, excluded iter.Seq2[batch.Entry, error], fold func(string) 
 				return
 			}
 			if _, found := set.Find(e.Username); found {
-				skip(e, batch.Excluded, "the user is among those to exclude")
+				skip(e, reason, detail)
 			}
 		})(yield)
 	}

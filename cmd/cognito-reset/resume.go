@@ -151,7 +151,7 @@ func (s *session) checkInput(ctx context.Context, accept bool) error {
 		}
 		return s.dir.WriteJSON(journal.RunFile, r)
 	}
-	if r.Match != "" {
+	if r.Match != "" || len(r.Where)+len(r.Only) > 0 { // what is left of it takes the pool, or a choice, to say
 		return fmt.Errorf("%s has changed since %s (SHA-256 %.12s…, was %.12s…). Restore it, or go on with it as it is now by --accept-changed-input. Nothing was sent",
 			&r.source, r.CreatedAt.Format(time.RFC3339), sum, r.InputSHA256)
 	}

@@ -162,7 +162,9 @@ func (s *session) begin(ctx context.Context, path string) (err error) {
 	}
 	if err != nil {
 		code := exitFailed
-		if _, ok := errors.AsType[*roster.InputError](err); ok {
+		if e, ok := errors.AsType[*exit](err); ok {
+			code = e.code
+		} else if _, ok := errors.AsType[*roster.InputError](err); ok {
 			code = exitUsage
 		} else if _, ok := errors.AsType[*batch.Error](err); ok {
 			code = exitStopped // the pool could not be asked

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -49,6 +50,9 @@ func (s *session) connect(ctx context.Context) (err error) {
 	o := userpool.Options{
 		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL,
 		Connections: r.workers(), Log: s.log,
+	}
+	if r.Rate == 0 && !r.findRate { // no limit at all
+		o.ListRate = math.MaxFloat64
 	}
 	if r.Sandbox {
 		if o.EndpointURL, err = s.startSandbox(); err != nil {
@@ -289,7 +293,7 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	}
 	err := dir.Write("report.csv", func(csv *os.File) error {
 		return dir.Write("report.jsonl", func(jsonl *os.File) error {
-			writers := []report.Writer{report.NewCSV(csv), report.NewJSONL(jsonl), summary}
+			writers := []report.Writer{report.NewCSV(csv, r.Keep...), report.NewJSONL(jsonl, r.Keep...), summary}
 			for result, err := range results {
 				if err != nil {
 					return err

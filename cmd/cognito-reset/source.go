@@ -8,19 +8,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
+	"cognito-reset/batch/roster/s3input"
 	"cognito-reset/batch/userpool"
 )
 
@@ -36,6 +40,20 @@ type source struct {
 	Encoding       string            `json:"encoding"`
 	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
 	Match          string            `json:"match"` // attribute that the input's values are of; "" is whatever names a user
+
+	FromReport bool     `json:"from_report,omitempty"` // the inputs are reports
+	Only       []string `json:"only,omitempty"`        // of a report: outcomes and reasons
+	Where      []string `json:"where,omitempty"`
+	Keep       []string `json:"keep_columns,omitempty"`
+	OrderBy    string   `json:"order_by,omitempty"`
+	Sample     int      `json:"sample,omitempty"`
+	Seed       uint64   `json:"seed,omitempty"`
+	Limit      int64    `json:"limit,omitempty"`
+
+	Exclude       []string  `json:"exclude,omitempty"` // files, as Inputs
+	ExcludeGroups []string  `json:"exclude_groups,omitempty"`
+	ResetBefore   time.Time `json:"reset_before,omitzero"` // leaves out whom History has reset since
+	History       []string  `json:"history,omitempty"`     // run directories
 
 	AllUsers       bool      `json:"all_users,omitempty"`
 	Groups         []string  `json:"groups,omitempty"`
@@ -61,6 +79,18 @@ func inputFlags() []cli.Flag {
 		stringFlag(groupInput, "encoding", "", "`NAME` of the text's encoding, such as windows-1252 (default: UTF-8 or UTF-16, found)"),
 		boolFlag(groupInput, "no-header", "the first line of the CSV is a user, not a header"),
 		list("client-metadata", "`KEY=VALUE` for the pool's triggers (repeatable)"),
+		stringFlag(groupInput, "from-report", "", "in place of an input: the users of a report, `FILE`"),
+		stringFlag(groupInput, "only", "", "of a report, the rows with these `WORDS`: outcomes and reasons, such as failed,unknown,throttled"),
+		list("where", "of the input, the rows with `COLUMN=VALUE`, COLUMN!=VALUE or COLUMN~REGEX (repeatable: all must hold)"),
+		list("keep-column", "carry column `NAME` of the input into the report (repeatable)"),
+		stringFlag(groupInput, "order-by", "", "work in the order of `COLUMN`; COLUMN:desc turns it round"),
+		list("exclude", "leave out the users of `FILE`, such as break-glass accounts (repeatable)"),
+		list("exclude-group", "leave out the members of group `NAME` (repeatable)"),
+		stringFlag(groupInput, "not-reset-within", "", "leave out whom a run of --history has reset `SINCE`: a date, a time, or 90d for as long ago"),
+		list("history", "an earlier run's `DIR`, or a folder of such (repeatable)"),
+		&cli.IntFlag{Category: groupInput, Name: "sample", Usage: "so many users by chance, `N`", EnvVars: env("sample")},
+		&cli.Uint64Flag{Category: groupInput, Name: "seed", Usage: "`N` decides the sample; the same seed makes the same sample", EnvVars: env("seed")},
+		&cli.Int64Flag{Category: groupInput, Name: "limit", Usage: "at most `N` users", EnvVars: env("limit")},
 		boolFlag(groupInput, "all-users", "in place of an input: every user of the pool"),
 		list("group", "in place of an input: the members of group `NAME` (repeatable)"),
 		stringFlag(groupInput, "filter", "", `in place of an input: whom a ListUsers `+"`FILTER`"+` names, such as 'email ^= "ann"'`),
@@ -82,14 +112,25 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 		AllUsers: ctx.Bool("all-users"), Groups: ctx.StringSlice("group"), Filter: ctx.String("filter"),
 		Statuses: ctx.StringSlice("status"), Disabled: ctx.Bool("include-disabled"),
 	}
-	if src.Inputs, err = roster.Expand(ctx.StringSlice("input")); err != nil {
+	inputs := ctx.StringSlice("input")
+	if report := ctx.String("from-report"); report != "" {
+		inputs, src.FromReport, src.UsernameColumn = append(inputs, report), true, "username"
+	}
+	if src.Inputs, err = expand(inputs); err != nil {
 		return usagef("--input: %w; nothing was sent", err)
 	}
-	for i, name := range src.Inputs { // a resume may be asked for from another folder
-		if name != roster.Stdin && !strings.Contains(name, "://") {
-			if src.Inputs[i], err = filepath.Abs(name); err != nil {
-				return err
-			}
+	if src.Exclude, err = expand(ctx.StringSlice("exclude")); err != nil {
+		return usagef("--exclude: %w; nothing was sent", err)
+	}
+	if src.History, err = absolute(ctx.StringSlice("history")); err != nil {
+		return err
+	}
+	src.Where, src.Keep, src.OrderBy = ctx.StringSlice("where"), ctx.StringSlice("keep-column"), ctx.String("order-by")
+	src.Sample, src.Seed, src.Limit = ctx.Int("sample"), ctx.Uint64("seed"), ctx.Int64("limit")
+	src.ExcludeGroups = ctx.StringSlice("exclude-group")
+	if only := ctx.String("only"); only != "" {
+		if src.Only, err = roster.ParseOnly(only); err != nil {
+			return usagef("--only: %w", err)
 		}
 	}
 	if src.ClientMetadata, err = keyValues("client-metadata", ctx.StringSlice("client-metadata")); err != nil {
@@ -98,32 +139,62 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	for name, at := range map[string]*time.Time{
 		"created-after": &src.CreatedAfter, "created-before": &src.CreatedBefore,
 		"modified-after": &src.ModifiedAfter, "modified-before": &src.ModifiedBefore,
+		"not-reset-within": &src.ResetBefore,
 	} {
 		if *at, err = when(ctx.String(name), now); err != nil {
 			return usagef("--%s: %w", name, err)
 		}
 	}
-	return src.check()
+	return src.check(len(ctx.StringSlice("input")))
+}
+
+// expand makes absolute paths of patterns: a resume may be asked for from
+// another folder.
+func expand(patterns []string) ([]string, error) {
+	names, err := roster.Expand(patterns)
+	if err != nil {
+		return nil, err
+	}
+	return absolute(names)
+}
+
+func absolute(names []string) (_ []string, err error) {
+	for i, name := range names {
+		if name != roster.Stdin && !strings.Contains(name, "://") {
+			if names[i], err = filepath.Abs(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return names, nil
 }
 
 // check finds what does not go together.
-func (src *source) check() error {
+func (src *source) check(inputs int) error {
 	ways := 0
-	for _, given := range []bool{len(src.Inputs) > 0, src.AllUsers, len(src.Groups) > 0, src.Filter != ""} {
+	for _, given := range []bool{inputs > 0, src.FromReport, src.AllUsers, len(src.Groups) > 0, src.Filter != ""} {
 		if given {
 			ways++
 		}
 	}
 	switch {
 	case ways == 0:
-		return usagef("say who: --input FILE (- is standard input), --all-users, --group NAME or --filter FILTER")
+		return usagef("say who: --input FILE (- is standard input), --from-report FILE, --all-users, --group NAME or --filter FILTER")
 	case ways > 1:
-		return usagef("--input, --all-users, --group and --filter are four ways to say who; give one")
+		return usagef("--input, --from-report, --all-users, --group and --filter are five ways to say who; give one")
+	case len(src.Only) > 0 && !src.FromReport:
+		return usagef("--only chooses among the rows of a report: it goes with --from-report")
+	case src.listed() && len(src.Where)+len(src.Keep)+len(src.OrderBy) > 0:
+		return usagef("--where, --keep-column and --order-by are about the columns of an input; the pool's own users have none")
+	case src.Sample < 0 || src.Limit < 0:
+		return usagef("--sample and --limit cannot be negative")
+	case src.ResetBefore.IsZero() != (len(src.History) == 0):
+		return usagef("--not-reset-within and --history go together: since when, and the runs that know")
 	case src.Match != "" && len(src.Inputs) == 0:
 		return usagef("--match says what the values of an --input are; the pool's own users need none")
 	case src.Match != "" && !slices.Contains(userpool.MatchAttributes, src.Match):
 		return usagef("--match is one of %s, not %q", strings.Join(userpool.MatchAttributes, ", "), src.Match)
-	case !src.ofPool() && src.selects():
+	case !src.listed() && src.Match == "" && src.selects():
 		return usagef("--status, --include-disabled, --created-… and --modified-… choose among the pool's users: they go with --all-users, --group, --filter or --match")
 	}
 	for _, status := range src.Statuses {
@@ -131,12 +202,32 @@ func (src *source) check() error {
 			return usagef("--status: there is no %q; the states are %v", status, types.UserStatusType("").Values())
 		}
 	}
-	_, err := userpool.ParseFilter(src.Filter)
-	if src.Filter != "" && err != nil {
+	if _, err := userpool.ParseFilter(src.Filter); src.Filter != "" && err != nil {
 		return usagef("--filter: %w", err)
 	}
-	_, err = delimiter(src.Delimiter)
+	if _, err := src.choice(); err != nil {
+		return err
+	}
+	_, err := delimiter(src.Delimiter)
 	return err
+}
+
+// choice is which rows of an input are taken, and in what order.
+func (src *source) choice() (sel roster.Selection, err error) {
+	sel = roster.Selection{Keep: src.Keep, Only: src.Only}
+	for _, text := range src.Where {
+		c, err := roster.ParseCondition(text)
+		if err != nil {
+			return sel, usagef("--where: %w", err)
+		}
+		sel.Where = append(sel.Where, c)
+	}
+	if src.OrderBy != "" {
+		if sel.OrderBy, err = roster.ParseOrder(src.OrderBy); err != nil {
+			return sel, usagef("--order-by: %w", err)
+		}
+	}
+	return sel, nil
 }
 
 // when reads a date, a time, or how long ago.
@@ -164,7 +255,9 @@ func when(text string, now time.Time) (time.Time, error) {
 func (src *source) listed() bool { return len(src.Inputs) == 0 }
 
 // ofPool tells that the pool is asked who is meant.
-func (src *source) ofPool() bool { return src.listed() || src.Match != "" }
+func (src *source) ofPool() bool {
+	return src.listed() || src.Match != "" || len(src.ExcludeGroups) > 0
+}
 
 func (src *source) selects() bool {
 	return len(src.Statuses) > 0 || src.Disabled || !src.CreatedAfter.IsZero() || !src.CreatedBefore.IsZero() ||
@@ -185,10 +278,10 @@ func (src *source) selection() userpool.Selection {
 // stdin tells that standard input is read.
 func (src *source) stdin() bool { return slices.Contains(src.Inputs, roster.Stdin) }
 
-// names are the inputs as people here know them: by a path from here, where it
-// is short.
-func (src *source) names() []string {
-	names := slices.Clone(src.Inputs)
+// nearby are inputs as people here know them: by a path from here, where it is
+// short.
+func nearby(names []string) []string {
+	names = slices.Clone(names)
 	here, err := os.Getwd()
 	if err != nil {
 		return names
@@ -203,7 +296,7 @@ func (src *source) names() []string {
 
 // String says where the users come from.
 func (src *source) String() string {
-	switch names := src.names(); {
+	switch names := nearby(src.Inputs); {
 	case src.AllUsers:
 		return "every user of the pool"
 	case len(src.Groups) > 0:
@@ -226,10 +319,22 @@ func (s *session) openInputs(ctx context.Context) (*roster.Inputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return roster.OpenInputs(ctx, r.names(), roster.Places{Stdin: s.stdin}, roster.Options{
-		Format: r.Format, Column: r.UsernameColumn, Delimiter: comma, NoHeader: r.NoHeader,
+	choice, err := r.choice()
+	if err != nil {
+		return nil, err
+	}
+	return roster.OpenInputs(ctx, nearby(r.Inputs), s.places(), roster.Options{
+		Format: r.Format, Column: r.UsernameColumn, Delimiter: comma, NoHeader: r.NoHeader, Keep: choice.Columns(),
 		Encoding: r.Encoding, PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
 	})
+}
+
+// places are where inputs come from that are not files.
+func (s *session) places() roster.Places {
+	r := s.request
+	return roster.Places{Stdin: s.stdin, Schemes: map[string]roster.Opener{
+		s3input.Scheme: s3input.Opener(s3input.Options{Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL}),
+	}}
 }
 
 // listing yields the pool's own users.
@@ -269,21 +374,149 @@ func (s *session) listing(ctx context.Context) iter.Seq2[batch.Entry, error] {
 // users are meant.
 func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 	r := &s.request
-	fold := s.fold(ctx)
+	choice, err := r.choice()
+	if err != nil {
+		return err
+	}
+	users := roster.Selection{Keep: r.Keep, Fold: s.fold(ctx), Sample: r.Sample, Seed: r.Seed, Limit: r.Limit}
+	if len(r.Exclude)+len(r.ExcludeGroups) > 0 {
+		users.Exclude = s.excluded(ctx)
+	}
+	if len(r.History) > 0 {
+		users.Recent = recentlyReset(r.History, r.UserPoolID, r.ResetBefore)
+	}
+	var entries iter.Seq2[batch.Entry, error]
 	switch {
 	case in == nil:
-		r.Roster, err = s.dir.Spool(roster.Unique(s.listing(ctx), fold))
+		entries = s.listing(ctx)
 	case r.Match == "":
-		r.Roster, err = s.dir.Spool(roster.Unique(in.Entries(), fold))
+		users.Where, users.Only, users.OrderBy = choice.Where, choice.Only, choice.OrderBy
+		entries = in.Entries()
 	default: // the values are read twice, so they are spooled first
-		if _, err = s.dir.Spool(in.Entries()); err == nil {
-			r.Roster, err = s.dir.Spool(roster.Unique(s.pool.Match(ctx, r.Match, r.selection(), s.dir.Entries()), fold))
+		if _, err = s.dir.Spool(inOrder(choice.Apply(in.Entries()))); err != nil {
+			return err
 		}
+		entries = s.pool.Match(ctx, r.Match, r.selection(), s.dir.Entries())
 	}
-	if in != nil && err == nil {
+	if r.Roster, err = s.dir.Spool(inOrder(users.Apply(entries))); err == nil && in != nil {
 		r.Read, r.InputSHA256 = in.Sources(), in.SHA256()
 	}
 	return err
+}
+
+// inOrder counts the rows in the order in which they come, and remembers which
+// row of the input each was.
+func inOrder(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		row := int64(0)
+		for e, err := range entries {
+			if row++; e.Row != row {
+				e.Row, e.InputRow = row, cmp.Or(e.InputRow, e.Row)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// excluded yields the users of --exclude and --exclude-group.
+func (s *session) excluded(ctx context.Context) iter.Seq2[batch.Entry, error] {
+	r := s.request
+	return func(yield func(batch.Entry, error) bool) {
+		if len(r.Exclude) > 0 {
+			in, err := roster.OpenInputs(ctx, nearby(r.Exclude), s.places(), roster.Options{Format: roster.Auto})
+			if err != nil {
+				yield(batch.Entry{}, err)
+				return
+			}
+			for e, err := range in.Entries() {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+		for _, group := range r.ExcludeGroups {
+			for u, err := range s.pool.Group(ctx, group) {
+				if !yield(batch.Entry{Username: u.Username}, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// recentlyReset yields the users of a pool whom earlier runs have reset since a
+// time. Each path is a run directory or a folder of them.
+func recentlyReset(paths []string, poolID string, since time.Time) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		for _, path := range paths {
+			runs, err := runsIn(path)
+			if err != nil {
+				yield(batch.Entry{}, err)
+				return
+			}
+			for _, dir := range runs {
+				for r, err := range resetsOf(dir, poolID) {
+					if err == nil && r.FinishedAt.Before(since) {
+						continue
+					}
+					if !yield(batch.Entry{Username: r.Username}, err) || err != nil {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// runsIn are the run directory at a path, or those in the folder there.
+func runsIn(path string) (runs []*journal.Dir, err error) {
+	if dir, err := journal.View(path); err == nil {
+		return []*journal.Dir{dir}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, usagef("--history: %w", err)
+	}
+	for _, e := range entries {
+		if dir, err := journal.View(filepath.Join(path, e.Name())); err == nil {
+			runs = append(runs, dir)
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return nil, err
+		}
+	}
+	if len(runs) == 0 {
+		return nil, usagef("--history: there is no run in %s", path)
+	}
+	return runs, nil
+}
+
+// resetsOf yields whom a run on a pool has reset.
+func resetsOf(dir *journal.Dir, poolID string) iter.Seq2[batch.Result, error] {
+	return func(yield func(batch.Result, error) bool) {
+		var r request
+		if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
+			yield(batch.Result{}, err)
+			return
+		}
+		if r.UserPoolID != poolID || r.DryRun || r.Sandbox {
+			return
+		}
+		history, err := dir.Replay()
+		if err != nil {
+			yield(batch.Result{}, err)
+			return
+		}
+		for res, err := range history.Results(batch.Interrupted) {
+			if err == nil && res.Outcome != batch.Reset {
+				continue
+			}
+			if !yield(res, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // fold is how the pool compares usernames. Where that is not known, letters
