@@ -171,13 +171,11 @@ func (s *session) begin(ctx context.Context, path string) (err error) {
 		}
 		return &exit{code, errors.Join(fmt.Errorf("%w; nothing was sent", err), s.dir.Remove())}
 	}
-	if s.history, err = s.dir.Replay(); err != nil {
-		return err
-	}
 	if r.DryRun {
 		return s.dir.WriteJSON(journal.RunFile, r)
 	}
-	return nil
+	s.history, err = s.dir.Replay()
+	return err
 }
 
 // readNoFurther tells that a signal came while the input was read. Even what

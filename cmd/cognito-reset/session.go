@@ -106,7 +106,7 @@ func (s *session) disconnect() {
 // memory, the heap is what a small machine lacks.
 const (
 	callGC  = 400
-	usualGC = 50
+	usualGC = 20
 )
 
 // work resets those who remain, and ends the session.
@@ -233,6 +233,7 @@ func (s *session) stopError(cause error) error {
 
 // finish renders the reports, prints the summary and returns the exit.
 func (s *session) finish(stopped error) error {
+	s.history = nil // of ten million rows, two would be a lot
 	history, err := s.dir.Replay()
 	if err != nil {
 		return errors.Join(stopped, err)
