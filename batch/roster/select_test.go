@@ -119,7 +119,7 @@ func TestSelectionsThatCannotBeMadeAreErrors(t *testing.T) {
 		{"username,a,a\nx,1,2\n", Selection{Keep: []string{"a"}}, `more than one column is called "a"`},
 		{"username,a\nx,\xff\n", Selection{Keep: []string{"a"}}, "users:2:3: this is not UTF-8"},
 		{"\"x\"\n" + `{"username":"y","a":1}`, Selection{Keep: []string{"a", "b"}}, `users: no row has "b"`},
-		{people, Selection{Exclude: list("username,x\nbob,1\n,2\n")}, "users to exclude: spared:3:1: the username is empty"},
+		{people, Selection{Exclude: list("username,x\nbob,1\n,2\n")}, "users to leave out: spared:3:1: the username is empty"},
 		{people, Selection{Exclude: list("")}, "spared: is empty"},
 		{people + "x,\"" + strings.Repeat("x", maxLine), Selection{Sample: 1}, "longer than"},
 		{people + "x,\"" + strings.Repeat("x", maxLine), Selection{OrderBy: Order{Column: "age"}}, "longer than"},
