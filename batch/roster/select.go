@@ -118,7 +118,7 @@ func ParseCondition(text string) (Condition, error) {
 	if at < 0 {
 		return Condition{}, fmt.Errorf("%q is not a condition: write COLUMN=VALUE, COLUMN!=VALUE or COLUMN~REGEX", text)
 	}
-	column, not := strings.CutSuffix(text[:at], "!")
+	column, not := strings.CutSuffix(trim(text[:at]), "!")
 	c := Condition{Column: trim(column), Not: not}
 	value := trim(text[at+1:])
 	switch {
