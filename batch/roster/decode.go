@@ -35,7 +35,8 @@ func unpack(r *bufio.Reader) (*bufio.Reader, error) {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		kind = "gzip"
 		unpacked, err = gzip.NewReader(r)
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}),
+		bytes.HasPrefix(head, []byte{0x50, 0x2a, 0x4d, 0x18}): // what pzstd begins with
 		kind = "zstd"
 		unpacked, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	default:

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/csv"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -104,64 +103,6 @@ func FuzzJSONL(f *testing.F) {
 		if len(entries) != want {
 			t.Errorf("%d rows of %d lines", len(entries), want)
 		}
-	})
-}
-
-// rows generates an input of n rows without holding it.
-func rows(n int, header, format string) io.Reader {
-	r, w := io.Pipe()
-	go func() {
-		var buffer bytes.Buffer
-		buffer.WriteString(header)
-		for i := range n {
-			fmt.Fprintf(&buffer, format, i)
-			if buffer.Len() > 1<<15 || i == n-1 {
-				if _, err := buffer.WriteTo(w); err != nil {
-					return
-				}
-			}
-		}
-		w.Close()
-	}()
-	return r
-}
-
-// BenchmarkRows reads a million rows each way, beside encoding/csv alone.
-func BenchmarkRows(b *testing.B) {
-	const n = 1_000_000
-	read := func(b *testing.B, header, format string, o Options) {
-		b.ReportAllocs()
-		for b.Loop() {
-			o.Name = "users"
-			r, err := Open(rows(n, header, format), o)
-			if err != nil {
-				b.Fatal(err)
-			}
-			for _, err := range Unique(r.Entries(), nil) {
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
-		b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-	}
-	b.Run("csv", func(b *testing.B) { read(b, "id,username\n", "%[1]d,user-%[1]d@example.com\n", Options{}) })
-	b.Run("jsonl-strings", func(b *testing.B) { read(b, "", "\"user-%d@example.com\"\n", Options{}) })
-	b.Run("jsonl-objects", func(b *testing.B) { read(b, "", "{\"Username\":\"user-%d@example.com\"}\n", Options{}) })
-	b.Run("encoding-csv-alone", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			r := csv.NewReader(rows(n, "id,username\n", "%[1]d,user-%[1]d@example.com\n"))
-			r.ReuseRecord = true
-			for {
-				if _, err := r.Read(); err == io.EOF {
-					break
-				} else if err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
-		b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 	})
 }
 

@@ -1,54 +1,56 @@
 // Package names holds very many usernames in little memory.
 package names
 
-import "hash/maphash"
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+)
 
 // A Set numbers the usernames added to it, from 0, in the order of adding. It
-// compares them whole, so there are no false hits. A username costs its own
-// bytes, 4 of an offset and up to 16 of the table. The zero value is empty.
+// tells them apart by 128 bits of a SHA-256 under a key that nobody knows: of
+// ten million, two would be taken for one by a chance of 1 in 10^24. So a
+// username of any length costs 16 bytes, and up to 11 of the table. The zero
+// value is empty.
 type Set struct {
 	// Fold, if set before the first Add, says what counts as equal: usernames
 	// that it maps to the same string are one.
 	Fold func(string) string
 
-	seed   maphash.Seed
-	table  []slot   // open addressing; its length is a power of two
-	ends   []uint32 // where the name of an id ends in its chunk
-	chunks [][]byte // names back to back, chunkIDs of them in each
+	key     [16]byte
+	table   []uint32            // open addressing, of id+1; its length is a power of two
+	digests []*[chunkIDs]digest // by id
+	n       int
 }
 
-// A slot holds id+1, so that zero is free, beside part of the hash, so that a
-// probe seldom has to look at the names and growing never does.
-type slot struct{ id, hash uint32 }
+type digest [16]byte
 
-// chunkIDs is how many names share a chunk: growing one copies little.
-const chunkIDs = 1 << 10
+// chunkIDs is how many digests are allocated at once.
+const chunkIDs = 1 << 12
 
 // Len is how many usernames were added.
-func (s *Set) Len() int { return len(s.ends) }
+func (s *Set) Len() int { return s.n }
 
 // Add returns the username's number, and whether it is new.
 func (s *Set) Add(username string) (id int, added bool) {
 	if s.table == nil {
-		s.seed = maphash.MakeSeed()
+		rand.Read(s.key[:])
 	}
-	if 4*(len(s.ends)+1) > 3*len(s.table) {
+	if 4*(s.n+1) > 3*len(s.table) {
 		s.grow()
 	}
-	name, hash := s.key(username)
-	at := s.probe(name, hash)
-	if s.table[at].id != 0 {
-		return int(s.table[at].id) - 1, false
+	d := s.digest(username)
+	at := s.probe(d)
+	if s.table[at] != 0 {
+		return int(s.table[at]) - 1, false
 	}
-	id = len(s.ends)
-	if id%chunkIDs == 0 {
-		s.chunks = append(s.chunks, nil)
+	if s.n%chunkIDs == 0 {
+		s.digests = append(s.digests, new([chunkIDs]digest))
 	}
-	chunk := &s.chunks[id/chunkIDs]
-	*chunk = append(*chunk, name...)
-	s.ends = append(s.ends, uint32(len(*chunk)))
-	s.table[at] = slot{uint32(id) + 1, hash}
-	return id, true
+	*s.of(s.n) = d
+	s.n++
+	s.table[at] = uint32(s.n)
+	return s.n - 1, true
 }
 
 // Find returns the number of a username, if it was added.
@@ -56,49 +58,37 @@ func (s *Set) Find(username string) (id int, ok bool) {
 	if s.table == nil {
 		return 0, false
 	}
-	name, hash := s.key(username)
-	id = int(s.table[s.probe(name, hash)].id) - 1
+	id = int(s.table[s.probe(s.digest(username))]) - 1
 	return id, id >= 0
 }
 
-func (s *Set) key(username string) (name string, hash uint32) {
+func (s *Set) digest(username string) digest {
 	if s.Fold != nil {
 		username = s.Fold(username)
 	}
-	return username, uint32(maphash.String(s.seed, username))
+	var room [256]byte
+	sum := sha256.Sum256(append(append(room[:0], s.key[:]...), username...))
+	return digest(sum[:])
 }
 
-// probe finds the slot that holds name, or the free one where it belongs.
-func (s *Set) probe(name string, hash uint32) int {
+func (s *Set) of(id int) *digest { return &s.digests[id/chunkIDs][id%chunkIDs] }
+
+// probe finds the slot that holds a digest, or the free one where it belongs.
+func (s *Set) probe(d digest) int {
 	mask := len(s.table) - 1
-	for at := int(hash) & mask; ; at = (at + 1) & mask {
-		sl := s.table[at]
-		if sl.id == 0 || sl.hash == hash && string(s.name(int(sl.id)-1)) == name {
+	for at := int(binary.NativeEndian.Uint32(d[:])) & mask; ; at = (at + 1) & mask {
+		if id := s.table[at]; id == 0 || *s.of(int(id) - 1) == d {
 			return at
 		}
 	}
 }
 
-func (s *Set) name(id int) []byte {
-	start := uint32(0)
-	if id%chunkIDs != 0 {
-		start = s.ends[id-1]
-	}
-	return s.chunks[id/chunkIDs][start:s.ends[id]]
-}
-
+// grow makes the table twice as large. The digests tell all that was in it.
 func (s *Set) grow() {
-	old := s.table
-	s.table = make([]slot, max(64, 2*len(old)))
-	mask := len(s.table) - 1
-	for _, sl := range old {
-		if sl.id == 0 {
-			continue
-		}
-		at := int(sl.hash) & mask
-		for s.table[at].id != 0 {
-			at = (at + 1) & mask
-		}
-		s.table[at] = sl
+	size := max(64, 2*len(s.table))
+	s.table = nil // before the new one is allocated
+	s.table = make([]uint32, size)
+	for id := range s.n {
+		s.table[s.probe(*s.of(id))] = uint32(id) + 1
 	}
 }

@@ -30,6 +30,16 @@ func TestSetNumbersNamesInOrderAndFindsThemAgain(t *testing.T) {
 	}
 }
 
+func TestSetTellsLongNamesApart(t *testing.T) {
+	var s Set
+	long := strings.Repeat("x", 600)
+	for i, name := range []string{long, long + "y", long[:599], long[:256], long[:240]} {
+		if id, added := s.Add(name); id != i || !added {
+			t.Errorf("%d bytes: %d, %t", len(name), id, added)
+		}
+	}
+}
+
 func TestSetFoldsWhatThePoolCountsAsEqual(t *testing.T) {
 	s := Set{Fold: strings.ToLower}
 	s.Add("Alice")
