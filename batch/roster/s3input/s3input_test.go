@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -29,15 +30,18 @@ import (
 
 // A fake serves one object, s3://bucket/users.csv.
 type fake struct {
-	content []byte
-	etag    string
-	cutAt   int      // bytes of an answer after which it is cut; 0 for none
-	onCut   func()   // before it is
-	noRange bool     // ranges are not understood
-	ranges  []string // that were asked for
+	sync.Mutex // held while it answers
+	content    []byte
+	etag       string
+	cutAt      int      // bytes of an answer after which it is cut; 0 for none
+	onCut      func()   // before it is
+	noRange    bool     // ranges are not understood
+	ranges     []string // that were asked for
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.Lock()
+	defer f.Unlock()
 	asked := r.Header.Get("Range")
 	f.ranges = append(f.ranges, asked)
 	fail := func(status int, code string) {
@@ -123,6 +127,8 @@ func TestACutStreamIsTakenUpWhereItBrokeOff(t *testing.T) {
 	for at := f.cutAt; at < len(f.content); at += f.cutAt {
 		want = append(want, fmt.Sprintf("bytes=%d-", at))
 	}
+	f.Lock()
+	defer f.Unlock()
 	if !slices.Equal(f.ranges, want) {
 		t.Errorf("asked for %q; want %q", f.ranges, want)
 	}
@@ -134,7 +140,9 @@ func TestConformance(t *testing.T) {
 	open := serve(t, f)
 	sourcetest.Test(t, sourcetest.Source{
 		Open: func(_ *testing.T, ctx context.Context, usernames []string) (iter.Seq2[batch.Entry, error], error) {
+			f.Lock()
 			f.content = []byte("username\n" + strings.Join(usernames, "\n"))
+			f.Unlock()
 			in, err := roster.OpenInputs(ctx, []string{"s3://bucket/users.csv"}, roster.Places{Schemes: map[string]roster.Opener{Scheme: open}}, roster.Options{})
 			if err != nil {
 				return nil, err
