@@ -20,7 +20,7 @@ import (
 const maxWindow = 128 << 20
 
 // sniffed is how many bytes tell an archive and an encoding.
-const sniffed = 16
+const sniffed = 4
 
 // unpack looks into a gzip or zstd archive, which it knows by its first bytes.
 // Archives back to back are one.
@@ -35,7 +35,8 @@ func unpack(r *bufio.Reader) (*bufio.Reader, error) {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		kind = "gzip"
 		unpacked, err = gzip.NewReader(r)
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}),
+		bytes.HasPrefix(head, []byte{0x50, 0x2a, 0x4d, 0x18}): // what pzstd begins with
 		kind = "zstd"
 		unpacked, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	default:
@@ -92,23 +93,19 @@ func decode(r *bufio.Reader, name string) (_ *bufio.Reader, decoded bool, err er
 	return bufio.NewReaderSize(transform.NewReader(r, from.NewDecoder()), maxLine), true, nil
 }
 
-// utf16Of tells UTF-16 by its BOM or, without one, by one byte of most pairs
-// being NUL and the other never, as it is where a text begins in ASCII.
+// utf16Of tells UTF-16 by its BOM or, without one, by one byte of each of the
+// first two pairs being NUL, as it is where a text begins in ASCII.
 func utf16Of(head []byte) encoding.Encoding {
 	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) {
 		return unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM)
 	}
-	var nul [2]int
-	for i, b := range head {
-		if b == 0 {
-			nul[i%2]++
-		}
+	if len(head) < 4 {
+		return nil
 	}
-	most := len(head) / 4
-	switch {
-	case nul[0] == 0 && nul[1] > most:
+	switch [4]bool{head[0] == 0, head[1] == 0, head[2] == 0, head[3] == 0} {
+	case [4]bool{false, true, false, true}:
 		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
-	case nul[1] == 0 && nul[0] > most:
+	case [4]bool{true, false, true, false}:
 		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
 	}
 	return nil

@@ -58,6 +58,7 @@ func TestArchivesAndEncodingsAreKnownByTheirContent(t *testing.T) {
 		"gzip, two members":     gzipped(t, text[:20]) + gzipped(t, text[20:]),
 		"zstd":                  zstandard(t, text),
 		"zstd, two frames":      zstandard(t, text[:20]) + zstandard(t, text[20:]),
+		"zstd of pzstd":         "\x50\x2a\x4d\x18\x04\x00\x00\x00\x10\x00\x00\x00" + zstandard(t, text),
 		"UTF-16 LE":             utf16(t, text, little, unicode.UseBOM),
 		"UTF-16 BE":             utf16(t, text, big, unicode.UseBOM),
 		"UTF-16 LE, no BOM":     utf16(t, text, little, unicode.IgnoreBOM),

@@ -179,7 +179,7 @@ func (r *Roster) incomplete(rows int64) error {
 }
 
 // Unique marks every entry whose username came before as a duplicate. Usernames
-// are compared whole, after fold if it is not nil.
+// are compared after fold, if it is not nil. They are held in up to 31 bytes each.
 func Unique(entries iter.Seq2[batch.Entry, error], fold func(string) string) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		seen := names.Set{Fold: fold}

@@ -140,6 +140,7 @@ func TestConditionsAreParsed(t *testing.T) {
 		" a = b ":      "a=b",
 		"a=":           "a=",
 		"a!=b":         "a!=b",
+		"a ! =b":       "a!=b",
 		"a~b|c":        "a~b|c",
 		"a!~b":         "a!~b",
 		"a=b=c":        "a=b=c",

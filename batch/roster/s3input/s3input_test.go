@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -21,20 +23,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"cognito-reset/batch"
+	"cognito-reset/batch/internal/sourcetest"
 	"cognito-reset/batch/roster"
 )
 
 // A fake serves one object, s3://bucket/users.csv.
 type fake struct {
-	content []byte
-	etag    string
-	cutAt   int      // bytes of an answer after which it is cut; 0 for none
-	onCut   func()   // before it is
-	noRange bool     // ranges are not understood
-	ranges  []string // that were asked for
+	sync.Mutex // held while it answers
+	content    []byte
+	etag       string
+	cutAt      int      // bytes of an answer after which it is cut; 0 for none
+	onCut      func()   // before it is
+	noRange    bool     // ranges are not understood
+	ranges     []string // that were asked for
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.Lock()
+	defer f.Unlock()
 	asked := r.Header.Get("Range")
 	f.ranges = append(f.ranges, asked)
 	fail := func(status int, code string) {
@@ -120,28 +127,30 @@ func TestACutStreamIsTakenUpWhereItBrokeOff(t *testing.T) {
 	for at := f.cutAt; at < len(f.content); at += f.cutAt {
 		want = append(want, fmt.Sprintf("bytes=%d-", at))
 	}
+	f.Lock()
+	defer f.Unlock()
 	if !slices.Equal(f.ranges, want) {
 		t.Errorf("asked for %q; want %q", f.ranges, want)
 	}
 }
 
-func TestAnObjectIsReadAsAnInput(t *testing.T) {
-	f := &fake{content: list(), etag: `"1"`, cutAt: 9_000}
-	in, err := roster.OpenInputs(t.Context(), []string{"s3://bucket/users.csv"},
-		roster.Places{Schemes: map[string]roster.Opener{Scheme: serve(t, f)}}, roster.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := 0
-	for e, err := range in.Entries() {
-		if err != nil || e.Username != fmt.Sprint("user-", rows) {
-			t.Fatalf("row %d: %+v, %v", rows, e, err)
-		}
-		rows++
-	}
-	if rows != 5_000 || in.Sources()[0].Size != int64(len(f.content)) {
-		t.Errorf("%d rows of %+v", rows, in.Sources())
-	}
+// Cut again and again, it keeps the promises of every source.
+func TestConformance(t *testing.T) {
+	f := &fake{etag: `"1"`, cutAt: 90_000}
+	open := serve(t, f)
+	sourcetest.Test(t, sourcetest.Source{
+		Open: func(_ *testing.T, ctx context.Context, usernames []string) (iter.Seq2[batch.Entry, error], error) {
+			f.Lock()
+			f.content = []byte("username\n" + strings.Join(usernames, "\n"))
+			f.Unlock()
+			in, err := roster.OpenInputs(ctx, []string{"s3://bucket/users.csv"}, roster.Places{Schemes: map[string]roster.Opener{Scheme: open}}, roster.Options{})
+			if err != nil {
+				return nil, err
+			}
+			return in.Entries(), nil
+		},
+		Place: func(row, _ int) string { return fmt.Sprintf("s3://bucket/users.csv:%d:1", row+1) },
+	})
 }
 
 func TestACutStreamThatCannotGoOnIsAnError(t *testing.T) {
