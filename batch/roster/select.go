@@ -122,7 +122,7 @@ func ParseCondition(text string) (Condition, error) {
 	if at < 0 {
 		return Condition{}, fmt.Errorf("%q is not a condition: write COLUMN=VALUE, COLUMN!=VALUE or COLUMN~REGEX", text)
 	}
-	column, not := strings.CutSuffix(text[:at], "!")
+	column, not := strings.CutSuffix(trim(text[:at]), "!")
 	c := Condition{Column: trim(column), Not: not}
 	value := trim(text[at+1:])
 	switch {
@@ -227,8 +227,8 @@ func Limit(entries iter.Seq2[batch.Entry, error], n int64) iter.Seq2[batch.Entry
 
 // Sample takes n users by chance, each with the same, and marks the others as
 // over the limit. The same users and seed give the same sample, in whatever
-// order they come, and a larger sample holds the smaller. It holds all entries:
-// about 200 bytes a row beside its strings.
+// order they come, and a larger sample holds the smaller. It holds all entries,
+// in up to 400 bytes a row.
 func Sample(entries iter.Seq2[batch.Entry, error], n int, seed uint64) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		held, err := hold(entries)
@@ -310,8 +310,8 @@ func ParseOrder(text string) (Order, error) {
 // OrderBy yields the rows that need no call as they come, and then the users,
 // sorted by a column: numbers by value, before text by its bytes; those without
 // a value come last either way. Users with the same value stay in the order of
-// the input. Columns name what entries carry in Kept. It holds all users: about
-// 250 bytes each beside their strings.
+// the input. Columns name what entries carry in Kept. It holds all users, in up
+// to 500 bytes each.
 func OrderBy(entries iter.Seq2[batch.Entry, error], columns []string, o Order) iter.Seq2[batch.Entry, error] {
 	at := slices.Index(columns, o.Column)
 	return func(yield func(batch.Entry, error) bool) {
