@@ -95,6 +95,7 @@ func inputFlags() []cli.Flag {
 		list("group", "in place of an input: the members of group `NAME` (repeatable)"),
 		stringFlag(groupInput, "filter", "", `in place of an input: whom a ListUsers `+"`FILTER`"+` names, such as 'email ^= "ann"'`),
 		list("status", "of the pool's users, those of `STATUS`, such as CONFIRMED (repeatable)"),
+		&cli.BoolFlag{Category: groupInput, Name: "enabled-only", Value: true, Usage: "of the pool's users, skip those who are disabled (the default)", EnvVars: env("enabled-only")},
 		boolFlag(groupInput, "include-disabled", "of the pool's users, do not skip those who are disabled"),
 		stringFlag(groupInput, "created-after", "", "of the pool's users, those created from `WHEN` on: a date, a time, or 90d for as long ago"),
 		stringFlag(groupInput, "created-before", "", "and before `WHEN`"),
@@ -110,7 +111,7 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
 		Encoding: ctx.String("encoding"), Match: ctx.String("match"),
 		AllUsers: ctx.Bool("all-users"), Groups: ctx.StringSlice("group"), Filter: ctx.String("filter"),
-		Statuses: ctx.StringSlice("status"), Disabled: ctx.Bool("include-disabled"),
+		Statuses: ctx.StringSlice("status"), Disabled: ctx.Bool("include-disabled") || !ctx.Bool("enabled-only"),
 	}
 	inputs := ctx.StringSlice("input")
 	if report := ctx.String("from-report"); report != "" {
