@@ -35,6 +35,8 @@ type control struct {
 	journal *journal.Journal
 	stop    context.CancelCauseFunc
 
+	keys bool // the terminal's keys are read
+
 	mu     sync.Mutex
 	wave   time.Time // until when the run rests between two waves; zero if it does not
 	asking chan bool // takes the answer to a question; nil while there is none
@@ -268,6 +270,7 @@ func (c *control) byKeys(terminal *os.File, told func(string)) {
 		return
 	}
 	changed.Store(&restore)
+	c.keys = true
 	go func() { // a read of a terminal cannot be cancelled; it ends with the process
 		key := make([]byte, 1)
 		for {
