@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -22,6 +23,7 @@ import (
 // zero value takes every user once.
 type Selection struct {
 	Keep    []string    // columns that the entries carry in Kept
+	Tell    []string    // columns that become ClientMetadata, by their names
 	Where   []Condition // all must hold
 	Only    []string    // of a report: outcomes and reasons, of which one must be the row's
 	Exclude iter.Seq2[batch.Entry, error]
@@ -41,6 +43,9 @@ func (s Selection) Columns() []string {
 			columns = append(columns, column)
 		}
 	}
+	for _, column := range s.Tell {
+		need(column)
+	}
 	for _, c := range s.Where {
 		need(c.Column)
 	}
@@ -56,6 +61,9 @@ func (s Selection) Columns() []string {
 // OrderBy, keeps their order.
 func (s Selection) Apply(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
 	columns := s.Columns()
+	if len(s.Tell) > 0 {
+		entries = tell(entries, columns, s.Tell)
+	}
 	if len(s.Where) > 0 {
 		entries = Where(entries, columns, s.Where...)
 	}
@@ -104,6 +112,24 @@ func each(entries iter.Seq2[batch.Entry, error], change func(*batch.Entry)) iter
 
 func skip(e *batch.Entry, reason batch.Reason, detail string) {
 	e.Outcome, e.Reason, e.Detail = batch.Skipped, reason, detail
+}
+
+// tell adds columns that are not empty to the entries' ClientMetadata, in place
+// of what has the same name there.
+func tell(entries iter.Seq2[batch.Entry, error], columns, names []string) iter.Seq2[batch.Entry, error] {
+	return each(entries, func(e *batch.Entry) {
+		if e.Kept == nil || e.Outcome != "" {
+			return
+		}
+		told := make(map[string]string, len(names)+len(e.ClientMetadata))
+		maps.Copy(told, e.ClientMetadata)
+		for _, name := range names {
+			if value := e.Kept[slices.Index(columns, name)]; value != "" {
+				told[name] = value
+			}
+		}
+		e.ClientMetadata = told
+	})
 }
 
 // A Condition is what a column must hold.

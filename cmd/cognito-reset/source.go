@@ -45,6 +45,7 @@ type source struct {
 	Only       []string `json:"only,omitempty"`        // of a report: outcomes and reasons
 	Where      []string `json:"where,omitempty"`
 	Keep       []string `json:"keep_columns,omitempty"`
+	Tell       []string `json:"client_metadata_columns,omitempty"`
 	OrderBy    string   `json:"order_by,omitempty"`
 	Sample     int      `json:"sample,omitempty"`
 	Seed       uint64   `json:"seed,omitempty"`
@@ -82,6 +83,7 @@ func inputFlags() []cli.Flag {
 		stringFlag(groupInput, "from-report", "", "in place of an input: the users of a report, `FILE`"),
 		stringFlag(groupInput, "only", "", "of a report, the rows with these `WORDS`: outcomes and reasons, such as failed,unknown,throttled"),
 		list("where", "of the input, the rows with `COLUMN=VALUE`, COLUMN!=VALUE or COLUMN~REGEX (repeatable: all must hold)"),
+		list("client-metadata-from-columns", "hand `COLUMN` of the input to the pool's triggers with each user (repeatable, or with commas)"),
 		list("keep-column", "carry column `NAME` of the input into the report (repeatable)"),
 		stringFlag(groupInput, "order-by", "", "work in the order of `COLUMN`; COLUMN:desc turns it round"),
 		list("exclude", "leave out the users of `FILE`, such as break-glass accounts (repeatable)"),
@@ -127,6 +129,9 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 		return err
 	}
 	src.Where, src.Keep, src.OrderBy = ctx.StringSlice("where"), ctx.StringSlice("keep-column"), ctx.String("order-by")
+	for _, columns := range ctx.StringSlice("client-metadata-from-columns") {
+		src.Tell = append(src.Tell, strings.Split(columns, ",")...)
+	}
 	src.Sample, src.Seed, src.Limit = ctx.Int("sample"), ctx.Uint64("seed"), ctx.Int64("limit")
 	src.ExcludeGroups = ctx.StringSlice("exclude-group")
 	if only := ctx.String("only"); only != "" {
@@ -185,8 +190,8 @@ func (src *source) check(inputs int) error {
 		return usagef("--input, --from-report, --all-users, --group and --filter are five ways to say who; give one")
 	case len(src.Only) > 0 && !src.FromReport:
 		return usagef("--only chooses among the rows of a report: it goes with --from-report")
-	case src.listed() && len(src.Where)+len(src.Keep)+len(src.OrderBy) > 0:
-		return usagef("--where, --keep-column and --order-by are about the columns of an input; the pool's own users have none")
+	case src.listed() && len(src.Where)+len(src.Keep)+len(src.Tell)+len(src.OrderBy) > 0:
+		return usagef("--where, --keep-column, --client-metadata-from-columns and --order-by are about the columns of an input; the pool's own users have none")
 	case src.Sample < 0 || src.Limit < 0:
 		return usagef("--sample and --limit cannot be negative")
 	case src.ResetBefore.IsZero() != (len(src.History) == 0):
@@ -215,7 +220,7 @@ func (src *source) check(inputs int) error {
 
 // choice is which rows of an input are taken, and in what order.
 func (src *source) choice() (sel roster.Selection, err error) {
-	sel = roster.Selection{Keep: src.Keep, Only: src.Only}
+	sel = roster.Selection{Keep: src.Keep, Tell: src.Tell, Only: src.Only}
 	for _, text := range src.Where {
 		c, err := roster.ParseCondition(text)
 		if err != nil {
@@ -391,7 +396,7 @@ func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 	case in == nil:
 		entries = s.listing(ctx)
 	case r.Match == "":
-		users.Where, users.Only, users.OrderBy = choice.Where, choice.Only, choice.OrderBy
+		users.Tell, users.Where, users.Only, users.OrderBy = choice.Tell, choice.Where, choice.Only, choice.OrderBy
 		entries = in.Entries()
 	default: // the values are read twice, so they are spooled first
 		if _, err = s.dir.Spool(inOrder(choice.Apply(in.Entries()))); err != nil {
