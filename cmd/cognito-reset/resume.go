@@ -93,7 +93,7 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 		return err
 	}
 	if r.findRate {
-		if s.findRate(ctx.Context); !s.quiet {
+		if r.rateFrom(s.pool.RecoveryQuota(ctx.Context)); !s.quiet {
 			say(c.stderr, "Rate       %.4g a second: %s", r.Rate, r.RateAuto)
 		}
 	}
