@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -31,6 +32,11 @@ type recoveryOption struct {
 	Priority int
 }
 
+type smsConfiguration struct {
+	SNSCallerARN string `json:"SnsCallerArn"`
+	SNSRegion    string `json:"SnsRegion"`
+}
+
 type passwordPolicy struct {
 	MinimumLength                                    int
 	RequireLowercase, RequireNumbers, RequireSymbols bool
@@ -52,7 +58,8 @@ type poolDescription struct {
 	UserPoolTier           string
 	AliasAttributes        []string `json:",omitempty"`
 	AutoVerifiedAttributes []string
-	LambdaConfig           struct{}
+	LambdaConfig           map[string]any
+	SMSConfiguration       *smsConfiguration `json:"SmsConfiguration,omitempty"`
 	UserPoolTags           struct{}
 	Policies               struct {
 		PasswordPolicy passwordPolicy
@@ -85,7 +92,8 @@ func (p *Pool) describeUserPool(in *poolRequest, _ time.Time) (any, *apiError) {
 		EstimatedNumberOfUsers: len(p.users),
 		CreationDate:           seconds(p.started),
 		LastModifiedDate:       seconds(p.started),
-		MfaConfiguration:       "OFF",
+		LambdaConfig:           p.lambdaConfig(),
+		MfaConfiguration:       cmp.Or(p.cfg.MFA, "OFF"),
 		DeletionProtection:     "ACTIVE",
 		UserPoolTier:           "ESSENTIALS",
 		AliasAttributes:        p.cfg.Aliases,
@@ -105,8 +113,31 @@ func (p *Pool) describeUserPool(in *poolRequest, _ time.Time) (any, *apiError) {
 		d.EmailConfiguration.EmailSendingAccount = "DEVELOPER"
 		d.EmailConfiguration.SourceArn = "arn:aws:ses:" + p.region() + ":" + account + ":identity/example.com"
 	}
+	if p.cfg.Unprotected {
+		d.DeletionProtection = "INACTIVE"
+	}
+	if !p.cfg.NoSMS {
+		d.SMSConfiguration = &smsConfiguration{"arn:aws:iam::" + account + ":role/sms", p.region()}
+	}
 	d.AdminCreateUserConfig.UnusedAccountValidityDays = 7
 	return struct{ UserPool poolDescription }{d}, nil
+}
+
+// lambdaConfig are the triggers that the pool says it has.
+func (p *Pool) lambdaConfig() map[string]any {
+	names := p.cfg.Triggers
+	if p.cfg.Trigger != "" {
+		names = append([]string{"CustomMessage"}, names...)
+	}
+	attached := make(map[string]any, len(names))
+	for _, name := range names {
+		function := "arn:aws:lambda:" + p.region() + ":" + account + ":function:" + name
+		attached[name] = function
+		if name == "CustomEmailSender" || name == "CustomSMSSender" {
+			attached[name] = map[string]string{"LambdaArn": function, "LambdaVersion": "V1_0"}
+		}
+	}
+	return attached
 }
 
 type listPoolsRequest struct {

@@ -97,6 +97,21 @@ type Config struct {
 	// pass.
 	Trigger string
 
+	// Triggers are the names of other functions that DescribeUserPool shows
+	// attached, such as "PreSignUp"; nothing calls them.
+	Triggers []string
+
+	// MFA is what DescribeUserPool says of it, "OFF" if empty; nobody is asked
+	// for a second factor.
+	MFA string
+
+	// Unprotected is a pool that could be deleted.
+	Unprotected bool
+
+	// NoSMS is a pool that DescribeUserPool says was not set up for text
+	// messages.
+	NoSMS bool
+
 	// LiveTraffic is how many calls of a category the account's live users
 	// make a second at a time, be it before the pool was made. CloudWatch
 	// counts them, beside the calls that the pool serves; they take nothing of

@@ -1,6 +1,7 @@
 package userpool
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -26,10 +27,20 @@ type Settings struct {
 	// it Cognito refuses every reset.
 	Recovery bool
 
+	// RecoverBy is where a code may go, the preferred first: verified_email,
+	// verified_phone_number. Nil is a pool that never chose: by text message,
+	// or else by e-mail.
+	RecoverBy []string
+
 	// EmailSender is COGNITO_DEFAULT, which sends 50 messages a day, or
 	// DEVELOPER, by the SES identity EmailSourceARN.
 	EmailSender    string
 	EmailSourceARN string
+
+	SMS                bool     // the pool is set up to send text messages
+	Triggers           []string // attached, by their names in LambdaConfig, sorted
+	MFA                string   // OFF, OPTIONAL or ON
+	DeletionProtection string   // ACTIVE or INACTIVE
 }
 
 // Settings asks for the pool's configuration, within 5 s.
@@ -55,6 +66,11 @@ func (p *Pool) describe(ctx context.Context) (Settings, error) {
 		CaseSensitive:  true, // unless said otherwise
 		Recovery:       true, // likewise
 		EmailSender:    string(types.EmailSendingAccountTypeCognitoDefault),
+
+		SMS:                pool.SmsConfiguration != nil,
+		Triggers:           triggers(pool.LambdaConfig),
+		MFA:                string(pool.MfaConfiguration),
+		DeletionProtection: string(pool.DeletionProtection),
 	}
 	for _, a := range pool.AliasAttributes {
 		s.AliasAttributes = append(s.AliasAttributes, string(a))
@@ -66,9 +82,16 @@ func (p *Pool) describe(ctx context.Context) (Settings, error) {
 		s.CaseSensitive = *c.CaseSensitive
 	}
 	if a := pool.AccountRecoverySetting; a != nil {
-		s.Recovery = !slices.ContainsFunc(a.RecoveryMechanisms, func(o types.RecoveryOptionType) bool {
-			return o.Name == types.RecoveryOptionNameTypeAdminOnly
+		ways := slices.SortedFunc(slices.Values(a.RecoveryMechanisms), func(x, y types.RecoveryOptionType) int {
+			return cmp.Compare(aws.ToInt32(x.Priority), aws.ToInt32(y.Priority))
 		})
+		for _, way := range ways {
+			if way.Name == types.RecoveryOptionNameTypeAdminOnly {
+				s.Recovery = false
+			} else {
+				s.RecoverBy = append(s.RecoverBy, string(way.Name))
+			}
+		}
 	}
 	if e := pool.EmailConfiguration; e != nil {
 		if e.EmailSendingAccount != "" {
@@ -77,6 +100,35 @@ func (p *Pool) describe(ctx context.Context) (Settings, error) {
 		s.EmailSourceARN = aws.ToString(e.SourceArn)
 	}
 	return s, nil
+}
+
+// triggers are the names of the functions that are attached.
+func triggers(c *types.LambdaConfigType) []string {
+	if c == nil {
+		return nil
+	}
+	var names []string
+	for name, attached := range map[string]bool{
+		"CreateAuthChallenge":         c.CreateAuthChallenge != nil,
+		"CustomEmailSender":           c.CustomEmailSender != nil,
+		"CustomMessage":               c.CustomMessage != nil,
+		"CustomSMSSender":             c.CustomSMSSender != nil,
+		"DefineAuthChallenge":         c.DefineAuthChallenge != nil,
+		"InboundFederation":           c.InboundFederation != nil,
+		"PostAuthentication":          c.PostAuthentication != nil,
+		"PostConfirmation":            c.PostConfirmation != nil,
+		"PreAuthentication":           c.PreAuthentication != nil,
+		"PreSignUp":                   c.PreSignUp != nil,
+		"PreTokenGeneration":          c.PreTokenGeneration != nil || c.PreTokenGenerationConfig != nil,
+		"UserMigration":               c.UserMigration != nil,
+		"VerifyAuthChallengeResponse": c.VerifyAuthChallengeResponse != nil,
+	} {
+		if attached {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Fold is the form in which the pool compares usernames, e-mail addresses and

@@ -26,6 +26,7 @@ import (
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"golang.org/x/time/rate"
 
@@ -83,6 +84,7 @@ type Pool struct {
 	sts     *sts.Client
 	quotas  *servicequotas.Client
 	metrics *cloudwatch.Client
+	emails  *sesv2.Client
 	reads   *rate.Limiter
 	lists   *rate.Limiter
 	log     *slog.Logger
@@ -130,7 +132,8 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		ID: o.PoolID, Region: cfg.Region,
 		client: cognito.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
 		quotas: servicequotas.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
-		reads: rate.NewLimiter(readRate, 1), lists: rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)), 1),
+		emails: sesv2.NewFromConfig(cfg),
+		reads:  rate.NewLimiter(readRate, 1), lists: rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)), 1),
 		log: o.Log,
 	}, nil
 }

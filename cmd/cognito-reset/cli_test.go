@@ -64,7 +64,8 @@ var pools sync.Map
 
 // sandbox serves a pool at $ENDPOINT: USER makes one that can be reset,
 // STATE:USER one in that state, USER/GROUP a member; options come first: messages=N a day,
-// trigger=EXCEPTION for every reset, denied=ACTION,ACTION for want of permission.
+// trigger=EXCEPTION for every reset, denied=ACTION,ACTION for want of permission,
+// recovery=admin, ses=paused.
 func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 	config := sandbox.Config{PoolID: ts.Getenv("POOL")}
 	for ; len(args) > 0; args = args[1:] {
@@ -77,6 +78,10 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 			config.DailyMessages, _ = strconv.Atoi(value)
 		case "trigger":
 			config.Trigger = value
+		case "recovery":
+			config.AdminOnlyRecovery = value == "admin"
+		case "ses":
+			config.SES.Paused = value == "paused"
 		case "denied":
 			config.Denied = strings.Split(value, ",")
 		default:

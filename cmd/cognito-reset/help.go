@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 )
@@ -63,19 +64,21 @@ func isZero(f cli.Flag) bool {
 	return !v.IsValid() || v.IsZero()
 }
 
-// wrap breaks a text into lines of at most so many bytes.
-func wrap(text string, width int) []string {
-	lines := []string{""}
+// wrap breaks a text between words into lines of at most width characters. A
+// word that is longer stays whole, to be copied.
+func wrap(text string, width int) (lines []string) {
+	line, used := "", 0
 	for word := range strings.FieldsSeq(text) {
-		last := &lines[len(lines)-1]
+		size := utf8.RuneCountInString(word)
 		switch {
-		case *last == "":
-			*last = word
-		case len(*last)+1+len(word) > width:
-			lines = append(lines, word)
+		case used == 0:
+			line, used = word, size
+		case used+1+size > width:
+			lines = append(lines, line)
+			line, used = word, size
 		default:
-			*last += " " + word
+			line, used = line+" "+word, used+1+size
 		}
 	}
-	return lines
+	return append(lines, line)
 }

@@ -56,7 +56,7 @@ cognito-reset COMMAND --help`,
 		// A value may hold commas; lists are given by repeating a flag.
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
-			c.runCommand(), c.resumeCommand(), c.statusCommand(), c.ctlCommand(), c.reportCommand(),
+			c.runCommand(), c.preflightCommand(), c.resumeCommand(), c.statusCommand(), c.ctlCommand(), c.reportCommand(),
 			c.sandboxCommand(), c.singleCommand(),
 		},
 		Reader: c.stdin, Writer: c.stdout, ErrWriter: c.stderr,

@@ -91,7 +91,7 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 		say(c.stderr, "Going on with %s: %d of %d users are left, %d of them to be read back first.", path, left, r.Roster.Users, doubts)
 	}
 	if r.findRate {
-		if s.findRate(ctx.Context); !s.quiet {
+		if r.rateFrom(s.pool.RecoveryQuota(ctx.Context)); !s.quiet {
 			say(c.stderr, "Rate       %.4g a second: %s", r.Rate, r.RateAuto)
 		}
 	}

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +33,8 @@ type request struct {
 	DryRun     bool            `json:"dry_run"`
 	Sandbox    bool            `json:"sandbox"`
 
-	Roster journal.Survey `json:"roster"`
+	Roster    journal.Survey `json:"roster"`
+	Preflight []check        `json:"preflight,omitempty"`
 
 	source
 	settings
@@ -45,6 +46,7 @@ func (c *command) runCommand() *cli.Command {
 	flags = append(flags,
 		boolFlag(groupSafety, "dry-run", "read and check everything, send nothing"),
 		boolFlag(groupSafety, "yes", "do not ask before the first call"),
+		forceFlag(),
 	)
 	flags = append(flags, stringFlag(groupAWS, "user-pool-id", "", "`ID` of the user pool, such as eu-west-1_AbCdEfGhI"))
 	flags = append(flags, awsFlags()...)
@@ -78,6 +80,10 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		DryRun: ctx.Bool("dry-run"), Sandbox: ctx.Bool("sandbox"),
 	}
 	if err := r.settings.read(ctx, true); err != nil {
+		return err
+	}
+	force, err := forced(ctx.StringSlice("force"))
+	if err != nil {
 		return err
 	}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
@@ -123,10 +129,7 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		}
 		defer s.disconnect()
 	}
-	if r.findRate {
-		s.findRate(ctx.Context)
-	}
-	if err := s.introduce(ctx.Context); err != nil {
+	if err := s.introduce(ctx.Context, force); err != nil {
 		return errors.Join(err, s.dir.Remove())
 	}
 	if err := s.dir.WriteJSON(journal.RunFile, r); err != nil {
@@ -198,53 +201,37 @@ func newRunPath(at time.Time, poolID string) string {
 	}
 }
 
-// introduce shows what is about to happen and lets a person say no.
-func (s *session) introduce(ctx context.Context) error {
+// introduce shows what the run would meet and lets a person say no.
+func (s *session) introduce(ctx context.Context, force []string) error {
 	r := &s.request
-	gap := func(err error) string { return fmt.Sprintf("not known (%v)", err) }
-	name, caller := "", ""
-	if found, err := s.pool.Settings(ctx); err != nil {
-		name = gap(err)
-	} else {
-		r.PoolName, name = found.Name, found.Name
+	s.lookAround(ctx, force)
+	if ctx.Err() != nil {
+		return s.stopError(context.Cause(ctx))
 	}
-	if found, err := s.pool.Caller(ctx); err != nil {
-		caller = gap(err)
-	} else {
-		r.Caller, caller = found, fmt.Sprintf("%s, account %s", found.ARN, found.Account)
+	if !s.quiet || s.ask {
+		rows := fmt.Sprintf("%s rows, %s users to reset", comma(r.Roster.Rows), comma(r.Roster.Users))
+		if other := r.Roster.Rows - r.Roster.Users; other > 0 {
+			rows += fmt.Sprintf(", %s not (%s)", comma(other), counted(r.Roster.Reasons))
+		}
+		source := r.source.String()
+		if s.understood != "" {
+			source += " (" + s.understood + ")"
+		}
+		_ = writeChecks(s.stderr, append(slices.Clone(r.Preflight), // a closed stream is no reason to stop
+			check{Name: "users", Level: fine, Text: source + ": " + rows},
+			check{Name: "record", Level: fine, Text: s.dir.Path}))
 	}
-	rows := fmt.Sprintf("%d rows, %d users to reset", r.Roster.Rows, r.Roster.Users)
-	if other := r.Roster.Rows - r.Roster.Users; other > 0 {
-		rows += fmt.Sprintf(", %d not (%s)", other, counted(r.Roster.Reasons))
+	if err := blocked(r.Preflight); err != nil {
+		return err
 	}
-	pace := "no limit"
-	if r.Rate > 0 {
-		pace = fmt.Sprintf("%.4g a second, about %v", r.Rate, r.expected())
-	}
-	if r.RateAuto != "" {
-		pace += "\n           " + r.RateAuto
-	}
-	w := s.stderr
-	if s.quiet && !s.ask {
-		return nil
-	}
-	say(w, "User pool  %s, %s", r.UserPoolID, name)
-	say(w, "Region     %s", s.pool.Region)
-	say(w, "Caller     %s", caller)
-	if s.understood != "" {
-		say(w, "Users      %s (%s)", &r.source, s.understood)
-	} else {
-		say(w, "Users      %s", &r.source)
-	}
-	say(w, "           %s", rows)
-	say(w, "Rate       %s", pace)
-	say(w, "Record     %s", s.dir.Path)
 	if !s.ask {
-		say(w, "")
+		if !s.quiet {
+			say(s.stderr, "")
+		}
 		return nil
 	}
-	say(w, "\nEach of these users loses the current password and is sent a code.")
-	fmt.Fprint(w, "Type the pool id to go on: ")
+	say(s.stderr, "\nEach of these users loses the current password and is sent a code.")
+	fmt.Fprint(s.stderr, "Type the pool id to go on: ")
 	answer := make(chan string, 1)
 	go func() { // a read of a terminal cannot be cancelled; it ends with the process
 		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
@@ -261,18 +248,8 @@ func (s *session) introduce(ctx context.Context) error {
 	}
 }
 
-// expected is how long the users take at the rate, in waves if it has any.
-func (r *request) expected() time.Duration {
-	d := time.Duration(math.Ceil(float64(r.Roster.Users)/r.Rate)) * time.Second
-	if r.WaveSize > 0 {
-		d += time.Duration((r.Roster.Users-1)/int64(r.WaveSize)) * r.WavePause.duration()
-	}
-	return d
-}
-
-// findRate looks up what --rate auto stands for.
-func (s *session) findRate(ctx context.Context) {
-	r, q := &s.request, s.pool.RecoveryQuota(ctx)
+// rateFrom is what --rate auto stands for.
+func (r *request) rateFrom(q userpool.Quota) {
 	leave := fmt.Sprintf("less %.0f%% headroom", 100*r.Headroom)
 	switch {
 	case q.LimitErr != nil:

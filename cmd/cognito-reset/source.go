@@ -175,6 +175,9 @@ func absolute(names []string) (_ []string, err error) {
 	return names, nil
 }
 
+// errNobody is that no users were named.
+var errNobody = errors.New("say who")
+
 // check finds what does not go together.
 func (src *source) check(inputs int) error {
 	ways := 0
@@ -185,7 +188,7 @@ func (src *source) check(inputs int) error {
 	}
 	switch {
 	case ways == 0:
-		return usagef("say who: --input FILE (- is standard input), --from-report FILE, --all-users, --group NAME or --filter FILTER")
+		return usagef("%w: --input FILE (- is standard input), --from-report FILE, --all-users, --group NAME or --filter FILTER", errNobody)
 	case ways > 1:
 		return usagef("--input, --from-report, --all-users, --group and --filter are five ways to say who; give one")
 	case len(src.Only) > 0 && !src.FromReport:
@@ -321,7 +324,7 @@ func (src *source) String() string {
 // openInputs opens the first of the request's inputs.
 func (s *session) openInputs(ctx context.Context) (*roster.Inputs, error) {
 	r := s.request
-	comma, err := delimiter(r.Delimiter)
+	separator, err := delimiter(r.Delimiter)
 	if err != nil {
 		return nil, err
 	}
@@ -330,7 +333,7 @@ func (s *session) openInputs(ctx context.Context) (*roster.Inputs, error) {
 		return nil, err
 	}
 	return roster.OpenInputs(ctx, nearby(r.Inputs), s.places(), roster.Options{
-		Format: r.Format, Column: r.UsernameColumn, Delimiter: comma, NoHeader: r.NoHeader, Keep: choice.Columns(),
+		Format: r.Format, Column: r.UsernameColumn, Delimiter: separator, NoHeader: r.NoHeader, Keep: choice.Columns(),
 		Encoding: r.Encoding, PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
 	})
 }

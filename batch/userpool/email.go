@@ -1,0 +1,44 @@
+package userpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+)
+
+// An EmailAccount is what Amazon SES lets the account send.
+type EmailAccount struct {
+	Region     string
+	Sandbox    bool    // reaches verified addresses alone
+	Paused     bool    // may not send at present
+	DailyQuota float64 // e-mails in any 24 hours; -1 is no limit
+	Rate       float64 // e-mails a second
+	Sent       float64 // e-mails of the last 24 hours
+}
+
+// EmailAccount asks SES, within 5 s, in the Region of the pool's sender, which
+// need not be the pool's own. It takes permission for ses:GetAccount.
+func (p *Pool) EmailAccount(ctx context.Context, s Settings) (EmailAccount, error) {
+	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	defer cancel()
+	a := EmailAccount{Region: p.Region}
+	if source, err := arn.Parse(s.EmailSourceARN); err == nil && source.Region != "" {
+		a.Region = source.Region
+	}
+	out, err := p.emails.GetAccount(ctx, &sesv2.GetAccountInput{}, func(o *sesv2.Options) { o.Region = a.Region })
+	if err != nil {
+		return EmailAccount{}, fmt.Errorf("reading SES: %w", explain(err))
+	}
+	q := out.SendQuota
+	if q == nil {
+		return EmailAccount{}, errors.New("reading SES: its answer has no quota")
+	}
+	a.Sandbox = !out.ProductionAccessEnabled
+	a.Paused = !out.SendingEnabled || aws.ToString(out.EnforcementStatus) == "SHUTDOWN"
+	a.DailyQuota, a.Rate, a.Sent = q.Max24HourSend, q.MaxSendRate, q.SentLast24Hours
+	return a, nil
+}

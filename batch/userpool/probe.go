@@ -1,0 +1,55 @@
+package userpool
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"cognito-reset/batch"
+)
+
+// Endpoint is where calls of the pool go.
+func (p *Pool) Endpoint(ctx context.Context) (string, error) {
+	o := p.client.Options()
+	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, cognito.EndpointParameters{
+		Region: &o.Region, Endpoint: o.BaseEndpoint,
+		UseFIPS:      aws.Bool(o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
+		UseDualStack: aws.Bool(o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
+	})
+	if err != nil {
+		return "", fmt.Errorf("no endpoint in Region %q: %w", o.Region, err)
+	}
+	return e.URI.String(), nil
+}
+
+// nobody is the name of no user, so that who asks for it pays for nobody.
+func nobody() string { return "nobody-" + rand.Text() }
+
+// MayList tells, within 5 s, whether the caller may list users: nil if so.
+func (p *Pool) MayList(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	defer cancel()
+	_, err := p.client.ListUsers(ctx, &cognito.ListUsersInput{
+		UserPoolId: &p.ID, Limit: aws.Int32(1),
+		Filter: aws.String(Filter{Attribute: "username", Value: nobody()}.String()),
+	})
+	if err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
+// MayRead tells, within 5 s, whether the caller may read a user: nil if so. It
+// reads one who does not exist, and so makes nobody a billed active user.
+func (p *Pool) MayRead(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	defer cancel()
+	_, err := p.client.AdminGetUser(ctx, &cognito.AdminGetUserInput{UserPoolId: &p.ID, Username: aws.String(nobody())})
+	if err == nil || classify(err).Reason == batch.UserNotFound {
+		return nil
+	}
+	return explain(err)
+}
