@@ -32,7 +32,9 @@ const (
 )
 
 // slowest is the least that throttles make of a rate, in calls a second: a pace
-// that stands still would never learn that it may go on.
+// that stands still would never learn that it may go on. More than that is a
+// tenth of the most that the server took, for some throttles have nothing to do
+// with the rate.
 const slowest = 0.2
 
 // A Pace lets calls go one by one, evenly spaced. It implements batch.Pace; its
@@ -58,6 +60,7 @@ type Pace struct {
 	alone    float64     // the share of throttled windows that had one throttle, lately
 	accepted []time.Time // when the answers of the last window came
 	since    time.Time   // of the first answer
+	most     int         // answers in a window, so far
 }
 
 // New returns a pace that holds a ceiling of so many calls a second. Zero is no
@@ -172,6 +175,7 @@ func (p *Pace) Answered(throttled bool) {
 	p.accepted = lastSecond(p.accepted, now)
 	if !throttled {
 		p.accepted = append(p.accepted, now)
+		p.most = max(p.most, len(p.accepted))
 		return
 	}
 	rate := p.rate(now)
@@ -184,7 +188,7 @@ func (p *Pace) Answered(throttled bool) {
 		p.windowAt, p.peak, p.company = now, rate, 0
 	}
 	p.company++
-	least := max(slowest, p.peak*(1-deepest))
+	least := max(slowest, p.peak*(1-deepest), float64(p.most)/10)
 	p.base = max(least, rate*(1-cut*float64(p.company)/p.boldness()))
 	p.cutAt = now
 	p.wake()

@@ -2,6 +2,7 @@ package pace_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -227,8 +228,22 @@ func TestThrottlesOfOneWindowDoNotStopAPace(t *testing.T) {
 			time.Sleep(time.Second)
 			p.Answered(true)
 		}
-		if r := p.State().Rate; r <= 0 || r > 1 {
+		if r := p.State().Rate; r < 2 || r > 3 { // a tenth of what was taken
 			t.Errorf("a hundred seconds of nothing but throttles left a rate of %v", r)
+		}
+	})
+}
+
+type unreliable struct{}
+
+func (unreliable) accept() bool { return rand.IntN(20) > 0 }
+
+func TestThrottlesThatHaveNothingToDoWithTheRateDoNotStopAPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		lost := overPace(&wire{server: unreliable{}}, scenario{ceiling: 400}, 10_000)
+		if took := time.Since(start); lost > 0 || took > 10*time.Minute {
+			t.Errorf("%d users were lost, and it took %v", lost, took)
 		}
 	})
 }
