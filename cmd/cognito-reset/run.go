@@ -46,6 +46,8 @@ type request struct {
 	Roster         journal.Survey    `json:"roster"`
 	Preflight      []check           `json:"preflight,omitempty"`
 
+	approval
+
 	settings
 }
 
@@ -57,6 +59,7 @@ func (c *command) runCommand() *cli.Command {
 		boolFlag(groupSafety, "yes", "do not ask before the first call"),
 		forceFlag(),
 	)
+	flags = append(flags, planFlags()...)
 	flags = append(flags, stringFlag(groupAWS, "user-pool-id", "", "`ID` of the user pool, such as eu-west-1_AbCdEfGhI"))
 	flags = append(flags, awsFlags()...)
 	flags = append(flags,
@@ -82,13 +85,23 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
-	s := &session{command: c, json: ctx.Bool("json"), quiet: ctx.Bool("quiet")}
+	var planned *plan
+	if path := ctx.String("plan"); path != "" && !ctx.Bool("dry-run") {
+		if planned, err = openPlan(path, ctx.Duration("plan-max-age")); err != nil {
+			return err
+		}
+		if err := planned.impose(ctx); err != nil {
+			return err
+		}
+	}
+	s := &session{command: c, json: ctx.Bool("json"), quiet: ctx.Bool("quiet"), requireApproval: ctx.Bool("require-approval")}
 	r := &s.request
 	*r = request{
 		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
 		DryRun: ctx.Bool("dry-run"), Sandbox: ctx.Bool("sandbox"),
 		Input: ctx.String("input"), Format: roster.Format(ctx.String("format")),
 		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
+		approval: approval{ApprovedBy: ctx.String("approved-by"), Reason: ctx.String("reason")},
 	}
 	if err := r.settings.read(ctx, true); err != nil {
 		return err
@@ -131,7 +144,13 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
 	if r.DryRun {
-		return s.finish(nil)
+		return s.writePlan(ctx, s.finish(nil))
+	}
+	if planned != nil {
+		if err := planned.hold(*r, s.dir); err != nil {
+			return errors.Join(err, s.dir.Remove())
+		}
+		r.PlanDigest = planned.Digest
 	}
 	if err := s.connect(ctx.Context); err != nil {
 		return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
@@ -292,6 +311,11 @@ func (s *session) introduce(ctx context.Context, force []string) error {
 	}
 	if err := blocked(r.Preflight); err != nil {
 		return err
+	}
+	if s.requireApproval {
+		if err := r.approval.missing(r.Caller); err != nil {
+			return err
+		}
 	}
 	if !s.ask {
 		if !s.quiet {

@@ -41,6 +41,8 @@ type session struct {
 	json       bool
 	quiet      bool
 	ask        bool // a person at the terminal decides
+
+	requireApproval bool // by somebody who is not the caller
 }
 
 // connect prepares the user pool, or starts one of its own.
