@@ -46,6 +46,8 @@ type request struct {
 	Roster         journal.Survey    `json:"roster"`
 	Preflight      []check           `json:"preflight,omitempty"`
 
+	Coverage *userpool.Coverage `json:"coverage,omitempty"` // nil if input and pool were not compared
+
 	approval
 
 	settings
@@ -58,6 +60,7 @@ func (c *command) runCommand() *cli.Command {
 		boolFlag(groupSafety, "dry-run", "read and check everything, send nothing"),
 		boolFlag(groupSafety, "yes", "do not ask before the first call"),
 		forceFlag(),
+		reconcileFlag(),
 	)
 	flags = append(flags, planFlags()...)
 	flags = append(flags, stringFlag(groupAWS, "user-pool-id", "", "`ID` of the user pool, such as eu-west-1_AbCdEfGhI"))
@@ -94,7 +97,7 @@ func (c *command) run(ctx *cli.Context) (err error) {
 			return err
 		}
 	}
-	s := &session{command: c, json: ctx.Bool("json"), quiet: ctx.Bool("quiet"), requireApproval: ctx.Bool("require-approval")}
+	s := &session{command: c, json: ctx.Bool("json"), quiet: ctx.Bool("quiet"), comparePool: ctx.Bool("reconcile"), requireApproval: ctx.Bool("require-approval")}
 	r := &s.request
 	*r = request{
 		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
@@ -144,6 +147,9 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
 	if r.DryRun {
+		if err := s.reconcileDryRun(ctx.Context); err != nil {
+			return errors.Join(err, s.dir.Remove())
+		}
 		return s.writePlan(ctx, s.finish(nil))
 	}
 	if planned != nil {
@@ -317,13 +323,16 @@ func (s *session) introduce(ctx context.Context, force []string) error {
 			return err
 		}
 	}
+	if !s.quiet || s.ask {
+		say(s.stderr, "")
+	}
+	if err := s.reconcile(ctx); err != nil {
+		return err
+	}
 	if !s.ask {
-		if !s.quiet {
-			say(s.stderr, "")
-		}
 		return nil
 	}
-	say(s.stderr, "\nEach of these users loses the current password and is sent a code.")
+	say(s.stderr, "Each of these users loses the current password and is sent a code.")
 	fmt.Fprint(s.stderr, "Type the pool id to go on: ")
 	answer := make(chan string, 1)
 	go func() { // a read of a terminal cannot be cancelled; it ends with the process
