@@ -30,6 +30,10 @@ type Entry struct {
 	// ClientMetadata is handed to the user pool's triggers with the call.
 	ClientMetadata map[string]string
 
+	// Kept holds other columns of the row: those, in that order, that whatever
+	// reads the input was asked to keep. It is nil if they could not be told.
+	Kept []string
+
 	// Outcome is empty for a user to work on. Whatever reads the input sets it
 	// to Invalid or Skipped, with a Reason, where the row needs no call.
 	Outcome Outcome
@@ -69,6 +73,7 @@ type Reason string
 const (
 	Duplicate            Reason = "duplicate"
 	Excluded             Reason = "excluded"
+	RecentlyReset        Reason = "recently_reset"
 	OverLimit            Reason = "over_limit"
 	AlreadyResetRequired Reason = "already_reset_required"
 	EmptyUsername        Reason = "empty_username"
@@ -98,9 +103,17 @@ const (
 	Other                Reason = "other"
 )
 
+// Reasons lists every reason.
+var Reasons = []Reason{
+	Duplicate, Excluded, RecentlyReset, OverLimit, AlreadyResetRequired, EmptyUsername, WrongPool, UsernameTooLong, MalformedRow,
+	UserNotFound, WrongState, TemporaryPassword, Unconfirmed, Disabled, ExternalProvider, NoVerifiedContact,
+	LambdaRefused, Throttled, ServerError, Network, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
+	AccessDenied, PoolConfiguration, InvalidParameter, Stopped, Interrupted, Other,
+}
+
 // A Result is how one row ended, with all that a report says of it.
 type Result struct {
-	Row          int64
+	Row          int64 // of the input
 	Username     string
 	Outcome      Outcome
 	Reason       Reason // empty for Reset and WouldReset
@@ -112,6 +125,7 @@ type Result struct {
 	StartedAt    time.Time // zero if no call was made
 	FinishedAt   time.Time // zero if no call was made
 	SettledBy    Evidence
+	Kept         []string // as in the Entry
 }
 
 // Duration is the time from the first call to the last answer.

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"encoding/csv"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,15 +42,17 @@ type Writer interface {
 
 // NewCSV writes RFC 4180 with a header. Cells are exact: a username that begins
 // with = or + stays as it is, so do not open hostile data in a spreadsheet.
-// Times are empty where no call was made.
-func NewCSV(w io.Writer) Writer {
-	out := &csvWriter{Writer: csv.NewWriter(w)}
-	out.Writer.Write(Columns) // buffered: an error shows later
+// Times are empty where no call was made. The columns that results carry in
+// Kept follow those of [Columns].
+func NewCSV(w io.Writer, kept ...string) Writer {
+	out := &csvWriter{Writer: csv.NewWriter(w), kept: len(kept)}
+	out.Writer.Write(slices.Concat(Columns, kept)) // buffered: an error shows later
 	return out
 }
 
 type csvWriter struct {
 	*csv.Writer
+	kept  int // columns
 	cells []string
 }
 
@@ -62,6 +65,10 @@ func (w *csvWriter) Write(r batch.Result) error {
 		strconv.FormatInt(r.Row, 10), r.Username, string(r.Outcome), string(r.Reason), strconv.Itoa(r.Attempts),
 		r.ErrorCode, r.ErrorMessage, r.RequestID, stamp(r.StartedAt), stamp(r.FinishedAt), duration, string(r.SettledBy),
 	)
+	w.cells = append(w.cells, r.Kept...)
+	for len(w.cells) < len(Columns)+w.kept { // of a row that could not be read
+		w.cells = append(w.cells, "")
+	}
 	return w.Writer.Write(w.cells)
 }
 
@@ -84,17 +91,21 @@ type jsonRow struct {
 	FinishedAt   *string `json:"finished_at"`
 	DurationMS   *int64  `json:"duration_ms"`
 	SettledBy    *string `json:"settled_by"`
+
+	Kept map[string]string `json:"kept,omitempty"`
 }
 
-// NewJSONL writes one JSON object a line, with the keys of [Columns].
-func NewJSONL(w io.Writer) Writer {
+// NewJSONL writes one JSON object a line, with the keys of [Columns]. The columns
+// that results carry in Kept are an object of their own under the key kept.
+func NewJSONL(w io.Writer, kept ...string) Writer {
 	buffered := bufio.NewWriterSize(w, 1<<16)
-	return &jsonlWriter{buffered, jsontext.NewEncoder(buffered, jsontext.AllowInvalidUTF8(true))}
+	return &jsonlWriter{buffered, jsontext.NewEncoder(buffered, jsontext.AllowInvalidUTF8(true), json.Deterministic(true)), kept}
 }
 
 type jsonlWriter struct {
-	out *bufio.Writer
-	enc *jsontext.Encoder
+	out  *bufio.Writer
+	enc  *jsontext.Encoder
+	kept []string
 }
 
 func (w *jsonlWriter) Write(r batch.Result) error {
@@ -102,6 +113,12 @@ func (w *jsonlWriter) Write(r batch.Result) error {
 		Row: r.Row, Username: r.Username, Outcome: string(r.Outcome), Reason: some(string(r.Reason)), Attempts: r.Attempts,
 		ErrorCode: some(r.ErrorCode), ErrorMessage: some(r.ErrorMessage), RequestID: some(r.RequestID),
 		StartedAt: some(stamp(r.StartedAt)), FinishedAt: some(stamp(r.FinishedAt)), SettledBy: some(string(r.SettledBy)),
+	}
+	if len(r.Kept) > 0 {
+		row.Kept = make(map[string]string, len(r.Kept))
+		for i, value := range r.Kept {
+			row.Kept[w.kept[i]] = value
+		}
 	}
 	if !r.FinishedAt.IsZero() {
 		row.DurationMS = new(r.Duration().Milliseconds())

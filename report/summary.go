@@ -88,6 +88,10 @@ var meanings = map[batch.Outcome]string{
 // of 7 digits and the longest reason that is a line of 80.
 var advice = map[batch.Reason]string{
 	batch.Duplicate:         "named before; reset once",
+	batch.Excluded:          "not among those selected",
+	batch.RecentlyReset:     "an earlier run reset them since",
+	batch.OverLimit:         "beyond --limit or --sample",
+	batch.ExternalProvider:  "their identity provider keeps the password",
 	batch.EmptyUsername:     "add the username to these rows",
 	batch.WrongPool:         "run these against their own user pool",
 	batch.UsernameTooLong:   "no username has more than 128 characters",

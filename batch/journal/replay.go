@@ -74,31 +74,33 @@ const (
 )
 
 // Replay reads roster and journal, checking every line of the journal. It
-// takes 24 bytes a row, and half of the roster's size besides if the roster was
-// changed since.
+// takes 16 bytes a row, and 8 more and half of the roster's size while it reads
+// a journal whose roster was changed since.
 func (d *Dir) Replay() (*History, error) {
 	h := &History{dir: d, chain: newChain()}
+	f, err := os.Open(d.File(JournalFile))
+	begun := !errors.Is(err, fs.ErrNotExist)
+	if begun && err != nil {
+		return nil, err
+	}
+	defer f.Close() // of no file: an error nobody needs
 	rows := newRowFinder(d)
 	for e, err := range d.Entries() {
 		if err != nil {
 			return nil, err
 		}
-		rows.add(e)
-	}
-	h.marks = make([]mark, len(rows.hashes))
-	for i, hash := range rows.hashes {
-		if hash == 0 {
-			h.marks[i].state = uncalled
+		m := mark{}
+		if e.Outcome != "" {
+			m.state = uncalled
+		}
+		h.marks = append(h.marks, m)
+		if begun {
+			rows.add(e)
 		}
 	}
-
-	f, err := os.Open(d.File(JournalFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return h, nil // the run was about to begin
-	} else if err != nil {
-		return nil, err
+	if !begun {
+		return h, nil
 	}
-	defer f.Close()
 	// Of a run that is still going on, what it has written by now.
 	now, err := f.Stat()
 	if err != nil {
@@ -331,7 +333,7 @@ func (t told) last() (l line, err error) {
 }
 
 func (t told) result(pending batch.Reason) (batch.Result, error) {
-	res := batch.Result{Row: t.Row, Username: t.Username, Outcome: batch.NotAttempted, Reason: pending}
+	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Outcome: batch.NotAttempted, Reason: pending, Kept: t.Kept}
 	if t.Outcome != "" {
 		res.Outcome, res.Reason, res.ErrorMessage = t.Outcome, t.Reason, t.Detail
 		return res, nil
@@ -343,8 +345,9 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 		res.Attempts, res.StartedAt = 1, l.At
 		res.ErrorMessage = "the run ended before the answer was seen; a resume reads it back"
 	case final, open:
+		row, kept := res.Row, res.Kept
 		res = l.result()
-		res.Row = t.Row
+		res.Row, res.Kept = row, kept
 	}
 	return res, err
 }

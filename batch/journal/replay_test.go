@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -287,7 +288,7 @@ func TestAResultComesBackAsItWasSettled(t *testing.T) {
 	session(t, d, func(j *Journal) error {
 		return errors.Join(j.Promise(batch.Entry{Row: 1, Username: want.Username}), j.Settle(want))
 	})
-	if got := collect(t, replay(t, d).Results("")); len(got) != 1 || got[0] != want {
+	if got := collect(t, replay(t, d).Results("")); len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -137,6 +137,9 @@ func (p *Pace) free() (at time.Time, changed <-chan struct{}) {
 
 // sleep reports false if it was woken, or ctx was done, before its time.
 func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

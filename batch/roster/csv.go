@@ -47,8 +47,9 @@ func looksLikeHeader(column string) bool {
 // A csvFile reads records of a known number of fields.
 type csvFile struct {
 	*Roster
-	column int // 0-based, of the username
-	fields int // of every record; 0 until known
+	column int   // 0-based, of the username
+	keep   []int // likewise, of what to keep
+	fields int   // of every record; 0 until known
 
 	record []byte      // the physical lines of the current record
 	quoted *csv.Reader // reads record
@@ -113,34 +114,30 @@ func (c *csvFile) pickNumber(first []string) error {
 	default:
 		c.column = n - 1
 	}
+	for _, column := range c.Keep {
+		n, err := strconv.Atoi(column)
+		if err != nil || n < 1 || n > len(first) {
+			return fmt.Errorf("with --no-header a column is a number from 1 to %d, not %q", len(first), column)
+		}
+		c.keep = append(c.keep, n-1)
+	}
 	c.Column = fmt.Sprintf("column %d", c.column+1)
 	return nil
 }
 
 // pickColumn finds the username by the header.
 func (c *csvFile) pickColumn(header []string, line int) error {
-	found := func(match func(string) bool) (at []int) {
-		for i, name := range header {
-			if match(name) {
-				at = append(at, i)
-			}
-		}
-		return at
-	}
 	fail := func(what string) error {
 		return &InputError{Name: c.Name, Line: line, What: what}
 	}
 	columns := listColumns(header)
 	var at []int
 	if c.Column != "" {
-		if at = found(func(name string) bool { return trim(name) == c.Column }); len(at) == 0 {
-			at = found(func(name string) bool { return strings.EqualFold(trim(name), c.Column) })
-		}
-		if len(at) == 0 {
+		if at = columnsNamed(header, c.Column); len(at) == 0 {
 			return fail(fmt.Sprintf("there is no column %q; the columns are %s", c.Column, columns))
 		}
 	} else {
-		at = found(func(name string) bool { return slices.Contains(usernameHeaders, normal(name)) })
+		at = columnsWhere(header, func(name string) bool { return slices.Contains(usernameHeaders, normal(name)) })
 	}
 	switch {
 	case len(at) > 1:
@@ -153,7 +150,35 @@ func (c *csvFile) pickColumn(header []string, line int) error {
 		return fail("it is not plain whether the first line is a header or a user: use --no-header if it is a user, --username-column NAME if it is a header")
 	}
 	c.Column = trim(header[c.column])
+	for _, name := range c.Keep {
+		switch at := columnsNamed(header, name); len(at) {
+		case 0:
+			return fail(fmt.Sprintf("there is no column %q; the columns are %s", name, columns))
+		case 1:
+			c.keep = append(c.keep, at[0])
+		default:
+			return fail(fmt.Sprintf("more than one column is called %q; rename one", name))
+		}
+	}
 	return nil
+}
+
+// columnsNamed are the columns of a name as it is written or, if there are
+// none, in any case.
+func columnsNamed(header []string, name string) []int {
+	if at := columnsWhere(header, func(column string) bool { return trim(column) == name }); len(at) > 0 {
+		return at
+	}
+	return columnsWhere(header, func(column string) bool { return strings.EqualFold(trim(column), name) })
+}
+
+func columnsWhere(header []string, match func(string) bool) (at []int) {
+	for i, column := range header {
+		if match(column) {
+			at = append(at, i)
+		}
+	}
+	return at
 }
 
 func listColumns(header []string) string {
@@ -199,20 +224,27 @@ func (c *csvFile) next() (batch.Entry, error) {
 		return invalid(e, batch.MalformedRow, place(c.Name, c.line, 0),
 			fmt.Sprintf("the row has %d columns where the first line has %d, so it is not plain which is the username", len(fields), c.fields)), nil
 	}
-	return c.entry(fields[c.column], nil, func() string { return place(c.Name, c.line, c.columnByte()) }), nil
+	e, err := c.entry(fields[c.column], nil, func() (line, column int) { return c.fieldPos(c.column) })
+	for _, at := range c.keep {
+		if !utf8.ValidString(fields[at]) {
+			return e, c.notUTF8(c.fieldPos(at))
+		}
+		e.Kept = append(e.Kept, trim(fields[at]))
+	}
+	return e, err
 }
 
-// columnByte is where the username stands in its record, in bytes from 1.
-func (c *csvFile) columnByte() int {
+// fieldPos is where a field of the current record stands, in bytes from 1.
+func (c *csvFile) fieldPos(field int) (line, column int) {
 	if bytes.IndexByte(c.record, '"') < 0 {
 		at := 1
-		for range c.column {
+		for range field {
 			at += bytes.Index(c.record[at-1:], []byte(string(c.Delimiter))) + utf8.RuneLen(c.Delimiter)
 		}
-		return at
+		return c.line, at
 	}
-	_, column := c.quoted.FieldPos(c.column)
-	return column
+	_, column = c.quoted.FieldPos(field)
+	return c.line, column
 }
 
 // read reads one record. It reports false for a line that begins none.

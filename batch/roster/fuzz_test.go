@@ -1,12 +1,14 @@
 package roster
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
+
+	"golang.org/x/text/encoding/unicode"
 
 	"cognito-reset/batch"
 )
@@ -42,7 +44,7 @@ func FuzzCSV(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string, noHeader bool) {
 		entries, err := all(t, text, Options{Format: CSV, NoHeader: noHeader})
-		if err != nil || strings.ContainsAny(text, "\"\r\ufeff") || strings.HasPrefix(text, "sep=") {
+		if err != nil || strings.ContainsAny(text, "\"\r\ufeff") || strings.HasPrefix(text, "sep=") || utf16Of([]byte(text)) != nil {
 			return
 		}
 		// Without quotes every line that is not blank is a row, but the header.
@@ -89,7 +91,7 @@ func FuzzJSONL(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		entries, err := all(t, text, Options{Format: JSONL, PoolID: "p"})
-		if err != nil {
+		if err != nil || utf16Of([]byte(text)) != nil {
 			return
 		}
 		want := 0
@@ -104,60 +106,52 @@ func FuzzJSONL(f *testing.F) {
 	})
 }
 
-// rows generates an input of n rows without holding it.
-func rows(n int, header, format string) io.Reader {
-	r, w := io.Pipe()
-	go func() {
-		var buffer bytes.Buffer
-		buffer.WriteString(header)
-		for i := range n {
-			fmt.Fprintf(&buffer, format, i)
-			if buffer.Len() > 1<<15 || i == n-1 {
-				if _, err := buffer.WriteTo(w); err != nil {
-					return
-				}
+// A condition that is taken reads back as itself, and = and != are opposites.
+func FuzzCondition(f *testing.F) {
+	for _, text := range []string{"a=b", "a!=b", "a~b|c", "a!~(?i)^x$", "a==b", "=", "a = b=c ", "~(", "a!=", "ä~\\pL"} {
+		f.Add(text, "b")
+	}
+	f.Fuzz(func(t *testing.T, text, value string) {
+		c, err := ParseCondition(text)
+		if err != nil {
+			if err.Error() == "" {
+				t.Error("the error says nothing")
 			}
+			return
 		}
-		w.Close()
-	}()
-	return r
+		again, err := ParseCondition(c.String())
+		if err != nil || again.String() != c.String() || again.holds(value) != c.holds(value) {
+			t.Errorf("%q is %q, which is %q, %v", text, c, again, err)
+		}
+		opposite := c
+		opposite.Not = !c.Not
+		if opposite.holds(value) == c.holds(value) {
+			t.Errorf("%q and %q agree on %q", c, opposite, value)
+		}
+	})
 }
 
-// BenchmarkRows reads a million rows each way, beside encoding/csv alone.
-func BenchmarkRows(b *testing.B) {
-	const n = 1_000_000
-	read := func(b *testing.B, header, format string, o Options) {
-		b.ReportAllocs()
-		for b.Loop() {
-			o.Name = "users"
-			r, err := Open(rows(n, header, format), o)
-			if err != nil {
-				b.Fatal(err)
-			}
-			for _, err := range Unique(r.Entries(), nil) {
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
-		b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+// Text comes out of UTF-16 as it went in, and any bytes lose no line.
+func FuzzUTF16(f *testing.F) {
+	for _, text := range []string{"username\nalice\n", "username;x\njörg;Ā\n𝒶;\n", "\"alice\"\n", "username\nal\ufffdice"} {
+		f.Add([]byte(utf16(f, text, unicode.LittleEndian, unicode.UseBOM)))
+		f.Add([]byte(utf16(f, text, unicode.BigEndian, unicode.UseBOM)))
+		f.Add([]byte(utf16(f, text, unicode.LittleEndian, unicode.IgnoreBOM)))
+		f.Add([]byte(text))
 	}
-	b.Run("csv", func(b *testing.B) { read(b, "id,username\n", "%[1]d,user-%[1]d@example.com\n", Options{}) })
-	b.Run("jsonl-strings", func(b *testing.B) { read(b, "", "\"user-%d@example.com\"\n", Options{}) })
-	b.Run("jsonl-objects", func(b *testing.B) { read(b, "", "{\"Username\":\"user-%d@example.com\"}\n", Options{}) })
-	b.Run("encoding-csv-alone", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			r := csv.NewReader(rows(n, "id,username\n", "%[1]d,user-%[1]d@example.com\n"))
-			r.ReuseRecord = true
-			for {
-				if _, err := r.Read(); err == io.EOF {
-					break
-				} else if err != nil {
-					b.Fatal(err)
-				}
+	f.Add([]byte("\xff\xfeu\x00\x00\xd8x"))
+	f.Fuzz(func(t *testing.T, stored []byte) {
+		all(t, string(stored), Options{Encoding: "utf-16le"}) // whatever it is
+
+		text := strings.ToValidUTF8(string(stored), "?")
+		for _, endian := range []unicode.Endianness{unicode.LittleEndian, unicode.BigEndian} {
+			r, decoded, err := decode(bufio.NewReader(strings.NewReader(utf16(t, text, endian, unicode.UseBOM))), "")
+			if err != nil || !decoded {
+				t.Fatalf("%q: %t, %v", text, decoded, err)
+			}
+			if got, err := io.ReadAll(r); string(got) != text || err != nil {
+				t.Errorf("%q became %q, %v", text, got, err)
 			}
 		}
-		b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 	})
 }

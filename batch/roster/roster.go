@@ -1,5 +1,6 @@
-// Package roster is where usernames come from. It turns CSV or JSON lines into
-// entries, one for every row, without holding them in memory.
+// Package roster is where usernames come from. It turns CSV or JSON lines, as
+// they are, in a gzip or zstd archive, in UTF-8 or UTF-16, into entries, one for
+// every row, without holding them in memory.
 //
 // Nobody is lost in it. A row that gives no usable username becomes an Invalid
 // entry that names its line; input of which it cannot be said who is meant is
@@ -41,6 +42,15 @@ type Options struct {
 	Delimiter rune   // of CSV; 0 finds it
 	NoHeader  bool   // the first line of the CSV is a row
 	PoolID    string // a row that names another pool is invalid; "" takes any
+
+	// Encoding is the input's, such as windows-1252, by its name in the WHATWG
+	// Encoding Standard. "" is UTF-8 or, where the input begins like it, UTF-16.
+	Encoding string
+
+	// Keep names other columns whose values, without the white space around
+	// them, entries carry in Kept. A number or the like in JSON is kept as it
+	// is written, null and what is absent as "".
+	Keep []string
 
 	// ClientMetadata goes with every row. A row's own keys win.
 	ClientMetadata map[string]string
@@ -84,15 +94,27 @@ const (
 type Roster struct {
 	Options // Format, Column and Delimiter as they were found
 	lines   *lines
+	decoded bool                        // from another encoding than UTF-8
+	found   []bool                      // which of Keep some row of JSON lines had
 	next    func() (batch.Entry, error) // the next row, or io.EOF
 }
 
-// Open looks at the beginning of an input and decides how to read it.
+// Open looks at the beginning of an input and decides how to read it. Only an
+// input that was read to its end is known to be whole.
 func Open(r io.Reader, o Options) (*Roster, error) {
-	l := &lines{name: o.Name, r: bufio.NewReaderSize(r, maxLine)}
+	cannot := func(err error) error { return &InputError{Name: o.Name, What: "cannot be read", Err: err} }
+	unpacked, err := unpack(bufio.NewReaderSize(r, maxLine))
+	if err != nil {
+		return nil, cannot(err)
+	}
+	text, decoded, err := decode(unpacked, o.Encoding)
+	if err != nil {
+		return nil, cannot(err)
+	}
+	l := &lines{name: o.Name, r: text}
 	head, err := l.r.Peek(maxLine)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, &InputError{Name: o.Name, What: "cannot be read", Err: err}
+		return nil, cannot(err)
 	}
 	if what := unreadable(head); what != "" {
 		return nil, &InputError{Name: o.Name, What: what}
@@ -105,7 +127,7 @@ func Open(r io.Reader, o Options) (*Roster, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	ro := &Roster{Options: o, lines: l}
+	ro := &Roster{Options: o, lines: l, decoded: decoded}
 	if ro.Format == Auto || ro.Format == "" {
 		ro.Format = formatOf(o.Name, l.text)
 	}
@@ -130,8 +152,8 @@ func (r *Roster) Entries() iter.Seq2[batch.Entry, error] {
 		for row := int64(1); ; row++ {
 			e, err := r.next()
 			if errors.Is(err, io.EOF) {
-				if row == 1 {
-					yield(e, &InputError{Name: r.Name, What: "has a header but no rows"})
+				if err := r.incomplete(row - 1); err != nil {
+					yield(e, err)
 				}
 				return
 			}
@@ -143,8 +165,21 @@ func (r *Roster) Entries() iter.Seq2[batch.Entry, error] {
 	}
 }
 
+// incomplete says what an input lacks that was read to its end.
+func (r *Roster) incomplete(rows int64) error {
+	if rows == 0 {
+		return &InputError{Name: r.Name, What: "has a header but no rows"}
+	}
+	for i, name := range r.Keep {
+		if r.Format == JSONL && !r.found[i] {
+			return &InputError{Name: r.Name, What: fmt.Sprintf("no row has %q", name)}
+		}
+	}
+	return nil
+}
+
 // Unique marks every entry whose username came before as a duplicate. Usernames
-// are compared whole, after fold if it is not nil.
+// are compared after fold, if it is not nil. They are held in up to 31 bytes each.
 func Unique(entries iter.Seq2[batch.Entry, error], fold func(string) string) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		seen := names.Set{Fold: fold}
@@ -170,14 +205,11 @@ var utf8BOM = []byte("\ufeff")
 
 // unreadable says what is wrong with an input that is not text.
 func unreadable(head []byte) string {
-	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) {
-		return `is UTF-16: save it as "CSV UTF-8", or convert it with iconv -f utf-16 -t utf-8`
-	}
 	controls := 0
 	for _, b := range head {
 		switch {
 		case b == 0:
-			return "is not text (it holds NUL bytes): it should be CSV or JSON lines in UTF-8"
+			return "is not text (it holds NUL bytes): it should be CSV or JSON lines in UTF-8; if it is UTF-16, say --encoding utf-16le"
 		case b < ' ' && b != '\t' && b != '\n' && b != '\r':
 			controls++
 		}
@@ -189,7 +221,8 @@ func unreadable(head []byte) string {
 }
 
 func formatOf(name string, first []byte) Format {
-	switch strings.ToLower(filepath.Ext(name)) {
+	name = strings.ToLower(name)
+	switch filepath.Ext(strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")) {
 	case ".csv", ".tsv":
 		return CSV
 	case ".jsonl", ".ndjson", ".json":
@@ -250,8 +283,8 @@ func (l *lines) skipBlank() error {
 }
 
 // entry checks what a row gave as its username. at is the place of the value,
-// made only if it is needed.
-func (r *Roster) entry(username string, metadata map[string]string, at func() string) batch.Entry {
+// looked for only if it is needed.
+func (r *Roster) entry(username string, metadata map[string]string, at func() (line, column int)) (batch.Entry, error) {
 	username = trim(username)
 	e := batch.Entry{Username: username, ClientMetadata: r.ClientMetadata}
 	if len(metadata) > 0 && len(r.ClientMetadata) > 0 {
@@ -261,21 +294,34 @@ func (r *Roster) entry(username string, metadata map[string]string, at func() st
 		e.ClientMetadata = metadata
 	}
 	if plain(username) {
-		return e
+		return e, nil
+	}
+	line, column := at()
+	bad := func(reason batch.Reason, what string) (batch.Entry, error) {
+		return invalid(e, reason, place(r.Name, line, column), what), nil
 	}
 	switch n := utf8.RuneCountInString(username); {
 	case username == "":
-		return invalid(e, batch.EmptyUsername, at(), "the username is empty")
+		return bad(batch.EmptyUsername, "the username is empty")
 	case !utf8.ValidString(username):
-		return invalid(e, batch.MalformedRow, at(), "the username is not UTF-8: save the file as UTF-8")
+		return e, r.notUTF8(line, column)
+	case r.decoded && strings.ContainsRune(username, utf8.RuneError):
+		return bad(batch.MalformedRow, "the username holds bytes that mean nothing in the encoding of the file")
 	case n > maxUsername:
-		return invalid(e, batch.UsernameTooLong, at(), fmt.Sprintf("the username has %d characters; Cognito takes at most %d", n, maxUsername))
+		return bad(batch.UsernameTooLong, fmt.Sprintf("the username has %d characters; Cognito takes at most %d", n, maxUsername))
 	}
 	if i := strings.IndexFunc(username, notAllowed); i >= 0 {
-		bad, _ := utf8.DecodeRuneInString(username[i:])
-		return invalid(e, batch.MalformedRow, at(), fmt.Sprintf("the username holds %U, which Cognito does not allow", bad))
+		wrong, _ := utf8.DecodeRuneInString(username[i:])
+		return bad(batch.MalformedRow, fmt.Sprintf("the username holds %U, which Cognito does not allow", wrong))
 	}
-	return e
+	return e, nil
+}
+
+// notUTF8 refuses the whole input: in another encoding, more of its usernames
+// than this one are not what they seem.
+func (r *Roster) notUTF8(line, column int) error {
+	return &InputError{Name: r.Name, Line: line, Column: column, What: `this is not UTF-8. If it is Windows-1252, as Excel's "CSV" is: ` +
+		`save it as "CSV UTF-8", convert it with iconv -f windows-1252 -t utf-8, or say --encoding windows-1252`}
 }
 
 func invalid(e batch.Entry, reason batch.Reason, at, what string) batch.Entry {

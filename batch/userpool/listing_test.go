@@ -297,9 +297,13 @@ func TestAListingCanBeLeft(t *testing.T) {
 // side by side, and the beginning of it page after page. Quotas are lifted, for
 // 30 calls a second are what a listing side by side soon meets.
 func BenchmarkListing(b *testing.B) {
+	all, some := 200_000, 6_000
+	if testing.Short() {
+		all, some = 20_000, 600
+	}
 	for _, faults := range []sandbox.Faults{{}, {Internal: 0.025, Throttle: 0.025}} {
 		users := sandbox.New(sandbox.Config{Latency: 100 * time.Millisecond, Faults: faults})
-		users.PopulateN(200_000)
+		users.PopulateN(all)
 		list := func(f userpool.Filter, most int) func(*testing.B) {
 			return func(b *testing.B) {
 				pool := open(b, &http.Client{Transport: users}, func(o *userpool.Options) { o.ListRate = 1e6 })
@@ -324,6 +328,6 @@ func BenchmarkListing(b *testing.B) {
 		}
 		share := 100 * (faults.Internal + faults.Throttle)
 		b.Run(fmt.Sprintf("SideBySide/faults=%g%%", share), list(userpool.Filter{}, users.Len()))
-		b.Run(fmt.Sprintf("PageAfterPage/faults=%g%%", share), list(userpool.Filter{Attribute: "username", Prefix: true, Value: "user-"}, 6000))
+		b.Run(fmt.Sprintf("PageAfterPage/faults=%g%%", share), list(userpool.Filter{Attribute: "username", Prefix: true, Value: "user-"}, some))
 	}
 }

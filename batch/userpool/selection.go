@@ -11,7 +11,8 @@ import (
 )
 
 // A Selection says which of the listed users are meant. The zero Selection
-// means all, and skips those who are disabled. A zero time is no bound.
+// means all, and skips those who are disabled or sign in with an identity
+// provider, unless that is one of the Statuses. A zero time is no bound.
 type Selection struct {
 	Statuses []types.UserStatusType // one of these; nil is any
 	Disabled bool                   // do not skip users who are disabled
@@ -57,7 +58,7 @@ func (s Selection) skips(u User) batch.Reason {
 	switch {
 	case !s.Means(u):
 		return batch.Excluded
-	case u.Status == types.UserStatusTypeExternalProvider:
+	case u.Status == types.UserStatusTypeExternalProvider && !slices.Contains(s.Statuses, u.Status):
 		return batch.ExternalProvider
 	case !u.Enabled && !s.Disabled:
 		return batch.Disabled

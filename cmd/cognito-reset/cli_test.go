@@ -63,7 +63,7 @@ func exitCommand(ts *testscript.TestScript, neg bool, args []string) {
 var pools sync.Map
 
 // sandbox serves a pool at $ENDPOINT: USER makes one that can be reset,
-// STATE:USER one in that state, options come first: messages=N a day,
+// STATE:USER one in that state, USER/GROUP a member; options come first: messages=N a day,
 // trigger=EXCEPTION for every reset, denied=ACTION,ACTION for want of permission,
 // recovery=admin, ses=paused.
 func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
@@ -94,7 +94,11 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 		if !found {
 			state, name = "", arg
 		}
+		name, group, _ := strings.Cut(name, "/")
 		u := sandbox.NewUser(name)
+		if group != "" {
+			u.Groups = []string{group}
+		}
 		u.Created = time.Now().AddDate(-1, 0, 0)
 		switch state {
 		case "":

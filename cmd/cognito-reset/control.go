@@ -35,6 +35,8 @@ type control struct {
 	journal *journal.Journal
 	stop    context.CancelCauseFunc
 
+	keys bool // the terminal's keys are read
+
 	mu     sync.Mutex
 	wave   time.Time // until when the run rests between two waves; zero if it does not
 	asking chan bool // takes the answer to a question; nil while there is none
@@ -53,7 +55,7 @@ type live struct {
 func (c *control) live() live {
 	now, p, counts := time.Now(), c.pace.State(), c.tally.Counts()
 	c.mu.Lock()
-	wave, asking := c.wave, c.asking != nil
+	wave := c.wave
 	c.mu.Unlock()
 	l := live{Ceiling: p.Ceiling, Rate: p.Rate, Calls: counts.Calls, Throttled: counts.Throttled, HeldUntil: p.Held}
 	switch {
@@ -61,8 +63,8 @@ func (c *control) live() live {
 		l.Why = "paused"
 	case !p.Held.IsZero():
 		l.Why = "message limit, until " + clock(p.Held)
-	case asking:
-		l.Why = "an answer to the canary"
+	case c.asks():
+		l.Why = "an answer"
 	case wave.After(now):
 		l.Why = "wave, until " + clock(wave)
 		l.HeldUntil = wave
@@ -268,6 +270,7 @@ func (c *control) byKeys(terminal *os.File, told func(string)) {
 		return
 	}
 	changed.Store(&restore)
+	c.keys = true
 	go func() { // a read of a terminal cannot be cancelled; it ends with the process
 		key := make([]byte, 1)
 		for {
@@ -320,12 +323,24 @@ func (c *control) key(key byte) (done string, err error) {
 	return "", nil
 }
 
+// asks tells that a question waits for its answer.
+func (c *control) asks() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asking != nil
+}
+
 // ask puts a question to the person at the terminal, whose keys are read.
 func (c *control) ask(ctx context.Context, question string, w io.Writer) (yes bool, err error) {
 	answer := make(chan bool, 1)
 	c.mu.Lock()
 	c.asking = answer
 	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.asking = nil
+	}()
 	fmt.Fprint(w, question)
 	select {
 	case yes = <-answer:

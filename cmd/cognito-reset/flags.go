@@ -35,17 +35,6 @@ func boolFlag(group, name, usage string) *cli.BoolFlag {
 	return &cli.BoolFlag{Category: group, Name: name, Usage: usage, EnvVars: env(name)}
 }
 
-func inputFlags() []cli.Flag {
-	return []cli.Flag{
-		stringFlag(groupInput, "input", "", "read users from `FILE`; - is standard input"),
-		stringFlag(groupInput, "format", "auto", "`auto`, csv or jsonl"),
-		stringFlag(groupInput, "username-column", "", "`NAME` of the column (or JSON key) that holds the username"),
-		stringFlag(groupInput, "delimiter", "", "`C`haracter between CSV columns; tab is one (default: found)"),
-		boolFlag(groupInput, "no-header", "the first line of the CSV is a user, not a header"),
-		&cli.StringSliceFlag{Category: groupInput, Name: "client-metadata", Usage: "`KEY=VALUE` for the pool's triggers (repeatable)", EnvVars: env("client-metadata")},
-	}
-}
-
 func paceFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag(groupPace, "rate", "20", "at most `N` calls a second of Cognito's fixed 30, shared with live users; auto looks the quota up, 0 is no limit"),

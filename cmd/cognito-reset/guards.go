@@ -175,8 +175,8 @@ func (s *session) resetSince(at time.Time) (n int, err error) {
 	return n, nil
 }
 
-// judgeCanary shows how the first users fared. On a terminal a person decides;
-// elsewhere one suspicious failure is too many.
+// judgeCanary shows how the first users fared. Where keys are read a person
+// decides; elsewhere one suspicious failure is too many.
 func (s *session) judgeCanary(ctx context.Context, ctl *control, c batch.Counts) error {
 	suspicious := int64(0)
 	for reason, n := range c.Reasons {
@@ -191,7 +191,7 @@ func (s *session) judgeCanary(ctx context.Context, ctl *control, c batch.Counts)
 	if !s.quiet || s.ask {
 		say(s.stderr, "\n%s", text)
 	}
-	if s.ask {
+	if s.ask && ctl.keys {
 		yes, err := ctl.ask(ctx, "Go on with the others? (y/n) ", s.stderr)
 		if err != nil || yes {
 			return err

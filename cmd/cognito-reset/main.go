@@ -49,6 +49,8 @@ func (c *command) app() *cli.App {
 		UsageText: `cognito-reset run --user-pool-id eu-west-1_AbCdEfGhI --input users.csv
 cognito-reset run --sandbox --input users.csv --yes   (no AWS account needed)
 cognito-reset COMMAND --help`,
+		Description: "Every flag can be given in the environment, too: --max-attempts is\n" +
+			"COGNITO_RESET_MAX_ATTEMPTS.",
 		Version:         version(),
 		HideHelpCommand: true,
 		// A value may hold commas; lists are given by repeating a flag.

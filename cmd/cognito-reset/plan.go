@@ -30,8 +30,8 @@ import (
 type plan struct {
 	CreatedAt   time.Time   `json:"created_at"`
 	UserPoolID  string      `json:"user_pool_id"`
-	Input       string      `json:"input"`        // path, or - for standard input
-	InputSHA256 string      `json:"input_sha256"` // of its bytes
+	Inputs      []string    `json:"inputs"`       // as in run.json
+	InputSHA256 string      `json:"input_sha256"` // of the bytes of all of them
 	Roster      pinnedUsers `json:"roster"`
 
 	// Flags are all that change what is done, as --name=value, those that were
@@ -113,8 +113,12 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 	if err != nil {
 		return err
 	}
+	inputs := r.Inputs
+	if r.FromReport {
+		inputs = nil // a flag of its own names it
+	}
 	p := plan{
-		CreatedAt: r.CreatedAt, UserPoolID: r.UserPoolID, Input: r.Input, InputSHA256: r.InputSHA256, Roster: users,
+		CreatedAt: r.CreatedAt, UserPoolID: r.UserPoolID, Inputs: inputs, InputSHA256: r.InputSHA256, Roster: users,
 		Forecast: planForecast{summary.Outcomes, summary.Reasons},
 	}
 	names, values := plannedFlags(ctx)
@@ -233,8 +237,13 @@ func (p *plan) impose(ctx *cli.Context) error {
 	if differ != nil {
 		return unlike(differ)
 	}
-	if !ctx.IsSet("input") {
-		return ctx.Set("input", p.Input)
+	if ctx.IsSet("input") {
+		return nil
+	}
+	for _, input := range p.Inputs {
+		if err := ctx.Set("input", input); err != nil {
+			return err
+		}
 	}
 	return nil
 }

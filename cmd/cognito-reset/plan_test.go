@@ -16,7 +16,7 @@ import (
 // savedPlan is the path of a plan made now.
 func savedPlan(t *testing.T) (path string, text []byte) {
 	t.Helper()
-	p := plan{CreatedAt: time.Now(), UserPoolID: "eu-west-1_AbCdEfGhI", Input: "/users.csv", InputSHA256: "12", Roster: pinnedUsers{3, "34"}, Flags: []string{"--rate=20"}}
+	p := plan{CreatedAt: time.Now(), UserPoolID: "eu-west-1_AbCdEfGhI", Inputs: []string{"/users.csv"}, InputSHA256: "12", Roster: pinnedUsers{3, "34"}, Flags: []string{"--rate=20"}}
 	var err error
 	if p.Digest, err = p.sum(); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
-	"cognito-reset/batch/roster"
 	"cognito-reset/batch/userpool"
 )
 
@@ -52,8 +51,7 @@ func (c *command) preflight(ctx *cli.Context) (err error) {
 	s := &session{command: c}
 	r := &s.request
 	*r = request{
-		UserPoolID: ctx.String("user-pool-id"), Input: ctx.String("input"), Format: roster.Format(ctx.String("format")),
-		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
+		UserPoolID: ctx.String("user-pool-id"),
 	}
 	if err := r.settings.read(ctx, true); err != nil {
 		return err
@@ -68,7 +66,10 @@ func (c *command) preflight(ctx *cli.Context) (err error) {
 	if !poolIDPattern.MatchString(r.UserPoolID) {
 		return usagef("say which user pool with --user-pool-id ID, such as eu-west-1_AbCdEfGhI; %q is none", r.UserPoolID)
 	}
-	if r.Input != "" {
+	if err := r.source.read(ctx, time.Now()); err != nil && !errors.Is(err, errNobody) {
+		return err
+	}
+	if !r.listed() {
 		if err := s.countInput(ctx.Context); err != nil {
 			return &exit{exitUsage, err}
 		}
@@ -95,14 +96,18 @@ func (c *command) preflight(ctx *cli.Context) (err error) {
 
 // countInput reads the input for its numbers alone.
 func (s *session) countInput(ctx context.Context) error {
-	in, err := s.openInput(ctx)
+	in, err := s.openInputs(ctx)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	choice, err := s.request.choice()
+	if err != nil {
+		return err
+	}
 	survey := &s.request.Roster
 	survey.Reasons = make(map[batch.Reason]int64)
-	for e, err := range roster.Unique(in.roster.Entries(), nil) {
+	for e, err := range choice.Apply(in.Entries()) {
 		if err != nil {
 			return err
 		}
@@ -112,7 +117,7 @@ func (s *session) countInput(ctx context.Context) error {
 			survey.Reasons[e.Reason]++
 		}
 	}
-	s.understood = in.roster
+	s.understood = column(in)
 	return nil
 }
 
@@ -208,7 +213,7 @@ func (s *session) lookAround(ctx context.Context, force []string) {
 	if r.findRate {
 		r.rateFrom(found.quota)
 	}
-	if s.understood == nil { // a preflight of the whole pool
+	if r.Roster.Rows == 0 && r.listed() { // a preflight alone, which lists nobody
 		r.Roster.Users = int64(found.pool.EstimatedUsers)
 	}
 	for _, p := range preflights {
@@ -233,25 +238,6 @@ func writeChecks(w io.Writer, checks []check) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// wrap breaks a text between words into lines of at most width characters. A
-// word that is longer stays whole, to be copied.
-func wrap(text string, width int) (lines []string) {
-	line, used := "", 0
-	for _, word := range strings.Fields(text) {
-		size := len([]rune(word))
-		switch {
-		case used == 0:
-			line, used = word, size
-		case used+1+size > width:
-			lines = append(lines, line)
-			line, used = word, size
-		default:
-			line, used = line+" "+word, used+1+size
-		}
-	}
-	return append(lines, line)
 }
 
 // blocked is the error of the blockers that nobody overruled.

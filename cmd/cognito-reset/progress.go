@@ -40,7 +40,9 @@ func (s *session) showProgress(ctl *control, users int64) progress {
 		for {
 			select {
 			case <-tick.C:
-				show(ctl.tally.Counts(), ctl.live().Why)
+				if !ctl.asks() { // the question must stay to be seen
+					show(ctl.tally.Counts(), ctl.live().Why)
+				}
 			case <-done:
 				return
 			}

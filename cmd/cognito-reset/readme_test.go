@@ -29,7 +29,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	pool := sandbox.New(sandbox.Config{PoolID: "eu-west-1_AbCdEfGhI"})
+	pool := sandbox.New(sandbox.Config{PoolID: "eu-west-1_AbCdEfGhI", CaseInsensitive: true})
 	unreachable := sandbox.NewUser("bob")
 	unreachable.EmailVerified = false
 	pool.Add(sandbox.NewUser("alice"), unreachable)
@@ -44,6 +44,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 	if err := errors.Join(
 		os.Symlink(filepath.Join(root, "examples"), filepath.Join(dir, "examples")),
 		os.WriteFile(filepath.Join(dir, "users.csv"), []byte("username\nalice\nbob\n"), 0o600),
+		os.WriteFile(filepath.Join(dir, "leaked.csv"), []byte("email,seen\nALICE@example.com,2026-07-01\nnobody@example.com,2026-07-02\n"), 0o600),
 	); err != nil {
 		t.Fatal(err)
 	}

@@ -60,9 +60,11 @@ func (s *session) reconcileDryRun(ctx context.Context) error {
 	if !s.comparePool {
 		return nil
 	}
-	if err := s.connect(ctx); err != nil {
-		return usagef("%w; nothing was sent", err)
+	if s.pool == nil {
+		if err := s.connect(ctx); err != nil {
+			return usagef("%w; nothing was sent", err)
+		}
+		defer s.disconnect()
 	}
-	defer s.disconnect()
 	return s.reconcile(ctx)
 }

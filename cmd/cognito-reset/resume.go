@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -69,6 +67,9 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if err := r.settings.read(ctx, false); err != nil {
 		return err
 	}
+	if err := s.connect(ctx.Context); err != nil {
+		return err
+	}
 	if err := s.checkInput(ctx.Context, ctx.Bool("accept-changed-input")); err != nil {
 		return &exit{exitUsage, err}
 	}
@@ -88,9 +89,6 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	}
 	if !s.quiet {
 		say(c.stderr, "Going on with %s: %d of %d users are left, %d of them to be read back first.", path, left, r.Roster.Users, doubts)
-	}
-	if err := s.connect(ctx.Context); err != nil {
-		return err
 	}
 	if r.findRate {
 		if r.rateFrom(s.pool.RecoveryQuota(ctx.Context)); !s.quiet {
@@ -130,61 +128,38 @@ func retried(kinds []string) (func(batch.Result) bool, error) {
 // it, and must say what.
 func (s *session) checkInput(ctx context.Context, accept bool) error {
 	r := &s.request
-	if r.Input == "-" {
+	sum, err := r.inputSum()
+	switch {
+	case r.listed() || errors.Is(err, errElsewhere):
 		return nil
-	}
-	in, err := s.openInput(ctx)
-	if errors.Is(err, fs.ErrNotExist) {
+	case errors.Is(err, fs.ErrNotExist):
 		if !s.quiet {
-			say(s.stderr, "%s is gone; going on with the copy in the run directory.", s.inputName())
+			say(s.stderr, "%s is gone; going on with the copy in the run directory.", &r.source)
 		}
 		return nil
+	case err != nil || sum == r.InputSHA256:
+		return err
 	}
+	in, err := s.openInputs(ctx)
 	if err != nil {
 		return fmt.Errorf("the input has changed since the run began: %w", err)
 	}
 	defer in.Close()
-	var added, gone int64
 	if accept {
-		survey, err := s.dir.Spool(roster.Unique(in.roster.Entries(), nil))
-		if err != nil {
+		if err := s.spool(ctx, in); err != nil {
 			return err
 		}
-		if in.sum() != r.InputSHA256 {
-			r.Roster, r.InputSHA256 = survey, in.sum()
-			return s.dir.WriteJSON(journal.RunFile, r)
-		}
-		return nil
+		return s.dir.WriteJSON(journal.RunFile, r)
 	}
-	sum, err := in.rest()
-	if err != nil || sum == r.InputSHA256 {
-		return err
+	if r.Match != "" || len(r.Where)+len(r.Only) > 0 { // what is left of it takes the pool, or a choice, to say
+		return fmt.Errorf("%s has changed since %s (SHA-256 %.12s…, was %.12s…). Restore it, or go on with it as it is now by --accept-changed-input. Nothing was sent",
+			&r.source, r.CreatedAt.Format(time.RFC3339), sum, r.InputSHA256)
 	}
-	if added, gone, err = s.compare(ctx); err != nil {
-		return fmt.Errorf("%s has changed since the run began, and cannot be read any more: %w", s.inputName(), err)
+	added, gone, err := journal.Compare(s.dir.Entries(), roster.Unique(in.Entries(), s.fold(ctx)))
+	if err != nil {
+		return fmt.Errorf("%s has changed since the run began, and cannot be read any more: %w", &r.source, err)
 	}
 	return fmt.Errorf("%s has changed since %s: %d users are new and %d are gone (SHA-256 %.12s…, was %.12s…). "+
 		"Restore it, or go on with it as it is now by --accept-changed-input: rows then match by username. Nothing was sent",
-		s.inputName(), r.CreatedAt.Format(time.RFC3339), added, gone, sum, r.InputSHA256)
-}
-
-// rest hashes the input to its end without making entries of it.
-func (in *input) rest() (string, error) {
-	file := in.Closer.(*os.File)
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return "", err
-	}
-	in.hash.Reset()
-	_, err := io.Copy(in.hash, file)
-	return in.sum(), err
-}
-
-// compare counts the users that only the input or only the run's copy has.
-func (s *session) compare(ctx context.Context) (added, gone int64, err error) {
-	in, err := s.openInput(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer in.Close()
-	return journal.Compare(s.dir.Entries(), roster.Unique(in.roster.Entries(), nil))
+		&r.source, r.CreatedAt.Format(time.RFC3339), added, gone, sum, r.InputSHA256)
 }

@@ -4,12 +4,8 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/userpool"
@@ -36,21 +33,14 @@ type request struct {
 	DryRun     bool            `json:"dry_run"`
 	Sandbox    bool            `json:"sandbox"`
 
-	Input          string            `json:"input"`        // path, or - for standard input
-	InputSHA256    string            `json:"input_sha256"` // of its bytes
-	Format         roster.Format     `json:"format"`
-	UsernameColumn string            `json:"username_column"` // as asked for
-	Delimiter      string            `json:"delimiter"`       // likewise
-	NoHeader       bool              `json:"no_header"`
-	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
-	Roster         journal.Survey    `json:"roster"`
-	Preflight      []check           `json:"preflight,omitempty"`
+	Roster    journal.Survey `json:"roster"`
+	Preflight []check        `json:"preflight,omitempty"`
 
 	Coverage *userpool.Coverage `json:"coverage,omitempty"` // nil if input and pool were not compared
 
-	approval
-
+	source
 	settings
+	approval
 }
 
 func (c *command) runCommand() *cli.Command {
@@ -102,8 +92,6 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	*r = request{
 		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
 		DryRun: ctx.Bool("dry-run"), Sandbox: ctx.Bool("sandbox"),
-		Input: ctx.String("input"), Format: roster.Format(ctx.String("format")),
-		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
 		approval: approval{ApprovedBy: ctx.String("approved-by"), Reason: ctx.String("reason")},
 	}
 	if err := r.settings.read(ctx, true); err != nil {
@@ -111,9 +99,6 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	}
 	force, err := forced(ctx.StringSlice("force"))
 	if err != nil {
-		return err
-	}
-	if r.ClientMetadata, err = keyValues("client-metadata", ctx.StringSlice("client-metadata")); err != nil {
 		return err
 	}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
@@ -127,21 +112,25 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		return usagef("say which user pool with --user-pool-id ID, or try it with --sandbox")
 	case !poolIDPattern.MatchString(r.UserPoolID):
 		return usagef("--user-pool-id: %q is not the id of a user pool; one looks like eu-west-1_AbCdEfGhI", r.UserPoolID)
-	case r.Input == "":
-		return usagef("say who with --input FILE; - is standard input")
 	case r.Sandbox && r.EndpointURL != "":
 		return usagef("--sandbox and --endpoint-url are two places; give one")
 	}
-	if r.Input != "-" { // a resume may be asked for from another folder
-		if r.Input, err = filepath.Abs(r.Input); err != nil {
-			return err
-		}
+	if err := r.source.read(ctx, r.CreatedAt); err != nil {
+		return err
+	}
+	if r.Sandbox && r.ofPool() {
+		return usagef("--sandbox makes its users from an --input of usernames; for a pool with users of its own start cognito-reset sandbox")
 	}
 	s.ask = !ctx.Bool("yes") && !r.DryRun
-	if s.ask && (r.Input == "-" || !term.IsTerminal(int(c.stdin.Fd()))) {
+	if s.ask && (r.stdin() || !term.IsTerminal(int(c.stdin.Fd()))) {
 		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
 	}
 
+	if !r.Sandbox && (!r.DryRun || r.ofPool()) { // whose users, and how they compare, the pool tells
+		if err := s.connect(ctx.Context); err != nil {
+			return usagef("%w; nothing was sent", err)
+		}
+	}
 	if err := s.begin(ctx.Context, ctx.String("run")); err != nil {
 		return err
 	}
@@ -158,10 +147,12 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		}
 		r.PlanDigest = planned.Digest
 	}
-	if err := s.connect(ctx.Context); err != nil {
-		return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
+	if r.Sandbox {
+		if err := s.connect(ctx.Context); err != nil {
+			return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
+		}
+		defer s.disconnect()
 	}
-	defer s.disconnect()
 	if err := s.introduce(ctx.Context, force); err != nil {
 		return errors.Join(err, s.dir.Remove())
 	}
@@ -171,15 +162,18 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	return s.work(ctx.Context, nil)
 }
 
-// begin reads the whole input into a new run directory. Where the input cannot
-// be used, it leaves none.
+// begin reads who is meant into a new run directory. Where that cannot be used,
+// it leaves none.
 func (s *session) begin(ctx context.Context, path string) (err error) {
 	r := &s.request
-	in, err := s.openInput(ctx)
-	if err != nil {
-		return cmp.Or(s.readNoFurther(ctx), error(&exit{exitUsage, err}))
+	var in *roster.Inputs
+	if !r.listed() {
+		if in, err = s.openInputs(ctx); err != nil {
+			return cmp.Or(s.readNoFurther(ctx), error(&exit{exitUsage, fmt.Errorf("%w; nothing was sent", err)}))
+		}
+		defer in.Close()
+		s.understood = column(in)
 	}
-	defer in.Close()
 	if path == "" {
 		path = newRunPath(r.CreatedAt, r.UserPoolID)
 	}
@@ -189,26 +183,26 @@ func (s *session) begin(ctx context.Context, path string) (err error) {
 		}
 		return &exit{exitUsage, fmt.Errorf("--run: %w; nothing was sent", err)}
 	}
-	r.Roster, err = s.dir.Spool(roster.Unique(in.roster.Entries(), nil))
+	err = s.spool(ctx, in)
 	if stopped := s.readNoFurther(ctx); stopped != nil {
 		return errors.Join(stopped, s.dir.Remove())
 	}
 	if err != nil {
 		code := exitFailed
-		if _, ok := errors.AsType[*roster.InputError](err); ok {
+		if e, ok := errors.AsType[*exit](err); ok {
+			code = e.code
+		} else if _, ok := errors.AsType[*roster.InputError](err); ok {
 			code = exitUsage
+		} else if _, ok := errors.AsType[*batch.Error](err); ok {
+			code = exitStopped // the pool could not be asked
 		}
 		return &exit{code, errors.Join(fmt.Errorf("%w; nothing was sent", err), s.dir.Remove())}
-	}
-	r.InputSHA256 = in.sum()
-	s.understood = in.roster
-	if s.history, err = s.dir.Replay(); err != nil {
-		return err
 	}
 	if r.DryRun {
 		return s.dir.WriteJSON(journal.RunFile, r)
 	}
-	return nil
+	s.history, err = s.dir.Replay()
+	return err
 }
 
 // readNoFurther tells that a signal came while the input was read. Even what
@@ -231,73 +225,6 @@ func newRunPath(at time.Time, poolID string) string {
 	}
 }
 
-// An input is read once, and hashed as it is read.
-type input struct {
-	io.Closer
-	roster *roster.Roster
-	hash   hash.Hash
-}
-
-func (in *input) sum() string { return hex.EncodeToString(in.hash.Sum(nil)) }
-
-// openInput opens the request's input and finds out how to read it.
-func (s *session) openInput(ctx context.Context) (*input, error) {
-	r := s.request
-	comma, err := delimiter(r.Delimiter)
-	if err != nil {
-		return nil, err
-	}
-	file, name := s.stdin, "standard input"
-	if r.Input != "-" {
-		name = s.inputName()
-		if file, err = os.Open(r.Input); err != nil {
-			return nil, fmt.Errorf("--input: %w", err)
-		}
-	}
-	if info, err := file.Stat(); err != nil {
-		return nil, fmt.Errorf("--input: %w", err)
-	} else if info.IsDir() {
-		return nil, fmt.Errorf("--input: %s is a directory; name a CSV or JSONL file in it", name)
-	}
-	in := &input{Closer: file, hash: sha256.New()}
-	source := io.Reader(file)
-	if r.Input == "-" {
-		source = interruptible(ctx, file)
-	}
-	in.roster, err = roster.Open(io.TeeReader(source, in.hash), roster.Options{
-		Name: name, Format: r.Format, Column: r.UsernameColumn, Delimiter: comma, NoHeader: r.NoHeader,
-		PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%w; nothing was sent", err), file.Close())
-	}
-	return in, nil
-}
-
-// interruptible reads until ctx is done. A read of a terminal or a pipe cannot
-// be cancelled; it ends with the process.
-func interruptible(ctx context.Context, r io.Reader) io.Reader {
-	out, in := io.Pipe()
-	go func() {
-		_, err := io.Copy(in, r)
-		in.CloseWithError(err)
-	}()
-	context.AfterFunc(ctx, func() { in.CloseWithError(context.Cause(ctx)) })
-	return out
-}
-
-// inputName is how people know the input: by a path from here, where it is short.
-func (s *session) inputName() string {
-	here, err := os.Getwd()
-	if err != nil {
-		return s.request.Input
-	}
-	if name, err := filepath.Rel(here, s.request.Input); err == nil && !strings.HasPrefix(name, "..") {
-		return name
-	}
-	return s.request.Input
-}
-
 // introduce shows what the run would meet and lets a person say no.
 func (s *session) introduce(ctx context.Context, force []string) error {
 	r := &s.request
@@ -310,9 +237,12 @@ func (s *session) introduce(ctx context.Context, force []string) error {
 		if other := r.Roster.Rows - r.Roster.Users; other > 0 {
 			rows += fmt.Sprintf(", %s not (%s)", comma(other), counted(r.Roster.Reasons))
 		}
-		source := fmt.Sprintf("%s (%s, %s)", s.inputName(), s.understood.Format, cmp.Or(s.understood.Column, "username"))
+		source := r.source.String()
+		if s.understood != "" {
+			source += " (" + s.understood + ")"
+		}
 		_ = writeChecks(s.stderr, append(slices.Clone(r.Preflight), // a closed stream is no reason to stop
-			check{Name: "input", Level: fine, Text: source + ": " + rows},
+			check{Name: "users", Level: fine, Text: source + ": " + rows},
 			check{Name: "record", Level: fine, Text: s.dir.Path}))
 	}
 	if err := blocked(r.Preflight); err != nil {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -22,7 +23,6 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/pace"
-	"cognito-reset/batch/roster"
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/report"
@@ -34,7 +34,8 @@ type session struct {
 	request    request
 	dir        *journal.Dir
 	history    *journal.History
-	understood *roster.Roster // of a first session
+	understood string     // how the input of a first session is read
+	described  *described // the pool, once it was asked
 	pool       *userpool.Pool
 	sandbox    *http.Server
 	log        *slog.Logger
@@ -52,6 +53,9 @@ func (s *session) connect(ctx context.Context) (err error) {
 	o := userpool.Options{
 		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL,
 		Connections: r.workers(), Log: s.log,
+	}
+	if r.Rate == 0 && !r.findRate { // no limit at all
+		o.ListRate = math.MaxFloat64
 	}
 	if r.Sandbox {
 		if o.EndpointURL, err = s.startSandbox(); err != nil {
@@ -105,7 +109,7 @@ func (s *session) disconnect() {
 // memory, the heap is what a small machine lacks.
 const (
 	callGC  = 400
-	usualGC = 50
+	usualGC = 20
 )
 
 // work resets those who remain, and ends the session.
@@ -232,6 +236,7 @@ func (s *session) stopError(cause error) error {
 
 // finish renders the reports, prints the summary and returns the exit.
 func (s *session) finish(stopped error) error {
+	s.history = nil // of ten million rows, two would be a lot
 	history, err := s.dir.Replay()
 	if err != nil {
 		return errors.Join(stopped, err)
@@ -292,7 +297,7 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	}
 	err := dir.Write("report.csv", func(csv *os.File) error {
 		return dir.Write("report.jsonl", func(jsonl *os.File) error {
-			writers := []report.Writer{report.NewCSV(csv), report.NewJSONL(jsonl), summary}
+			writers := []report.Writer{report.NewCSV(csv, r.Keep...), report.NewJSONL(jsonl, r.Keep...), summary}
 			for result, err := range results {
 				if err != nil {
 					return err

@@ -1,7 +1,10 @@
 // Package names holds very many usernames in little memory.
 package names
 
-import "hash/maphash"
+import (
+	"bytes"
+	"hash/maphash"
+)
 
 // A Set numbers the usernames added to it, from 0, in the order of adding. It
 // compares them whole, so there are no false hits. A username costs its own
@@ -42,6 +45,9 @@ func (s *Set) Add(username string) (id int, added bool) {
 	}
 	id = len(s.ends)
 	if id%chunkIDs == 0 {
+		if n := len(s.chunks); n > 0 {
+			s.chunks[n-1] = bytes.Clone(s.chunks[n-1]) // without the room that growing left
+		}
 		s.chunks = append(s.chunks, nil)
 	}
 	chunk := &s.chunks[id/chunkIDs]

@@ -1,0 +1,61 @@
+package roster
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"cognito-reset/batch"
+)
+
+// The columns of a report that say how a row ended, as package report has them.
+const (
+	outcomeColumn = "outcome"
+	reasonColumn  = "reason"
+)
+
+// ParseOnly reads outcomes and reasons with commas between them, such as
+// failed,unknown,throttled.
+func ParseOnly(list string) ([]string, error) {
+	var words []string
+	for word := range strings.SplitSeq(list, ",") {
+		if word = trim(word); word == "" {
+			continue
+		}
+		if !slices.Contains(batch.Outcomes, batch.Outcome(word)) && !slices.Contains(batch.Reasons, batch.Reason(word)) {
+			return nil, fmt.Errorf("%q is neither an outcome (%s) nor a reason (%s)", word, join(batch.Outcomes), join(batch.Reasons))
+		}
+		words = append(words, word)
+	}
+	if len(words) == 0 {
+		return nil, fmt.Errorf("name one or more outcomes (%s) or reasons (%s)", join(batch.Outcomes), join(batch.Reasons))
+	}
+	return words, nil
+}
+
+func join[S ~string](words []S) string {
+	var b strings.Builder
+	for i, word := range words {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(word))
+	}
+	return b.String()
+}
+
+// Only marks rows of a report as excluded that ended otherwise than by one of
+// the words, which are outcomes and reasons. The report is read as any input is,
+// with its outcome and reason among the columns kept.
+func Only(entries iter.Seq2[batch.Entry, error], columns []string, words ...string) iter.Seq2[batch.Entry, error] {
+	outcome, reason := slices.Index(columns, outcomeColumn), slices.Index(columns, reasonColumn)
+	return each(entries, func(e *batch.Entry) {
+		if e.Kept == nil || e.Outcome == batch.Skipped {
+			return
+		}
+		if !slices.Contains(words, e.Kept[outcome]) && !slices.Contains(words, e.Kept[reason]) {
+			skip(e, batch.Excluded, strings.TrimSpace("the report says "+e.Kept[outcome]+" "+e.Kept[reason]))
+		}
+	})
+}

@@ -1,0 +1,587 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/urfave/cli/v2"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/batch/roster"
+	"cognito-reset/batch/roster/s3input"
+	"cognito-reset/batch/userpool"
+)
+
+// A source is where the users of a run come from: files, or the pool itself.
+type source struct {
+	Inputs         []string          `json:"inputs,omitempty"`       // absolute paths, URLs, or - for standard input
+	Read           []roster.Source   `json:"read,omitempty"`         // what they were
+	InputSHA256    string            `json:"input_sha256,omitempty"` // of the bytes of all of them
+	Format         roster.Format     `json:"format"`
+	UsernameColumn string            `json:"username_column"` // as asked for
+	Delimiter      string            `json:"delimiter"`       // likewise
+	NoHeader       bool              `json:"no_header"`
+	Encoding       string            `json:"encoding"`
+	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
+	Match          string            `json:"match"` // attribute that the input's values are of; "" is whatever names a user
+
+	FromReport bool     `json:"from_report,omitempty"` // the inputs are reports
+	Only       []string `json:"only,omitempty"`        // of a report: outcomes and reasons
+	Where      []string `json:"where,omitempty"`
+	Keep       []string `json:"keep_columns,omitempty"`
+	Tell       []string `json:"client_metadata_columns,omitempty"`
+	OrderBy    string   `json:"order_by,omitempty"`
+	Sample     int      `json:"sample,omitempty"`
+	Seed       uint64   `json:"seed,omitempty"`
+	Limit      int64    `json:"limit,omitempty"`
+
+	Exclude       []string  `json:"exclude,omitempty"` // files, as Inputs
+	ExcludeGroups []string  `json:"exclude_groups,omitempty"`
+	ResetBefore   time.Time `json:"reset_before,omitzero"` // leaves out whom History has reset since
+	History       []string  `json:"history,omitempty"`     // run directories
+
+	AllUsers       bool      `json:"all_users,omitempty"`
+	Groups         []string  `json:"groups,omitempty"`
+	Filter         string    `json:"filter,omitempty"`
+	Statuses       []string  `json:"statuses,omitempty"`
+	Disabled       bool      `json:"include_disabled,omitempty"`
+	CreatedAfter   time.Time `json:"created_after,omitzero"`
+	CreatedBefore  time.Time `json:"created_before,omitzero"`
+	ModifiedAfter  time.Time `json:"modified_after,omitzero"`
+	ModifiedBefore time.Time `json:"modified_before,omitzero"`
+}
+
+func inputFlags() []cli.Flag {
+	list := func(name, usage string) cli.Flag {
+		return &cli.StringSliceFlag{Category: groupInput, Name: name, Usage: usage, EnvVars: env(name)}
+	}
+	return []cli.Flag{
+		list("input", "read users from `FILE`: a path, a pattern such as 'exports/*.csv.gz', or - for standard input (repeatable)"),
+		stringFlag(groupInput, "format", "auto", "`auto`, csv or jsonl"),
+		stringFlag(groupInput, "username-column", "", "`NAME` of the column (or JSON key) that holds the username"),
+		stringFlag(groupInput, "match", "", "what the input's values are: `username`, email, phone_number, sub or preferred_username; the pool is asked whose they are"),
+		stringFlag(groupInput, "delimiter", "", "`C`haracter between CSV columns; tab is one (default: found)"),
+		stringFlag(groupInput, "encoding", "", "`NAME` of the text's encoding, such as windows-1252 (default: UTF-8 or UTF-16, found)"),
+		boolFlag(groupInput, "no-header", "the first line of the CSV is a user, not a header"),
+		list("client-metadata", "`KEY=VALUE` for the pool's triggers (repeatable)"),
+		stringFlag(groupInput, "from-report", "", "in place of an input: the users of a report, `FILE`"),
+		stringFlag(groupInput, "only", "", "of a report, the rows with these `WORDS`: outcomes and reasons, such as failed,unknown,throttled"),
+		list("where", "of the input, the rows with `COLUMN=VALUE`, COLUMN!=VALUE or COLUMN~REGEX (repeatable: all must hold)"),
+		list("client-metadata-from-columns", "hand `COLUMN` of the input to the pool's triggers with each user (repeatable, or with commas)"),
+		list("keep-column", "carry column `NAME` of the input into the report (repeatable)"),
+		stringFlag(groupInput, "order-by", "", "work in the order of `COLUMN`; COLUMN:desc turns it round"),
+		list("exclude", "leave out the users of `FILE`, such as break-glass accounts (repeatable)"),
+		list("exclude-group", "leave out the members of group `NAME` (repeatable)"),
+		stringFlag(groupInput, "not-reset-within", "", "leave out whom a run of --history has reset `SINCE`: a date, a time, or 90d for as long ago"),
+		list("history", "an earlier run's `DIR`, or a folder of such (repeatable)"),
+		&cli.IntFlag{Category: groupInput, Name: "sample", Usage: "so many users by chance, `N`", EnvVars: env("sample")},
+		&cli.Uint64Flag{Category: groupInput, Name: "seed", Usage: "`N` decides the sample; the same seed makes the same sample", EnvVars: env("seed")},
+		&cli.Int64Flag{Category: groupInput, Name: "limit", Usage: "at most `N` users", EnvVars: env("limit")},
+		boolFlag(groupInput, "all-users", "in place of an input: every user of the pool"),
+		list("group", "in place of an input: the members of group `NAME` (repeatable)"),
+		stringFlag(groupInput, "filter", "", `in place of an input: whom a ListUsers `+"`FILTER`"+` names, such as 'email ^= "ann"'`),
+		list("status", "of the pool's users, those of `STATUS`, such as CONFIRMED (repeatable)"),
+		&cli.BoolFlag{Category: groupInput, Name: "enabled-only", Value: true, Usage: "of the pool's users, skip those who are disabled (the default)", EnvVars: env("enabled-only")},
+		boolFlag(groupInput, "include-disabled", "of the pool's users, do not skip those who are disabled"),
+		stringFlag(groupInput, "created-after", "", "of the pool's users, those created from `WHEN` on: a date, a time, or 90d for as long ago"),
+		stringFlag(groupInput, "created-before", "", "and before `WHEN`"),
+		stringFlag(groupInput, "modified-after", "", "of the pool's users, those changed from `WHEN` on"),
+		stringFlag(groupInput, "modified-before", "", "and not since `WHEN`"),
+	}
+}
+
+// read takes the source from the command line.
+func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
+	*src = source{
+		Format:         roster.Format(ctx.String("format")),
+		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
+		Encoding: ctx.String("encoding"), Match: ctx.String("match"),
+		AllUsers: ctx.Bool("all-users"), Groups: ctx.StringSlice("group"), Filter: ctx.String("filter"),
+		Statuses: ctx.StringSlice("status"), Disabled: ctx.Bool("include-disabled") || !ctx.Bool("enabled-only"),
+	}
+	inputs := ctx.StringSlice("input")
+	if report := ctx.String("from-report"); report != "" {
+		inputs, src.FromReport, src.UsernameColumn = append(inputs, report), true, "username"
+	}
+	if src.Inputs, err = expand(inputs); err != nil {
+		return usagef("--input: %w; nothing was sent", err)
+	}
+	if src.Exclude, err = expand(ctx.StringSlice("exclude")); err != nil {
+		return usagef("--exclude: %w; nothing was sent", err)
+	}
+	if src.History, err = absolute(ctx.StringSlice("history")); err != nil {
+		return err
+	}
+	src.Where, src.Keep, src.OrderBy = ctx.StringSlice("where"), ctx.StringSlice("keep-column"), ctx.String("order-by")
+	for _, columns := range ctx.StringSlice("client-metadata-from-columns") {
+		src.Tell = append(src.Tell, strings.Split(columns, ",")...)
+	}
+	src.Sample, src.Seed, src.Limit = ctx.Int("sample"), ctx.Uint64("seed"), ctx.Int64("limit")
+	src.ExcludeGroups = ctx.StringSlice("exclude-group")
+	if only := ctx.String("only"); only != "" {
+		if src.Only, err = roster.ParseOnly(only); err != nil {
+			return usagef("--only: %w", err)
+		}
+	}
+	if src.ClientMetadata, err = keyValues("client-metadata", ctx.StringSlice("client-metadata")); err != nil {
+		return err
+	}
+	for name, at := range map[string]*time.Time{
+		"created-after": &src.CreatedAfter, "created-before": &src.CreatedBefore,
+		"modified-after": &src.ModifiedAfter, "modified-before": &src.ModifiedBefore,
+		"not-reset-within": &src.ResetBefore,
+	} {
+		if *at, err = when(ctx.String(name), now); err != nil {
+			return usagef("--%s: %w", name, err)
+		}
+	}
+	return src.check(len(ctx.StringSlice("input")))
+}
+
+// expand makes absolute paths of patterns: a resume may be asked for from
+// another folder.
+func expand(patterns []string) ([]string, error) {
+	names, err := roster.Expand(patterns)
+	if err != nil {
+		return nil, err
+	}
+	return absolute(names)
+}
+
+func absolute(names []string) (_ []string, err error) {
+	for i, name := range names {
+		if name != roster.Stdin && !strings.Contains(name, "://") {
+			if names[i], err = filepath.Abs(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return names, nil
+}
+
+// errNobody is that no users were named.
+var errNobody = errors.New("say who")
+
+// check finds what does not go together.
+func (src *source) check(inputs int) error {
+	ways := 0
+	for _, given := range []bool{inputs > 0, src.FromReport, src.AllUsers, len(src.Groups) > 0, src.Filter != ""} {
+		if given {
+			ways++
+		}
+	}
+	switch {
+	case ways == 0:
+		return usagef("%w: --input FILE (- is standard input), --from-report FILE, --all-users, --group NAME or --filter FILTER", errNobody)
+	case ways > 1:
+		return usagef("--input, --from-report, --all-users, --group and --filter are five ways to say who; give one")
+	case len(src.Only) > 0 && !src.FromReport:
+		return usagef("--only chooses among the rows of a report: it goes with --from-report")
+	case src.listed() && len(src.Where)+len(src.Keep)+len(src.Tell)+len(src.OrderBy) > 0:
+		return usagef("--where, --keep-column, --client-metadata-from-columns and --order-by are about the columns of an input; the pool's own users have none")
+	case src.Sample < 0 || src.Limit < 0:
+		return usagef("--sample and --limit cannot be negative")
+	case src.ResetBefore.IsZero() != (len(src.History) == 0):
+		return usagef("--not-reset-within and --history go together: since when, and the runs that know")
+	case src.Match != "" && len(src.Inputs) == 0:
+		return usagef("--match says what the values of an --input are; the pool's own users need none")
+	case src.Match != "" && !slices.Contains(userpool.MatchAttributes, src.Match):
+		return usagef("--match is one of %s, not %q", strings.Join(userpool.MatchAttributes, ", "), src.Match)
+	case !src.listed() && src.Match == "" && src.selects():
+		return usagef("--status, --include-disabled, --created-… and --modified-… choose among the pool's users: they go with --all-users, --group, --filter or --match")
+	}
+	for _, status := range src.Statuses {
+		if !slices.Contains(types.UserStatusType("").Values(), types.UserStatusType(status)) {
+			return usagef("--status: there is no %q; the states are %v", status, types.UserStatusType("").Values())
+		}
+	}
+	if _, err := userpool.ParseFilter(src.Filter); src.Filter != "" && err != nil {
+		return usagef("--filter: %w", err)
+	}
+	if _, err := src.choice(); err != nil {
+		return err
+	}
+	_, err := delimiter(src.Delimiter)
+	return err
+}
+
+// choice is which rows of an input are taken, and in what order.
+func (src *source) choice() (sel roster.Selection, err error) {
+	sel = roster.Selection{Keep: src.Keep, Tell: src.Tell, Only: src.Only}
+	for _, text := range src.Where {
+		c, err := roster.ParseCondition(text)
+		if err != nil {
+			return sel, usagef("--where: %w", err)
+		}
+		sel.Where = append(sel.Where, c)
+	}
+	if src.OrderBy != "" {
+		if sel.OrderBy, err = roster.ParseOrder(src.OrderBy); err != nil {
+			return sel, usagef("--order-by: %w", err)
+		}
+	}
+	return sel, nil
+}
+
+// when reads a date, a time, or how long ago.
+func when(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 {
+			return now.AddDate(0, 0, -n), nil
+		}
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is not a date such as 2026-01-31, a time such as 2026-01-31T09:00:00Z, or a while ago such as 90d or 12h", text)
+}
+
+// listed tells that the users are the pool's own, not an input's.
+func (src *source) listed() bool { return len(src.Inputs) == 0 }
+
+// ofPool tells that the pool is asked who is meant.
+func (src *source) ofPool() bool {
+	return src.listed() || src.Match != "" || len(src.ExcludeGroups) > 0
+}
+
+func (src *source) selects() bool {
+	return len(src.Statuses) > 0 || src.Disabled || !src.CreatedAfter.IsZero() || !src.CreatedBefore.IsZero() ||
+		!src.ModifiedAfter.IsZero() || !src.ModifiedBefore.IsZero()
+}
+
+func (src *source) selection() userpool.Selection {
+	sel := userpool.Selection{
+		Disabled: src.Disabled, CreatedAfter: src.CreatedAfter, CreatedBefore: src.CreatedBefore,
+		ModifiedAfter: src.ModifiedAfter, ModifiedBefore: src.ModifiedBefore,
+	}
+	for _, status := range src.Statuses {
+		sel.Statuses = append(sel.Statuses, types.UserStatusType(status))
+	}
+	return sel
+}
+
+// stdin tells that standard input is read.
+func (src *source) stdin() bool { return slices.Contains(src.Inputs, roster.Stdin) }
+
+// nearby are inputs as people here know them: by a path from here, where it is
+// short.
+func nearby(names []string) []string {
+	names = slices.Clone(names)
+	here, err := os.Getwd()
+	if err != nil {
+		return names
+	}
+	for i, name := range names {
+		if near, err := filepath.Rel(here, name); filepath.IsAbs(name) && err == nil && !strings.HasPrefix(near, "..") {
+			names[i] = near
+		}
+	}
+	return names
+}
+
+// String says where the users come from.
+func (src *source) String() string {
+	switch names := nearby(src.Inputs); {
+	case src.AllUsers:
+		return "every user of the pool"
+	case len(src.Groups) > 0:
+		return "members of " + strings.Join(src.Groups, ", ")
+	case src.Filter != "":
+		return "users with " + src.Filter
+	case len(names) == 1 && names[0] == roster.Stdin:
+		return "standard input"
+	case len(names) == 1:
+		return names[0]
+	default:
+		return fmt.Sprintf("%d inputs, %s and on", len(names), names[0])
+	}
+}
+
+// openInputs opens the first of the request's inputs.
+func (s *session) openInputs(ctx context.Context) (*roster.Inputs, error) {
+	r := s.request
+	separator, err := delimiter(r.Delimiter)
+	if err != nil {
+		return nil, err
+	}
+	choice, err := r.choice()
+	if err != nil {
+		return nil, err
+	}
+	return roster.OpenInputs(ctx, nearby(r.Inputs), s.places(), roster.Options{
+		Format: r.Format, Column: r.UsernameColumn, Delimiter: separator, NoHeader: r.NoHeader, Keep: choice.Columns(),
+		Encoding: r.Encoding, PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
+	})
+}
+
+// places are where inputs come from that are not files.
+func (s *session) places() roster.Places {
+	r := s.request
+	return roster.Places{Stdin: s.stdin, Schemes: map[string]roster.Opener{
+		s3input.Scheme: s3input.Opener(s3input.Options{Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL}),
+	}}
+}
+
+// listing yields the pool's own users.
+func (s *session) listing(ctx context.Context) iter.Seq2[batch.Entry, error] {
+	r := s.request
+	users := func(yield func(userpool.User, error) bool) {
+		for _, name := range r.Groups {
+			for u, err := range s.pool.Group(ctx, name) {
+				if !yield(u, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+	if len(r.Groups) == 0 {
+		var filter userpool.Filter // every user
+		if r.Filter != "" {
+			filter, _ = userpool.ParseFilter(r.Filter) // which was read before
+		}
+		users = s.pool.Users(ctx, filter)
+	}
+	entries := r.selection().Entries(users)
+	if len(r.ClientMetadata) == 0 {
+		return entries
+	}
+	return func(yield func(batch.Entry, error) bool) {
+		for e, err := range entries {
+			e.ClientMetadata = r.ClientMetadata
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// spool writes the roster into the run directory. in is nil where the pool's own
+// users are meant.
+func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
+	r := &s.request
+	choice, err := r.choice()
+	if err != nil {
+		return err
+	}
+	users := roster.Selection{Keep: r.Keep, Fold: s.fold(ctx), Sample: r.Sample, Seed: r.Seed, Limit: r.Limit}
+	if len(r.Exclude)+len(r.ExcludeGroups) > 0 {
+		users.Exclude = s.excluded(ctx)
+	}
+	if len(r.History) > 0 {
+		users.Recent = recentlyReset(r.History, r.UserPoolID, r.ResetBefore)
+	}
+	var entries iter.Seq2[batch.Entry, error]
+	switch {
+	case in == nil:
+		entries = s.listing(ctx)
+	case r.Match == "":
+		users.Tell, users.Where, users.Only, users.OrderBy = choice.Tell, choice.Where, choice.Only, choice.OrderBy
+		entries = in.Entries()
+	default: // the values are read twice, so they are spooled first
+		if _, err = s.dir.Spool(inOrder(choice.Apply(in.Entries()))); err != nil {
+			return err
+		}
+		entries = s.pool.Match(ctx, r.Match, r.selection(), s.dir.Entries())
+	}
+	if r.Roster, err = s.dir.Spool(inOrder(users.Apply(entries))); err == nil && in != nil {
+		r.Read, r.InputSHA256 = in.Sources(), in.SHA256()
+	}
+	return err
+}
+
+// inOrder counts the rows in the order in which they come, and remembers which
+// row of the input each was.
+func inOrder(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		row := int64(0)
+		for e, err := range entries {
+			if row++; e.Row != row {
+				e.Row, e.InputRow = row, cmp.Or(e.InputRow, e.Row)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// excluded yields the users of --exclude and --exclude-group.
+func (s *session) excluded(ctx context.Context) iter.Seq2[batch.Entry, error] {
+	r := s.request
+	return func(yield func(batch.Entry, error) bool) {
+		if len(r.Exclude) > 0 {
+			in, err := roster.OpenInputs(ctx, nearby(r.Exclude), s.places(), roster.Options{Format: roster.Auto})
+			if err != nil {
+				yield(batch.Entry{}, err)
+				return
+			}
+			for e, err := range in.Entries() {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+		for _, group := range r.ExcludeGroups {
+			for u, err := range s.pool.Group(ctx, group) {
+				if !yield(batch.Entry{Username: u.Username}, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// recentlyReset yields the users of a pool whom earlier runs have reset since a
+// time. Each path is a run directory or a folder of them.
+func recentlyReset(paths []string, poolID string, since time.Time) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		for _, path := range paths {
+			runs, err := runsIn(path)
+			if err != nil {
+				yield(batch.Entry{}, err)
+				return
+			}
+			for _, dir := range runs {
+				for r, err := range resetsOf(dir, poolID) {
+					if err == nil && r.FinishedAt.Before(since) {
+						continue
+					}
+					if !yield(batch.Entry{Username: r.Username}, err) || err != nil {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// runsIn are the run directory at a path, or those in the folder there.
+func runsIn(path string) (runs []*journal.Dir, err error) {
+	if dir, err := journal.View(path); err == nil {
+		return []*journal.Dir{dir}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, usagef("--history: %w", err)
+	}
+	for _, e := range entries {
+		if dir, err := journal.View(filepath.Join(path, e.Name())); err == nil {
+			runs = append(runs, dir)
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return nil, err
+		}
+	}
+	if len(runs) == 0 {
+		return nil, usagef("--history: there is no run in %s", path)
+	}
+	return runs, nil
+}
+
+// resetsOf yields whom a run on a pool has reset.
+func resetsOf(dir *journal.Dir, poolID string) iter.Seq2[batch.Result, error] {
+	return func(yield func(batch.Result, error) bool) {
+		var r request
+		if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
+			yield(batch.Result{}, err)
+			return
+		}
+		if r.UserPoolID != poolID || r.DryRun || r.Sandbox {
+			return
+		}
+		history, err := dir.Replay()
+		if err != nil {
+			yield(batch.Result{}, err)
+			return
+		}
+		for res, err := range history.Results(batch.Interrupted) {
+			if err == nil && res.Outcome != batch.Reset {
+				continue
+			}
+			if !yield(res, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// fold is how the pool compares usernames. Where that is not known, letters
+// count as they are.
+func (s *session) fold(ctx context.Context) func(string) string {
+	if s.pool == nil {
+		return nil
+	}
+	if settings, err := s.settings(ctx); err == nil && !settings.CaseSensitive {
+		return settings.Fold
+	}
+	return nil
+}
+
+// settings are the pool's, asked for once.
+func (s *session) settings(ctx context.Context) (userpool.Settings, error) {
+	if s.described == nil {
+		s.described = new(described)
+		s.described.Settings, s.described.err = s.pool.Settings(ctx)
+	}
+	return s.described.Settings, s.described.err
+}
+
+type described struct {
+	userpool.Settings
+	err error
+}
+
+// errElsewhere is why an input cannot be compared with what it was.
+var errElsewhere = errors.New("it is not read again")
+
+// inputSum is the SHA-256 of the bytes of the inputs as they are now.
+func (src *source) inputSum() (string, error) {
+	sum := sha256.New()
+	for _, name := range src.Inputs {
+		if name == roster.Stdin || strings.Contains(name, "://") {
+			return "", errElsewhere
+		}
+		if err := hashFile(sum, name); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+func hashFile(w io.Writer, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// column says how the input is read.
+func column(in *roster.Inputs) string {
+	return fmt.Sprintf("%s, %s", in.Format, cmp.Or(in.Column, "username"))
+}
