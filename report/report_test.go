@@ -104,6 +104,18 @@ func TestSummaryAddsUp(t *testing.T) {
 	}
 }
 
+func TestSummaryTellsWhomTheInputLeavesOut(t *testing.T) {
+	s := &Summary{Coverage: &Coverage{Both: 3, InputOnly: 1, PoolOnly: 7}}
+	write(t, s)
+	var text strings.Builder
+	if err := s.Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\n3 in both input and pool, 1 in the input only, 7 in the pool only\n"; !strings.Contains(text.String(), want) {
+		t.Errorf("no %q in\n%s", want, text.String())
+	}
+}
+
 func TestEveryReasonHasAdviceThatFitsItsLine(t *testing.T) {
 	for _, r := range []batch.Reason{
 		batch.Duplicate, batch.EmptyUsername, batch.WrongPool, batch.UsernameTooLong, batch.MalformedRow, batch.UserNotFound,

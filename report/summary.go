@@ -25,9 +25,17 @@ type Summary struct {
 	ElapsedSeconds float64                 `json:"elapsed_seconds"` // at work, over all sessions
 	UsersPerSecond float64                 `json:"users_per_second"`
 	ExitCode       int                     `json:"exit_code"`
-	StoppedBecause string                  `json:"stopped_because"` // "" if no row was left
+	StoppedBecause string                  `json:"stopped_because"`    // "" if no row was left
+	Coverage       *Coverage               `json:"coverage,omitempty"` // nil if input and pool were not compared
 	DryRun         bool                    `json:"dry_run"`
 	RunDirectory   string                  `json:"run_directory"`
+}
+
+// A Coverage is how many users an input and a pool have in common.
+type Coverage struct {
+	Both      int64 `json:"both"`
+	InputOnly int64 `json:"input_only"`
+	PoolOnly  int64 `json:"pool_only"` // whom the run leaves out
 }
 
 // Write counts one result. With Close it makes a Summary a [Writer].
@@ -131,6 +139,9 @@ func (s Summary) Text(w io.Writer) error {
 	if s.Calls > 0 {
 		fmt.Fprintf(&b, "\n%d calls in %v, %.1f users/s, %d throttled\n", s.Calls,
 			time.Duration(s.ElapsedSeconds*float64(time.Second)).Round(100*time.Millisecond), s.UsersPerSecond, s.Throttled)
+	}
+	if c := s.Coverage; c != nil {
+		fmt.Fprintf(&b, "\n%d in both input and pool, %d in the input only, %d in the pool only\n", c.Both, c.InputOnly, c.PoolOnly)
 	}
 	if s.StoppedBecause != "" {
 		fmt.Fprintf(&b, "\nStopped: %s\n", s.StoppedBecause)

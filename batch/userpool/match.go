@@ -144,14 +144,7 @@ func (m *matcher) valuesOf(u User) []string {
 	if m.attribute != AnyName {
 		return []string{u.value(m.attribute)}
 	}
-	found := []string{u.Username, u.Sub}
-	for _, alias := range m.settings.aliases() {
-		unverified := alias == "email" && !u.EmailVerified || alias == "phone_number" && !u.PhoneVerified
-		if !unverified || slices.Contains(m.settings.UsernameAttributes, alias) {
-			found = append(found, u.value(alias))
-		}
-	}
-	return found
+	return m.settings.names(u)
 }
 
 // entries yields the rows of the values' users.
@@ -210,6 +203,18 @@ func (m *matcher) matched(e batch.Entry) ([]batch.Entry, bool) {
 
 // aliases are the attributes that name a user beside username and sub.
 func (s Settings) aliases() []string { return slices.Concat(s.AliasAttributes, s.UsernameAttributes) }
+
+// names are what the pool knows a user by; one may be "".
+func (s Settings) names(u User) []string {
+	found := []string{u.Username, u.Sub}
+	for _, alias := range s.aliases() {
+		unverified := alias == "email" && !u.EmailVerified || alias == "phone_number" && !u.PhoneVerified
+		if !unverified || slices.Contains(s.UsernameAttributes, alias) {
+			found = append(found, u.value(alias))
+		}
+	}
+	return found
+}
 
 // value is the user's value of one of MatchAttributes.
 func (u User) value(attribute string) string {

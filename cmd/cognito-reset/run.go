@@ -36,8 +36,11 @@ type request struct {
 	Roster    journal.Survey `json:"roster"`
 	Preflight []check        `json:"preflight,omitempty"`
 
+	Coverage *userpool.Coverage `json:"coverage,omitempty"` // nil if input and pool were not compared
+
 	source
 	settings
+	approval
 }
 
 func (c *command) runCommand() *cli.Command {
@@ -47,7 +50,9 @@ func (c *command) runCommand() *cli.Command {
 		boolFlag(groupSafety, "dry-run", "read and check everything, send nothing"),
 		boolFlag(groupSafety, "yes", "do not ask before the first call"),
 		forceFlag(),
+		reconcileFlag(),
 	)
+	flags = append(flags, planFlags()...)
 	flags = append(flags, stringFlag(groupAWS, "user-pool-id", "", "`ID` of the user pool, such as eu-west-1_AbCdEfGhI"))
 	flags = append(flags, awsFlags()...)
 	flags = append(flags,
@@ -73,11 +78,21 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
-	s := &session{command: c, json: ctx.Bool("json"), quiet: ctx.Bool("quiet")}
+	var planned *plan
+	if path := ctx.String("plan"); path != "" && !ctx.Bool("dry-run") {
+		if planned, err = openPlan(path, ctx.Duration("plan-max-age")); err != nil {
+			return err
+		}
+		if err := planned.impose(ctx); err != nil {
+			return err
+		}
+	}
+	s := &session{command: c, json: ctx.Bool("json"), quiet: ctx.Bool("quiet"), comparePool: ctx.Bool("reconcile"), requireApproval: ctx.Bool("require-approval")}
 	r := &s.request
 	*r = request{
 		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
 		DryRun: ctx.Bool("dry-run"), Sandbox: ctx.Bool("sandbox"),
+		approval: approval{ApprovedBy: ctx.String("approved-by"), Reason: ctx.String("reason")},
 	}
 	if err := r.settings.read(ctx, true); err != nil {
 		return err
@@ -121,7 +136,16 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
 	if r.DryRun {
-		return s.finish(nil)
+		if err := s.reconcileDryRun(ctx.Context); err != nil {
+			return errors.Join(err, s.dir.Remove())
+		}
+		return s.writePlan(ctx, s.finish(nil))
+	}
+	if planned != nil {
+		if err := planned.hold(*r, s.dir); err != nil {
+			return errors.Join(err, s.dir.Remove())
+		}
+		r.PlanDigest = planned.Digest
 	}
 	if r.Sandbox {
 		if err := s.connect(ctx.Context); err != nil {
@@ -224,13 +248,21 @@ func (s *session) introduce(ctx context.Context, force []string) error {
 	if err := blocked(r.Preflight); err != nil {
 		return err
 	}
-	if !s.ask {
-		if !s.quiet {
-			say(s.stderr, "")
+	if s.requireApproval {
+		if err := r.approval.missing(r.Caller); err != nil {
+			return err
 		}
+	}
+	if !s.quiet || s.ask {
+		say(s.stderr, "")
+	}
+	if err := s.reconcile(ctx); err != nil {
+		return err
+	}
+	if !s.ask {
 		return nil
 	}
-	say(s.stderr, "\nEach of these users loses the current password and is sent a code.")
+	say(s.stderr, "Each of these users loses the current password and is sent a code.")
 	fmt.Fprint(s.stderr, "Type the pool id to go on: ")
 	answer := make(chan string, 1)
 	go func() { // a read of a terminal cannot be cancelled; it ends with the process

@@ -1,0 +1,63 @@
+package userpool
+
+import (
+	"context"
+	"iter"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/internal/names"
+)
+
+// A Coverage is how many users an input and a pool have in common. Two names of
+// one user in the input are two in Both, of one user in the pool.
+type Coverage struct {
+	Both      int64 `json:"both"`       // names in the input of users in the pool
+	InputOnly int64 `json:"input_only"` // names in the input of nobody in the pool
+	PoolOnly  int64 `json:"pool_only"`  // users in the pool whom the input does not name
+}
+
+// Coverage compares the users whom an input names, invalid rows aside, with all
+// of the pool, by one listing. A name is a username, a sub, or an alias that the
+// pool signs in with; letter case counts as it does in the pool. Each user whom
+// the input does not name is given to uncovered, in no particular order. The
+// names of the input are held in memory.
+func (p *Pool) Coverage(ctx context.Context, entries iter.Seq2[batch.Entry, error], uncovered func(User) error) (Coverage, error) {
+	settings, err := ask(ctx, p.lists, p.describe)
+	if err != nil {
+		return Coverage{}, p.listError(ctx, "DescribeUserPool", err)
+	}
+	named := names.Set{Fold: settings.Fold}
+	for e, err := range entries {
+		if err != nil {
+			return Coverage{}, err
+		}
+		if e.Outcome != batch.Invalid {
+			named.Add(e.Username)
+		}
+	}
+	c := Coverage{InputOnly: int64(named.Len())}
+	found := make([]bool, named.Len())
+	for u, err := range p.list(ctx, split(settings.EstimatedUsers)) {
+		if err != nil {
+			return Coverage{}, err
+		}
+		covered := false
+		for _, name := range settings.names(u) {
+			id, ok := named.Find(name)
+			covered = covered || ok
+			if ok && !found[id] {
+				found[id] = true
+				c.Both++
+				c.InputOnly--
+			}
+		}
+		if covered {
+			continue
+		}
+		c.PoolOnly++
+		if err := uncovered(u); err != nil {
+			return Coverage{}, err
+		}
+	}
+	return c, nil
+}
