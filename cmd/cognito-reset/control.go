@@ -141,9 +141,9 @@ func socketPath(dir *journal.Dir) string {
 	return path
 }
 
-// serve listens on the socket until closed. The directory is ours alone, and so
+// serve listens on the socket until end is called. The directory is ours alone, and so
 // is the socket.
-func (c *control) serve(dir *journal.Dir) (io.Closer, error) {
+func (c *control) serve(dir *journal.Dir) (end func(), err error) {
 	path := socketPath(dir)
 	os.Remove(path) // of a session that was killed: the lock is ours
 	listener, err := net.Listen("unix", path)
@@ -167,8 +167,12 @@ func (c *control) serve(dir *journal.Dir) (io.Closer, error) {
 		fmt.Fprintln(w, done)
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go server.Serve(listener) // until it is closed
-	return server, nil
+	go server.Serve(listener) // until it is shut down
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		server.Shutdown(ctx) // who asked for the end is answered
+	}, nil
 }
 
 // askRun sends a request to the session that works in a run directory.

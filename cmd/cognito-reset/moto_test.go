@@ -89,7 +89,7 @@ func TestAgainstMoto(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := func(pool, record string, code int) [][]string {
-		cmd := exec.Command("cognito-reset", "run", "--user-pool-id", pool, "--input", input, "--yes", "--run", filepath.Join(dir, record), "--endpoint-url", url, "--workers", "1", "--force", "pool")
+		cmd := exec.Command("cognito-reset", "run", "--user-pool-id", pool, "--input", input, "--yes", "--run", filepath.Join(dir, record), "--endpoint-url", url, "--workers", "1")
 		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
 			"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
 		out, _ := cmd.CombinedOutput()

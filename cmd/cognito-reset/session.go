@@ -190,7 +190,7 @@ func (s *session) options(ctl *control, waves *waves) batch.Options {
 
 // steer opens the ways to steer the session, until the returned function.
 func (s *session) steer(ctl *control) (end func()) {
-	socket, err := ctl.serve(s.dir)
+	hangUp, err := ctl.serve(s.dir)
 	if err != nil {
 		s.log.Warn("cognito-reset ctl cannot reach this run", "error", err)
 	}
@@ -198,8 +198,8 @@ func (s *session) steer(ctl *control) (end func()) {
 		ctl.byKeys(s.stdin, func(done string) { say(s.stderr, "\n%s", done) })
 	}
 	return func() {
-		if socket != nil {
-			socket.Close()
+		if hangUp != nil {
+			hangUp()
 		}
 		restoreTerminal()
 	}
