@@ -139,4 +139,5 @@ type Evidence string
 const (
 	ByAnswer   Evidence = "answer"    // the service answered the call
 	ByReadBack Evidence = "read_back" // the answer was lost; the user's state, read afterwards, told
+	ByState    Evidence = "state"     // dry run: the user's state told
 )

@@ -177,7 +177,7 @@ func TestNothingIsSentWithoutCredentialsOrRegion(t *testing.T) {
 				t.Error("a request was sent")
 				return jsonResponse(200, "{}"), nil
 			}), a.set)
-			_, err := pool.Do(t.Context(), batch.Entry{Username: "ann"})
+			_, err := pool.Reset(t.Context(), batch.Entry{Username: "ann"})
 			answer, ok := errors.AsType[*batch.Error](err)
 			if !ok {
 				t.Fatalf("%T: %v", err, err)
@@ -249,7 +249,7 @@ func answerOf(t *testing.T, client transport) *batch.Error {
 
 func refused(t *testing.T, pool *userpool.Pool) *batch.Error {
 	t.Helper()
-	id, err := pool.Do(t.Context(), batch.Entry{Username: "ann"})
+	id, err := pool.Reset(t.Context(), batch.Entry{Username: "ann"})
 	answer, ok := errors.AsType[*batch.Error](err)
 	if !ok {
 		t.Fatalf("%T: %v", err, err)

@@ -89,6 +89,7 @@ type Pool struct {
 	lists   *rate.Limiter
 	log     *slog.Logger
 	sayDeny sync.Once
+	states  states
 }
 
 // Open prepares a pool. It reads the shared AWS configuration but calls nothing.
@@ -163,10 +164,20 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return creds, err
 }
 
-// Do implements [batch.Action]: one AdminResetUserPassword. A nil error means
-// that Cognito has put the user in RESET_REQUIRED and was asked for a message;
-// whether one arrives, no answer tells.
+// Do implements [batch.Action]: one [Pool.Reset]. Where Cognito refuses for a
+// state that it does not tell, one listing of the user names it.
 func (p *Pool) Do(ctx context.Context, e batch.Entry) (requestID string, err error) {
+	requestID, err = p.Reset(ctx, e)
+	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Reason == batch.WrongState {
+		answer.Reason = p.nameState(ctx, e.Username)
+	}
+	return requestID, err
+}
+
+// Reset makes one AdminResetUserPassword and no other call. A nil error means
+// that Cognito has put the user in RESET_REQUIRED and was asked for a message;
+// whether one arrives, no answer tells. Any other is a [*batch.Error].
+func (p *Pool) Reset(ctx context.Context, e batch.Entry) (requestID string, err error) {
 	out, err := p.client.AdminResetUserPassword(ctx, &cognito.AdminResetUserPasswordInput{
 		UserPoolId: &p.ID, Username: &e.Username, ClientMetadata: e.ClientMetadata,
 	})

@@ -107,7 +107,7 @@ func TestAgainstMoto(t *testing.T) {
 		}
 		return rows[1:]
 	}
-	want := []string{"reset ", "failed user_not_found", "failed wrong_state", "failed no_verified_contact", "failed disabled"}
+	want := []string{"reset ", "failed user_not_found", "failed temporary_password", "failed no_verified_contact", "failed disabled"}
 	for i, row := range run(*id, "record", 3) {
 		if got := strings.Join(row[2:4], " "); got != want[i] {
 			t.Errorf("%s: %s, not %s (%s)", row[1], got, want[i], row[6])

@@ -275,7 +275,7 @@ func (s *session) print(summary report.Summary) error {
 
 // render writes the reports of a run from its record.
 func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
-	summary := &report.Summary{DryRun: r.DryRun, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
+	summary := &report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
 	for i, session := range history.Sessions {
 		if i == 0 {

@@ -112,7 +112,7 @@ func (c *command) single(ctx *cli.Context) error {
 	if err != nil {
 		return &exit{exitAWSConfig, fmt.Errorf("admin-reset-user-password: %w", err)}
 	}
-	_, err = pool.Do(ctx.Context, batch.Entry{Username: in.Username, ClientMetadata: in.ClientMetadata})
+	_, err = pool.Reset(ctx.Context, batch.Entry{Username: in.Username, ClientMetadata: in.ClientMetadata})
 	if err == nil {
 		return nil
 	}

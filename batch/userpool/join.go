@@ -1,0 +1,182 @@
+package userpool
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/internal/names"
+)
+
+// errOnce is what becomes of values that can be read only once.
+var errOnce = errors.New("match: the values were not the same when they were read again")
+
+// join yields every entry with the users who have its Username as a value of
+// the attribute, in the order of their usernames, and of each of them what keep
+// keeps. Entries that need no call have no users.
+//
+// Values are read twice; in between, they and what is kept are all that is in
+// memory. An error is the last thing it yields.
+func join[T any](ctx context.Context, p *Pool, attribute string, keep func(Settings, User) T, values iter.Seq2[batch.Entry, error]) iter.Seq2[joined[T], error] {
+	return func(yield func(joined[T], error) bool) {
+		m := matcher[T]{attribute: attribute, keep: keep}
+		err := m.prepare(ctx, p, values)
+		if err == nil {
+			err = m.find(p.list(ctx, m.filters))
+		}
+		if err != nil {
+			yield(joined[T]{}, err)
+			return
+		}
+		m.entries(values)(yield)
+	}
+}
+
+// A joined is an entry with the users who have its value.
+type joined[T any] struct {
+	batch.Entry
+	users []hit[T]
+}
+
+// A hit is a user who has a value.
+type hit[T any] struct {
+	username string
+	place    int // of the value among the user's names; 0 is the username
+	kept     T
+}
+
+// named is the user whom a call would find by the value: of several, the one
+// whose username it is, or else the sub.
+func (j joined[T]) named() (user T, ok bool) {
+	if len(j.users) == 0 {
+		return user, false
+	}
+	return slices.MinFunc(j.users, func(x, y hit[T]) int { return x.place - y.place }).kept, true
+}
+
+// A matcher joins values and users.
+type matcher[T any] struct {
+	attribute string
+	keep      func(Settings, User) T
+	settings  Settings
+
+	filters []Filter // that find every user who may have a value
+	rows    int64    // of values
+	values  names.Set
+	hits    [][]hit[T] // by number of the value
+}
+
+// prepare reads the values, and decides how to find the users: one value after
+// another, or by listing the pool once, whichever takes fewer calls.
+func (m *matcher[T]) prepare(ctx context.Context, p *Pool, values iter.Seq2[batch.Entry, error]) (err error) {
+	if m.settings, err = ask(ctx, p.lists, p.describe); err != nil {
+		return p.listError(ctx, "DescribeUserPool", err)
+	}
+	whole := split(m.settings.EstimatedUsers)
+	most := m.settings.EstimatedUsers/pageUsers + len(whole) // calls that it takes
+	m.values.Fold = m.settings.Fold
+	for e, err := range values {
+		if err != nil {
+			return err
+		}
+		m.rows++
+		if e.Outcome != "" {
+			continue
+		}
+		if _, added := m.values.Add(e.Username); added && len(m.filters) <= most {
+			m.filters = append(m.filters, m.settings.lookups(m.attribute, e.Username)...)
+		}
+	}
+	if len(m.filters) > most || slices.ContainsFunc(m.filters, tooLong) {
+		m.filters = whole
+	}
+	m.hits = make([][]hit[T], m.values.Len())
+	return nil
+}
+
+func tooLong(f Filter) bool { return utf8.RuneCountInString(f.String()) > maxFilter }
+
+// lookups are the filters that find who has a value, the likeliest first. Where
+// case does not count the service keeps values in lower case, or as they were
+// given: which one, it does not say.
+func (s Settings) lookups(attribute, value string) (filters []Filter) {
+	attributes := []string{attribute}
+	if attribute == AnyName {
+		attributes = slices.DeleteFunc(append([]string{"username", "sub"}, s.aliases()...), func(a string) bool { return !mayHave(a, value) })
+	}
+	for _, a := range attributes {
+		filters = append(filters, Filter{Attribute: a, Value: value})
+		if folded := s.Fold(value); folded != value {
+			filters = append(filters, Filter{Attribute: a, Value: folded})
+		}
+	}
+	return filters
+}
+
+// mayHave tells whether a value has the form that Cognito demands of an attribute.
+func mayHave(attribute, value string) bool {
+	switch attribute {
+	case "sub":
+		return len(value) == len("00000000-0000-0000-0000-000000000000") && strings.Count(value, "-") == 4
+	case "email":
+		return strings.Contains(value, "@")
+	case "phone_number":
+		return strings.HasPrefix(value, "+")
+	}
+	return true
+}
+
+// find keeps of the users those who have a value.
+func (m *matcher[T]) find(users iter.Seq2[User, error]) error {
+	for u, err := range users {
+		if err != nil {
+			return err
+		}
+		for place, value := range m.valuesOf(u) {
+			id, ok := m.values.Find(value)
+			if ok && !slices.ContainsFunc(m.hits[id], func(h hit[T]) bool { return h.username == u.Username }) {
+				m.hits[id] = append(m.hits[id], hit[T]{u.Username, place, m.keep(m.settings, u)})
+			}
+		}
+	}
+	for _, hits := range m.hits {
+		slices.SortFunc(hits, func(a, b hit[T]) int { return strings.Compare(a.username, b.username) })
+	}
+	return nil
+}
+
+// valuesOf is what a user can be found by. No value of the input is "".
+func (m *matcher[T]) valuesOf(u User) []string {
+	if m.attribute != AnyName {
+		return []string{u.value(m.attribute)}
+	}
+	return m.settings.names(u)
+}
+
+// entries yields the values with their users.
+func (m *matcher[T]) entries(values iter.Seq2[batch.Entry, error]) iter.Seq2[joined[T], error] {
+	return func(yield func(joined[T], error) bool) {
+		read := int64(0)
+		for e, err := range values {
+			found := joined[T]{Entry: e}
+			if read++; err == nil && e.Outcome == "" {
+				id, ok := m.values.Find(e.Username)
+				if !ok {
+					yield(joined[T]{}, errOnce)
+					return
+				}
+				found.users = m.hits[id]
+			}
+			if !yield(found, err) || err != nil {
+				return
+			}
+		}
+		if read != m.rows {
+			yield(joined[T]{}, errOnce)
+		}
+	}
+}
