@@ -123,7 +123,7 @@ func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error
 	defer stop(nil)
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	ctl := &control{pace: pace.New(r.Rate), tally: new(batch.Tally), journal: j, stop: stop}
+	ctl := &control{pace: pace.New(r.Rate), tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
 	waves, err := s.waves(ctl)
 	if err != nil {
 		return errors.Join(err, j.Close())
@@ -179,8 +179,10 @@ func (s *session) options(ctl *control, waves *waves) batch.Options {
 			return true
 		}
 	}
-	if s.log.Enabled(context.Background(), slog.LevelDebug) {
-		o.OnResult = func(r batch.Result) {
+	debugging := s.log.Enabled(context.Background(), slog.LevelDebug)
+	o.OnResult = func(r batch.Result) {
+		waves.note(r)
+		if debugging {
 			s.log.Debug("user", "row", r.Row, "username", r.Username, "outcome", r.Outcome, "reason", r.Reason,
 				"attempts", r.Attempts, "error_code", r.ErrorCode, "request_id", r.RequestID)
 		}
