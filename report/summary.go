@@ -28,6 +28,7 @@ type Summary struct {
 	StoppedBecause string                  `json:"stopped_because"`    // "" if no row was left
 	Coverage       *Coverage               `json:"coverage,omitempty"` // nil if input and pool were not compared
 	DryRun         bool                    `json:"dry_run"`
+	Forecast       *Forecast               `json:"forecast,omitempty"` // of a dry run that looked at the pool
 	RunDirectory   string                  `json:"run_directory"`
 }
 
@@ -36,6 +37,15 @@ type Coverage struct {
 	Both      int64 `json:"both"`
 	InputOnly int64 `json:"input_only"`
 	PoolOnly  int64 `json:"pool_only"` // whom the run leaves out
+}
+
+// A Forecast is what a dry run found in the pool.
+type Forecast struct {
+	States       map[string]int64 `json:"states"`        // of the users whom a run would call
+	Channels     map[string]int64 `json:"channels"`      // by which those to be reset would be sent a code
+	KeepPassword int64            `json:"keep_password"` // users whose old password a run would leave working, or able to work again
+	Seconds      float64          `json:"seconds"`       // that a run would take; 0 without a rate
+	BilledReads  int64            `json:"billed_reads"`  // users read one by one, each a billed active user
 }
 
 // Write counts one result. With Close it makes a Summary a [Writer].
@@ -76,7 +86,7 @@ func Advice(r batch.Reason) string { return advice[r] }
 // meanings say in a few words what an outcome is.
 var meanings = map[batch.Outcome]string{
 	batch.Reset:        "password reset, message requested",
-	batch.WouldReset:   "nothing in the input stands against a reset",
+	batch.WouldReset:   "nothing stands against a reset",
 	batch.Skipped:      "deliberately not called",
 	batch.Failed:       "refused, or retries ran out",
 	batch.Invalid:      "the row gave no usable username",
@@ -97,9 +107,9 @@ var advice = map[batch.Reason]string{
 	batch.UsernameTooLong:   "no username has more than 128 characters",
 	batch.MalformedRow:      "mend these lines; the report names them",
 	batch.UserNotFound:      "none in this pool; federated ones have a prefix",
-	batch.WrongState:        "OLD PASSWORD MAY WORK: the state forbids a reset",
-	batch.TemporaryPassword: "OLD PASSWORD WORKS: they need a new invitation",
-	batch.Unconfirmed:       "OLD PASSWORD WORKS once they confirm their account",
+	batch.WrongState:        "OLD PASSWORD MAY WORK: temporary, unconfirmed, …",
+	batch.TemporaryPassword: "TEMPORARY PASSWORD STILL WORKS: invite them again",
+	batch.Unconfirmed:       "OLD PASSWORD WORKS once they confirm",
 	batch.Disabled:          "OLD PASSWORD COMES BACK if they are enabled",
 	batch.NoVerifiedContact: "OLD PASSWORD STILL WORKS: nowhere to send a code",
 	batch.LambdaRefused:     "look at the pool's triggers",
@@ -142,6 +152,9 @@ func (s Summary) Text(w io.Writer) error {
 		fmt.Fprintf(&b, "\n%d calls in %v, %.1f users/s, %d throttled\n", s.Calls,
 			time.Duration(s.ElapsedSeconds*float64(time.Second)).Round(100*time.Millisecond), s.UsersPerSecond, s.Throttled)
 	}
+	if f := s.Forecast; f != nil {
+		b.WriteString(f.text(s.Outcomes[batch.WouldReset]))
+	}
 	if c := s.Coverage; c != nil {
 		fmt.Fprintf(&b, "\n%d in both input and pool, %d in the input only, %d in the pool only\n", c.Both, c.InputOnly, c.PoolOnly)
 	}
@@ -150,6 +163,36 @@ func (s Summary) Text(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// text tells of a forecast what the counts by outcome and reason do not.
+func (f *Forecast) text(users int64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nStates     %s\n", listed(f.States))
+	fmt.Fprintf(&b, "Messages   %d asked for (%s); the pool's sender charges them\n", users, listed(f.Channels))
+	if f.Seconds > 0 {
+		fmt.Fprintf(&b, "Time       about %v\n", (time.Duration(f.Seconds) * time.Second).String())
+	}
+	if f.KeepPassword > 0 {
+		fmt.Fprintf(&b, "DANGER     %d KEEP THEIR OLD PASSWORD: the report says who and why\n", f.KeepPassword)
+	}
+	if f.BilledReads > 0 {
+		fmt.Fprintf(&b, "Cost       %d users were read one by one, and each is billed as active\n", f.BilledReads)
+	} else {
+		fmt.Fprintln(&b, "Cost       this look was free of charge, and so are resets, but for messages")
+	}
+	return b.String()
+}
+
+// listed are counts, the largest first.
+func listed(counts map[string]int64) string {
+	var list []string
+	for _, name := range slices.SortedFunc(maps.Keys(counts), func(x, y string) int {
+		return cmp.Or(cmp.Compare(counts[y], counts[x]), cmp.Compare(x, y))
+	}) {
+		list = append(list, fmt.Sprintf("%d %s", counts[name], name))
+	}
+	return cmp.Or(strings.Join(list, ", "), "none")
 }
 
 func (s Summary) width() int { return max(len(fmt.Sprint(s.Rows)), 3) }

@@ -183,8 +183,9 @@ func (p *Pace) Answered(throttled bool) {
 		p.remember()
 		// What the server took is a bound where far more was sent, as at the
 		// beginning. It is a count, and so a little off.
-		span := min(window, max(window/8, now.Sub(p.since)))
-		rate = min(rate, 1.25*float64(len(p.accepted))/span.Seconds())
+		if now.Sub(p.since) >= window {
+			rate = min(rate, 1.25*float64(len(p.accepted))/window.Seconds())
+		}
 		p.windowAt, p.peak, p.company = now, rate, 0
 	}
 	p.company++

@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exit": exitCommand, "sandbox": sandboxCommand, "resets": resetsCommand, "stopafter": stopCommand, "soon": soonCommand,
+			"exit": exitCommand, "sandbox": sandboxCommand, "resets": resetsCommand, "stopafter": stopCommand, "soon": soonCommand, "completes": completesCommand,
 		},
 	})
 }
@@ -159,6 +159,20 @@ func stopCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("ended with %s, not %s: %s", got, args[1], stderr.String())
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("stderr.txt"), []byte(stderr.String()), 0o600))
+}
+
+// completes USER… chooses new passwords for users who were reset.
+func completesCommand(ts *testscript.TestScript, _ bool, args []string) {
+	found, _ := pools.Load(ts.Getenv("WORK"))
+	pool := found.(*sandbox.Pool)
+	for _, name := range args {
+		u, ok := pool.Get(name)
+		if !ok || u.Status != sandbox.ResetRequired {
+			ts.Fatalf("%s is %s", name, u.Status)
+		}
+		u.Status, u.Modified = sandbox.Confirmed, time.Now()
+		pool.Add(u)
+	}
 }
 
 // soon COMMAND… runs a command again and again until it ends well.

@@ -35,7 +35,8 @@ type control struct {
 	journal *journal.Journal
 	stop    context.CancelCauseFunc
 
-	keys bool // the terminal's keys are read
+	keys     bool          // the terminal's keys are read
+	nextWave chan struct{} // opens the next wave at once
 
 	mu     sync.Mutex
 	wave   time.Time // until when the run rests between two waves; zero if it does not
@@ -95,6 +96,12 @@ func (c *control) rest(until time.Time) {
 	c.wave = until
 }
 
+func (c *control) resting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.wave.IsZero()
+}
+
 // do carries out a command and says what it did.
 func (c *control) do(by, command, value string) (done string, err error) {
 	text := strings.TrimSpace(command + " " + value)
@@ -110,12 +117,23 @@ func (c *control) do(by, command, value string) (done string, err error) {
 			return "", usagef("rate takes a number of calls a second, 0 for no limit; not %q", value)
 		}
 		act, done = func() { c.pace.SetCeiling(rate) }, fmt.Sprintf("At most %g calls a second from now on.", rate)
+	case "next-wave":
+		if c.resting() {
+			act, done = func() {
+				select {
+				case c.nextWave <- struct{}{}:
+				default: // asked for already
+				}
+			}, "The next wave begins."
+			break
+		}
+		return "", usagef("the run does not rest between two waves")
 	case "stop":
 		act, done = func() {
 			c.stop(&batch.Stop{Reason: batch.Stopped, Message: "stopped by " + by})
 		}, "Stopping: calls under way finish, and the report is written."
 	default:
-		return "", usagef("there is no command %q: status, pause, resume, rate N or stop", command)
+		return "", usagef("there is no command %q: status, pause, resume, rate N, next-wave or stop", command)
 	}
 	// A pause or a stop must not fail for a full disk.
 	err = c.journal.Steer(by, text)
@@ -141,9 +159,9 @@ func socketPath(dir *journal.Dir) string {
 	return path
 }
 
-// serve listens on the socket until closed. The directory is ours alone, and so
+// serve listens on the socket until end is called. The directory is ours alone, and so
 // is the socket.
-func (c *control) serve(dir *journal.Dir) (io.Closer, error) {
+func (c *control) serve(dir *journal.Dir) (end func(), err error) {
 	path := socketPath(dir)
 	os.Remove(path) // of a session that was killed: the lock is ours
 	listener, err := net.Listen("unix", path)
@@ -167,8 +185,12 @@ func (c *control) serve(dir *journal.Dir) (io.Closer, error) {
 		fmt.Fprintln(w, done)
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go server.Serve(listener) // until it is closed
-	return server, nil
+	go server.Serve(listener) // until it is shut down
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		server.Shutdown(ctx) // who asked for the end is answered
+	}, nil
 }
 
 // askRun sends a request to the session that works in a run directory.
@@ -212,8 +234,8 @@ func askLive(ctx context.Context, dir *journal.Dir) (l live, err error) {
 func (c *command) ctlCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "ctl",
-		Usage:     "steer a run: pause, resume, rate N or stop",
-		ArgsUsage: "DIR status|pause|resume|rate N|stop",
+		Usage:     "steer a run: pause, resume, rate N, next-wave or stop",
+		ArgsUsage: "DIR status|pause|resume|rate N|next-wave|stop",
 		UsageText: "cognito-reset ctl cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI rate 10",
 		Description: "Takes effect at once and is journaled with time and who. stop lets calls under\n" +
 			"way finish and ends the run with exit code 4; cognito-reset resume goes on. On\n" +
@@ -230,7 +252,7 @@ func (c *command) ctl(ctx *cli.Context) error {
 		wants = 3
 	}
 	if len(args) != wants {
-		return usagef("ctl takes a run directory and what to do: cognito-reset ctl DIR status|pause|resume|rate N|stop")
+		return usagef("ctl takes a run directory and what to do: cognito-reset ctl DIR status|pause|resume|rate N|next-wave|stop")
 	}
 	if args[1] == "status" {
 		return c.statusOf(ctx, args[0])

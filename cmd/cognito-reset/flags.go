@@ -46,10 +46,11 @@ func paceFlags() []cli.Flag {
 
 func safetyFlags() []cli.Flag {
 	return []cli.Flag{
+		stringFlag(groupPace, "wave-gate", "0%", "begin a wave when this `SHARE` of the last have a new password, or their codes have died after an hour"),
 		stringFlag(groupSafety, "stop-on-failures", "50%", "stop at `N` or N% of the last 100 users, after the first 20, failing in a way that is not their own; off does not"),
 		&cli.IntFlag{Category: groupSafety, Name: "canary", Usage: "do the first `N` users, show how they fared, and ask before the others", EnvVars: env("canary")},
 		&cli.IntFlag{Category: groupSafety, Name: "canary-random", Usage: "the same with `N` users chosen at random", EnvVars: env("canary-random")},
-		&cli.IntFlag{Category: groupPace, Name: "wave-size", Usage: "after every `N` users wait for --wave-pause", EnvVars: env("wave-size")},
+		&cli.IntFlag{Category: groupPace, Name: "wave-size", Usage: "after every `N` users wait, by --wave-pause or --wave-gate", EnvVars: env("wave-size")},
 		&cli.DurationFlag{Category: groupPace, Name: "wave-pause", Usage: "`TIME` between waves, such as 30m", EnvVars: env("wave-pause")},
 		&cli.IntFlag{Category: groupSafety, Name: "max-resets", Usage: "stop after `N` resets a day, counted from 09:00 UTC as Cognito counts messages", EnvVars: env("max-resets")},
 		stringFlag(groupSafety, "on-message-limit", "stop", "at the daily message limit: `stop`, or wait until 09:00 UTC and go on"),
@@ -88,6 +89,7 @@ type settings struct {
 	MaxAttempts    int     `json:"max_attempts"`
 	WaveSize       int     `json:"wave_size"` // 0 is one wave
 	WavePause      seconds `json:"wave_pause_seconds"`
+	WaveGate       float64 `json:"wave_gate"`        // share; 0 is none
 	StopOnFailures string  `json:"stop_on_failures"` // N, N% or off
 	Canary         int     `json:"canary"`
 	CanaryRandom   bool    `json:"canary_random"`
@@ -162,6 +164,11 @@ func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 			return usagef("--rate is a number of calls a second, 0 for no limit, or auto; not %q", ctx.String("rate"))
 		}
 	}
+	if given("wave-gate") {
+		if s.WaveGate, err = share(ctx.String("wave-gate")); err != nil {
+			return usagef("--wave-gate is a share such as 60%%, not %q", ctx.String("wave-gate"))
+		}
+	}
 	if given("headroom") {
 		if s.Headroom, err = share(ctx.String("headroom")); err != nil || s.Headroom >= 1 {
 			return usagef("--headroom is a share below 100%%, such as 33%%; not %q", ctx.String("headroom"))
@@ -174,8 +181,8 @@ func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 		return usagef("--max-attempts is at least 1")
 	case s.WaveSize < 0 || s.WavePause < 0:
 		return usagef("--wave-size and --wave-pause cannot be negative")
-	case (s.WaveSize > 0) != (s.WavePause > 0):
-		return usagef("--wave-size and --wave-pause go together: so many users, then so long a pause")
+	case (s.WaveSize > 0) != (s.WavePause > 0 || s.WaveGate > 0):
+		return usagef("--wave-size goes together with --wave-pause or --wave-gate: so many users, then so long a pause, or until so many have a new password")
 	case s.MaxResets < 0 || s.Deadline < 0:
 		return usagef("--max-resets and --deadline cannot be negative")
 	case s.OnMessageLimit != "stop" && s.OnMessageLimit != "wait":

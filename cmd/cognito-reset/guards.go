@@ -7,9 +7,11 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/userpool"
 )
 
 // failureGuard reads --stop-on-failures.
@@ -87,12 +89,27 @@ type waves struct {
 	canary   int                                       // users still to be tried first
 	judge    func(context.Context, batch.Counts) error // says whether the canary fared well
 	size     int                                       // of a wave; 0 is all
+	gate     float64                                   // share of a wave to have a new password before the next; 0 is none
+	look     func(context.Context, []batch.Result) (done int, err error)
+	skip     <-chan struct{} // opens the next wave at once
 	pause    time.Duration
 	budget   int                   // resets; negative is no limit
 	exceeded error                 // the stop once it is spent
 	resting  func(until time.Time) // is told of a pause; zero at its end
 
 	tried, begun bool
+
+	mu   sync.Mutex
+	last []batch.Result // resets of the wave
+}
+
+// note remembers whom a wave has reset, for its gate.
+func (w *waves) note(r batch.Result) {
+	if w.gate > 0 && r.Outcome == batch.Reset {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.last = append(w.last, r)
+	}
 }
 
 // next is a [batch.Options.NextWave].
@@ -126,17 +143,78 @@ func (w *waves) next(ctx context.Context, soFar batch.Counts) (users int, err er
 	return users, nil
 }
 
-// rest waits between two waves.
+// codeLife is how long a code that Cognito sends can be used. Whoever has not
+// come by then needs another; waiting for them is in vain.
+const codeLife = time.Hour
+
+// rest waits between two waves: for the pause, and at the gate.
 func (w *waves) rest(ctx context.Context) error {
-	until := time.Now().Add(w.pause)
-	w.resting(until)
-	defer w.resting(time.Time{})
-	select {
-	case <-time.After(w.pause):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	w.mu.Lock()
+	users := w.last
+	w.last = nil
+	w.mu.Unlock()
+	ended := time.Now()
+	opens := ended.Add(w.pause)
+	for {
+		if w.gate > 0 && len(users) > 0 && time.Since(ended) < codeLife {
+			done, err := w.look(ctx, users)
+			if err != nil {
+				return err
+			}
+			if float64(done) < w.gate*float64(len(users)) {
+				opens = later(opens, time.Now().Add(lookEvery(len(users))))
+			}
+		}
+		wait := time.Until(opens)
+		if wait <= 0 {
+			return nil
+		}
+		w.resting(opens)
+		select {
+		case <-time.After(wait):
+			w.resting(time.Time{})
+		case <-w.skip:
+			w.resting(time.Time{})
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if w.gate == 0 {
+			return nil
+		}
 	}
+}
+
+func later(x, y time.Time) time.Time {
+	if x.After(y) {
+		return x
+	}
+	return y
+}
+
+// lookEvery is how often so many users may be looked at, a call each, without
+// taking much of what listings may take.
+func lookEvery(users int) time.Duration {
+	return min(max(2*time.Second, time.Duration(users)*200*time.Millisecond), 5*time.Minute)
+}
+
+// lookAtWave counts those of a wave who have a new password, or are gone.
+func (s *session) lookAtWave(ctx context.Context, resets []batch.Result) (done int, err error) {
+	for v, err := range s.pool.Verify(ctx, func(yield func(batch.Result, error) bool) {
+		for _, r := range resets {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}) {
+		if err != nil {
+			return 0, fmt.Errorf("--wave-gate: %w", err)
+		}
+		if v.Effect == userpool.Completed || v.Effect == userpool.Gone {
+			done++
+		}
+	}
+	return done, nil
 }
 
 // waves are those of a session.
@@ -144,6 +222,7 @@ func (s *session) waves(ctl *control) (*waves, error) {
 	r := s.request
 	w := &waves{
 		canary: r.Canary, size: r.WaveSize, pause: r.WavePause.duration(), budget: -1,
+		gate: r.WaveGate, look: s.lookAtWave, skip: ctl.nextWave,
 		judge:   func(ctx context.Context, c batch.Counts) error { return s.judgeCanary(ctx, ctl, c) },
 		resting: ctl.rest,
 	}

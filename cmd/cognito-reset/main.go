@@ -56,7 +56,7 @@ cognito-reset COMMAND --help`,
 		// A value may hold commas; lists are given by repeating a flag.
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
-			c.runCommand(), c.preflightCommand(), c.resumeCommand(), c.statusCommand(), c.ctlCommand(), c.reportCommand(),
+			c.runCommand(), c.preflightCommand(), c.resumeCommand(), c.statusCommand(), c.ctlCommand(), c.reportCommand(), c.verifyCommand(),
 			c.sandboxCommand(), c.singleCommand(),
 		},
 		Reader: c.stdin, Writer: c.stdout, ErrWriter: c.stderr,
@@ -211,7 +211,7 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 }
 
 // impliedValues are those of flags that may stand without one.
-var impliedValues = map[string]string{"generate-cli-skeleton": "input"}
+var impliedValues = map[string]string{"generate-cli-skeleton": "input", "dry-run": "live"}
 
 // noArguments refuses what the command would ignore.
 func noArguments(ctx *cli.Context) error {

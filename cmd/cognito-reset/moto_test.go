@@ -88,8 +88,8 @@ func TestAgainstMoto(t *testing.T) {
 	if err := os.WriteFile(input, []byte("username\nalice\nnobody\ntemporary\nnocontact\ndisabled\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run := func(pool, record string, code int) [][]string {
-		cmd := exec.Command("cognito-reset", "run", "--user-pool-id", pool, "--input", input, "--yes", "--run", filepath.Join(dir, record), "--endpoint-url", url, "--workers", "1", "--force", "pool")
+	run := func(pool, record string, code int, flags ...string) [][]string {
+		cmd := exec.Command("cognito-reset", append([]string{"run", "--user-pool-id", pool, "--input", input, "--yes", "--run", filepath.Join(dir, record), "--endpoint-url", url, "--workers", "1"}, flags...)...)
 		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
 			"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
 		out, _ := cmd.CombinedOutput()
@@ -108,6 +108,11 @@ func TestAgainstMoto(t *testing.T) {
 		return rows[1:]
 	}
 	want := []string{"reset ", "failed user_not_found", "failed temporary_password", "failed no_verified_contact", "failed disabled"}
+	for i, row := range run(*id, "forecast", 3, "--dry-run") {
+		if got := strings.TrimPrefix(strings.Join(row[2:4], " "), "would_"); got != want[i] {
+			t.Errorf("%s: %s is forecast, not %s", row[1], got, want[i])
+		}
+	}
 	for i, row := range run(*id, "record", 3) {
 		if got := strings.Join(row[2:4], " "); got != want[i] {
 			t.Errorf("%s: %s, not %s (%s)", row[1], got, want[i], row[6])

@@ -508,11 +508,13 @@ func (f *surroundings) messagesCheck() (level, string) {
 	return fine, fmt.Sprintf("%s asked for, one a reset; which arrive is not told", comma(f.request.Roster.Users))
 }
 
-// expected is how long the users take at the rate, in waves if it has any.
-func (r *request) expected() time.Duration {
-	d := time.Duration(math.Ceil(float64(r.Roster.Users)/r.Rate)) * time.Second
-	if r.WaveSize > 0 {
-		d += time.Duration((r.Roster.Users-1)/int64(r.WaveSize)) * r.WavePause.duration()
+// expected is how long the run takes at its rate, in waves if it has any.
+func (r *request) expected() time.Duration { return r.timeFor(r.Roster.Users) }
+
+func (r *request) timeFor(users int64) time.Duration {
+	d := time.Duration(math.Ceil(float64(users)/r.Rate)) * time.Second
+	if r.WaveSize > 0 && users > 0 {
+		d += time.Duration((users-1)/int64(r.WaveSize)) * r.WavePause.duration()
 	}
 	return d
 }

@@ -21,6 +21,7 @@ import (
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/userpool"
+	"cognito-reset/report"
 )
 
 // A request is run.json: what was asked, and of whom.
@@ -33,8 +34,9 @@ type request struct {
 	DryRun     bool            `json:"dry_run"`
 	Sandbox    bool            `json:"sandbox"`
 
-	Roster    journal.Survey `json:"roster"`
-	Preflight []check        `json:"preflight,omitempty"`
+	Roster    journal.Survey   `json:"roster"`
+	Preflight []check          `json:"preflight,omitempty"`
+	Forecast  *report.Forecast `json:"forecast,omitempty"`
 
 	Coverage *userpool.Coverage `json:"coverage,omitempty"` // nil if input and pool were not compared
 
@@ -47,7 +49,8 @@ func (c *command) runCommand() *cli.Command {
 	flags := append(inputFlags(), paceFlags()...)
 	flags = append(flags, safetyFlags()...)
 	flags = append(flags,
-		boolFlag(groupSafety, "dry-run", "read and check everything, send nothing"),
+		stringFlag(groupSafety, "dry-run", "", "send nothing, and look in the pool how each user would fare; --dry-run=`offline` reads the files alone"),
+		boolFlag(groupSafety, "read-each", "in a dry run, read users one by one, which bills each as an active user"),
 		boolFlag(groupSafety, "yes", "do not ask before the first call"),
 		forceFlag(),
 		reconcileFlag(),
@@ -79,7 +82,11 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		return err
 	}
 	var planned *plan
-	if path := ctx.String("plan"); path != "" && !ctx.Bool("dry-run") {
+	dryRun, live, err := dryRun(ctx)
+	if err != nil {
+		return err
+	}
+	if path := ctx.String("plan"); path != "" && !dryRun {
 		if planned, err = openPlan(path, ctx.Duration("plan-max-age")); err != nil {
 			return err
 		}
@@ -91,7 +98,7 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	r := &s.request
 	*r = request{
 		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
-		DryRun: ctx.Bool("dry-run"), Sandbox: ctx.Bool("sandbox"),
+		DryRun: dryRun, Sandbox: ctx.Bool("sandbox"),
 		approval: approval{ApprovedBy: ctx.String("approved-by"), Reason: ctx.String("reason")},
 	}
 	if err := r.settings.read(ctx, true); err != nil {
@@ -126,7 +133,7 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
 	}
 
-	if !r.Sandbox && (!r.DryRun || r.ofPool()) { // whose users, and how they compare, the pool tells
+	if !r.Sandbox && (!r.DryRun || live || r.ofPool()) { // whose users, and how they compare, the pool tells
 		if err := s.connect(ctx.Context); err != nil {
 			return usagef("%w; nothing was sent", err)
 		}
@@ -135,7 +142,18 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
+	if r.Sandbox && (!r.DryRun || live) {
+		if err := s.connect(ctx.Context); err != nil {
+			return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
+		}
+		defer s.disconnect()
+	}
 	if r.DryRun {
+		if live {
+			if err := s.foretell(ctx.Context, ctx.Bool("read-each")); err != nil {
+				return errors.Join(err, s.dir.Remove())
+			}
+		}
 		if err := s.reconcileDryRun(ctx.Context); err != nil {
 			return errors.Join(err, s.dir.Remove())
 		}
@@ -146,12 +164,6 @@ func (c *command) run(ctx *cli.Context) (err error) {
 			return errors.Join(err, s.dir.Remove())
 		}
 		r.PlanDigest = planned.Digest
-	}
-	if r.Sandbox {
-		if err := s.connect(ctx.Context); err != nil {
-			return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
-		}
-		defer s.disconnect()
 	}
 	if err := s.introduce(ctx.Context, force); err != nil {
 		return errors.Join(err, s.dir.Remove())
@@ -245,7 +257,8 @@ func (s *session) introduce(ctx context.Context, force []string) error {
 			check{Name: "users", Level: fine, Text: source + ": " + rows},
 			check{Name: "record", Level: fine, Text: s.dir.Path}))
 	}
-	if err := blocked(r.Preflight); err != nil {
+	// A pool that is not there stops the run at its first call, with a record.
+	if err := blocked(slices.DeleteFunc(slices.Clone(r.Preflight), func(c check) bool { return c.Name == "pool" })); err != nil {
 		return err
 	}
 	if s.requireApproval {

@@ -123,7 +123,7 @@ func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error
 	defer stop(nil)
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	ctl := &control{pace: pace.New(r.Rate), tally: new(batch.Tally), journal: j, stop: stop}
+	ctl := &control{pace: pace.New(r.Rate), tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
 	waves, err := s.waves(ctl)
 	if err != nil {
 		return errors.Join(err, j.Close())
@@ -179,8 +179,10 @@ func (s *session) options(ctl *control, waves *waves) batch.Options {
 			return true
 		}
 	}
-	if s.log.Enabled(context.Background(), slog.LevelDebug) {
-		o.OnResult = func(r batch.Result) {
+	debugging := s.log.Enabled(context.Background(), slog.LevelDebug)
+	o.OnResult = func(r batch.Result) {
+		waves.note(r)
+		if debugging {
 			s.log.Debug("user", "row", r.Row, "username", r.Username, "outcome", r.Outcome, "reason", r.Reason,
 				"attempts", r.Attempts, "error_code", r.ErrorCode, "request_id", r.RequestID)
 		}
@@ -190,7 +192,7 @@ func (s *session) options(ctl *control, waves *waves) batch.Options {
 
 // steer opens the ways to steer the session, until the returned function.
 func (s *session) steer(ctl *control) (end func()) {
-	socket, err := ctl.serve(s.dir)
+	hangUp, err := ctl.serve(s.dir)
 	if err != nil {
 		s.log.Warn("cognito-reset ctl cannot reach this run", "error", err)
 	}
@@ -198,8 +200,8 @@ func (s *session) steer(ctl *control) (end func()) {
 		ctl.byKeys(s.stdin, func(done string) { say(s.stderr, "\n%s", done) })
 	}
 	return func() {
-		if socket != nil {
-			socket.Close()
+		if hangUp != nil {
+			hangUp()
 		}
 		restoreTerminal()
 	}
@@ -275,7 +277,7 @@ func (s *session) print(summary report.Summary) error {
 
 // render writes the reports of a run from its record.
 func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
-	summary := &report.Summary{DryRun: r.DryRun, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
+	summary := &report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
 	for i, session := range history.Sessions {
 		if i == 0 {

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/report"
+)
+
+// dryRun reads --dry-run: whether the run is one, and whether it looks in the
+// pool.
+func dryRun(ctx *cli.Context) (dry, live bool, err error) {
+	switch text := ctx.String("dry-run"); text {
+	case "", "false":
+	case "live", "true":
+		dry, live = true, true
+	case "offline":
+		dry = true
+	default:
+		return false, false, usagef("--dry-run is live or offline, not %q", text)
+	}
+	if ctx.Bool("read-each") && !live {
+		return false, false, usagef("--read-each goes with --dry-run, which then reads users one by one")
+	}
+	return dry, live, nil
+}
+
+// foretell looks in the pool how each user would fare, and notes it in the
+// journal as a run does.
+func (s *session) foretell(ctx context.Context, each bool) (err error) {
+	r := &s.request
+	if s.history, err = s.dir.Replay(); err != nil {
+		return err
+	}
+	j, err := s.history.Start(version(), r.Roster.SHA256)
+	if err != nil {
+		return err
+	}
+	prospects := s.pool.Forecast
+	if each {
+		prospects = s.pool.ForecastEach
+		if !s.quiet {
+			say(s.stderr, "Reading %s users one by one: Cognito bills each as an active user of this month.", comma(r.Roster.Users))
+		}
+	} else if !s.quiet {
+		say(s.stderr, "Looking in the pool how %s users would fare, which is free of charge.", comma(r.Roster.Users))
+	}
+	f := &report.Forecast{States: make(map[string]int64), Channels: make(map[string]int64)}
+	would := int64(0)
+	for p, err := range prospects(ctx, s.dir.Entries()) {
+		if err != nil {
+			return errors.Join(s.unforeseen(ctx, err), j.Close())
+		}
+		if p.SettledBy != batch.ByState {
+			continue // the input itself told
+		}
+		if p.State != "" {
+			f.States[string(p.State)]++
+		}
+		if p.Outcome == batch.WouldReset {
+			f.Channels[string(p.Channel)]++
+			would++
+		}
+		if p.KeepsPassword() {
+			f.KeepPassword++
+		}
+		if err := j.Settle(p.Result); err != nil {
+			return errors.Join(err, j.Close())
+		}
+	}
+	if each {
+		f.BilledReads = r.Roster.Users
+	}
+	if r.Rate > 0 {
+		f.Seconds = r.timeFor(would).Seconds()
+	}
+	r.Forecast = f
+	if err := errors.Join(j.End(exitDone, ""), j.Close()); err != nil {
+		return err
+	}
+	return s.dir.WriteJSON(journal.RunFile, r)
+}
+
+// unforeseen is why a forecast could not be made.
+func (s *session) unforeseen(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return s.stopError(context.Cause(ctx))
+	}
+	code := exitFailed
+	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Class == batch.ClassRun {
+		code = exitStopped
+	}
+	return &exit{code, fmt.Errorf("%w; nothing was sent. --dry-run=offline reads the files alone", err)}
+}
