@@ -44,8 +44,12 @@ type Forecast struct {
 	States       map[string]int64 `json:"states"`        // of the users whom a run would call
 	Channels     map[string]int64 `json:"channels"`      // by which those to be reset would be sent a code
 	KeepPassword int64            `json:"keep_password"` // users whose old password a run would leave working, or able to work again
-	Seconds      float64          `json:"seconds"`       // that a run would take; 0 without a rate
+	Seconds      float64          `json:"seconds"`       // that the calls of a run would take at its rate; 0 without one
 	BilledReads  int64            `json:"billed_reads"`  // users read one by one, each a billed active user
+	Time         string           `json:"time"`          // that a run would take, in words: messages may be fewer a day than calls
+
+	Warnings []string `json:"warnings,omitempty"` // checks of the preflight to look at
+	Blockers []string `json:"blockers,omitempty"` // and those that would stop the run
 }
 
 // Write counts one result. With Close it makes a Summary a [Writer].
@@ -107,7 +111,7 @@ var advice = map[batch.Reason]string{
 	batch.UsernameTooLong:   "no username has more than 128 characters",
 	batch.MalformedRow:      "mend these lines; the report names them",
 	batch.UserNotFound:      "none in this pool; federated ones have a prefix",
-	batch.WrongState:        "OLD PASSWORD MAY WORK: temporary, unconfirmed, …",
+	batch.WrongState:        "OLD PASSWORD MAY WORK: the state forbids a reset",
 	batch.TemporaryPassword: "TEMPORARY PASSWORD STILL WORKS: invite them again",
 	batch.Unconfirmed:       "OLD PASSWORD WORKS once they confirm",
 	batch.Disabled:          "OLD PASSWORD COMES BACK if they are enabled",
@@ -134,7 +138,11 @@ func (s Summary) Text(w io.Writer) error {
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, o := range batch.Outcomes {
 		if n := s.Outcomes[o]; n > 0 {
-			fmt.Fprintf(table, "%*d\t%s\t%s\n", s.width(), n, o, meanings[o])
+			meaning := meanings[o]
+			if o == batch.Failed && s.DryRun {
+				meaning = "would be refused"
+			}
+			fmt.Fprintf(table, "%*d\t%s\t%s\n", s.width(), n, o, meaning)
 		}
 	}
 	fmt.Fprintf(table, "%*d\trows\n", s.width(), s.Rows)
@@ -168,18 +176,40 @@ func (s Summary) Text(w io.Writer) error {
 // text tells of a forecast what the counts by outcome and reason do not.
 func (f *Forecast) text(users int64) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nStates     %s\n", listed(f.States))
-	fmt.Fprintf(&b, "Messages   %d asked for (%s); the pool's sender charges them\n", users, listed(f.Channels))
-	if f.Seconds > 0 {
-		fmt.Fprintf(&b, "Time       about %v\n", (time.Duration(f.Seconds) * time.Second).String())
+	tell := func(what, text string) {
+		const width = 80 - len("Messages   ")
+		for len(text) > width {
+			at := strings.LastIndex(text[:width+1], ", ")
+			if at < 0 {
+				break
+			}
+			fmt.Fprintf(&b, "%-9s  %s\n", what, text[:at+1])
+			what, text = "", text[at+2:]
+		}
+		fmt.Fprintf(&b, "%-9s  %s\n", what, text)
 	}
-	if f.KeepPassword > 0 {
-		fmt.Fprintf(&b, "DANGER     %d KEEP THEIR OLD PASSWORD: the report says who and why\n", f.KeepPassword)
+	b.WriteByte('\n')
+	tell("States", listed(f.States))
+	tell("Messages", fmt.Sprintf("%d asked for (%s)", users, listed(f.Channels)))
+	if f.Time != "" {
+		tell("Time", f.Time)
+	}
+	switch {
+	case f.KeepPassword > 0:
+		tell("DANGER", fmt.Sprintf("%d KEEP THEIR OLD PASSWORD; a reset signs nobody out", f.KeepPassword))
+	default:
+		tell("Danger", "a reset signs nobody out: tokens already issued live on")
 	}
 	if f.BilledReads > 0 {
-		fmt.Fprintf(&b, "Cost       %d users were read one by one, and each is billed as active\n", f.BilledReads)
+		tell("Cost", fmt.Sprintf("%d users were read one by one, and each is billed as active", f.BilledReads))
 	} else {
-		fmt.Fprintln(&b, "Cost       this look was free of charge, and so are resets, but for messages")
+		tell("Cost", "this look and the resets are free; the pool's sender charges messages")
+	}
+	if f.Warnings != nil {
+		tell("Warnings", strings.Join(f.Warnings, ", ")+"; see cognito-reset preflight")
+	}
+	if f.Blockers != nil {
+		tell("BLOCKED", "by "+strings.Join(f.Blockers, ", ")+"; see cognito-reset preflight")
 	}
 	return b.String()
 }

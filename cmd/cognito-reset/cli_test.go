@@ -110,6 +110,12 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 			u.Status = sandbox.ForceChangePassword
 		case "federated":
 			u.Status = sandbox.ExternalProvider
+		case "new":
+			u.Status = sandbox.Unconfirmed
+		case "again":
+			u.Status = sandbox.ResetRequired
+		case "compromised":
+			u.Status = sandbox.Compromised
 		default:
 			ts.Fatalf("no state %s", state)
 		}

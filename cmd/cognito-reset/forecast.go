@@ -30,6 +30,10 @@ func dryRun(ctx *cli.Context) (dry, live bool, err error) {
 	return dry, live, nil
 }
 
+// muchToList is how many users take a forecast longer than a person waits in
+// silence.
+const muchToList = 10_000
+
 // foretell looks in the pool how each user would fare, and notes it in the
 // journal as a run does.
 func (s *session) foretell(ctx context.Context, each bool) (err error) {
@@ -47,11 +51,11 @@ func (s *session) foretell(ctx context.Context, each bool) (err error) {
 		if !s.quiet {
 			say(s.stderr, "Reading %s users one by one: Cognito bills each as an active user of this month.", comma(r.Roster.Users))
 		}
-	} else if !s.quiet {
+	} else if !s.quiet && r.Roster.Users > muchToList {
 		say(s.stderr, "Looking in the pool how %s users would fare, which is free of charge.", comma(r.Roster.Users))
 	}
+	s.lookAround(ctx, nil)
 	f := &report.Forecast{States: make(map[string]int64), Channels: make(map[string]int64)}
-	would := int64(0)
 	for p, err := range prospects(ctx, s.dir.Entries()) {
 		if err != nil {
 			return errors.Join(s.unforeseen(ctx, err), j.Close())
@@ -64,7 +68,6 @@ func (s *session) foretell(ctx context.Context, each bool) (err error) {
 		}
 		if p.Outcome == batch.WouldReset {
 			f.Channels[string(p.Channel)]++
-			would++
 		}
 		if p.KeepsPassword() {
 			f.KeepPassword++
@@ -77,7 +80,17 @@ func (s *session) foretell(ctx context.Context, each bool) (err error) {
 		f.BilledReads = r.Roster.Users
 	}
 	if r.Rate > 0 {
-		f.Seconds = r.timeFor(would).Seconds()
+		f.Seconds = r.expected().Seconds()
+	}
+	for _, c := range r.Preflight {
+		switch {
+		case c.Name == "time":
+			f.Time = c.Text
+		case c.Level == blocker:
+			f.Blockers = append(f.Blockers, c.Name)
+		case c.Level == warning:
+			f.Warnings = append(f.Warnings, c.Name)
+		}
 	}
 	r.Forecast = f
 	if err := errors.Join(j.End(exitDone, ""), j.Close()); err != nil {
