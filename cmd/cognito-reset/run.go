@@ -32,6 +32,7 @@ type request struct {
 	PoolName   string          `json:"user_pool_name"`
 	Caller     userpool.Caller `json:"caller"`
 	DryRun     bool            `json:"dry_run"`
+	Offline    bool            `json:"offline"` // a dry run of files alone
 	Sandbox    bool            `json:"sandbox"`
 
 	Roster    journal.Survey   `json:"roster"`
@@ -98,7 +99,7 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	r := &s.request
 	*r = request{
 		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
-		DryRun: dryRun, Sandbox: ctx.Bool("sandbox"),
+		DryRun: dryRun, Offline: dryRun && !live, Sandbox: ctx.Bool("sandbox"),
 		approval: approval{ApprovedBy: ctx.String("approved-by"), Reason: ctx.String("reason")},
 	}
 	if err := r.settings.read(ctx, true); err != nil {

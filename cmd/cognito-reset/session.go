@@ -294,7 +294,7 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 		summary.ExitCode, summary.StoppedBecause = e.code, e.Error()
 	}
 	results := history.Results(pending)
-	if r.DryRun {
+	if r.Offline {
 		results = forecast(results)
 	}
 	err := dir.Write("report.csv", func(csv *os.File) error {
@@ -326,7 +326,8 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	return *summary, dir.WriteJSON("summary.json", summary)
 }
 
-// forecast is what a dry run says of users that nothing stands against.
+// forecast is what a dry run of files alone says of users that nothing there
+// stands against.
 func forecast(results iter.Seq2[batch.Result, error]) iter.Seq2[batch.Result, error] {
 	return func(yield func(batch.Result, error) bool) {
 		for r, err := range results {

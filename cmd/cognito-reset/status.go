@@ -88,7 +88,7 @@ func stand(ctx context.Context, dir *journal.Dir, r request) (standing, error) {
 	}
 	sum := new(report.Summary)
 	results := history.Results(batch.Interrupted)
-	if r.DryRun {
+	if r.Offline {
 		results = forecast(results)
 	}
 	for result, err := range results {
@@ -116,7 +116,7 @@ func stand(ctx context.Context, dir *journal.Dir, r request) (standing, error) {
 		}
 	}
 	switch {
-	case r.DryRun:
+	case r.Offline:
 		st.State, st.Left = "finished", 0
 	case held:
 		st.State, st.Why = "running", "it does not say what it waits for"
