@@ -80,6 +80,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 			cmd.Dir, cmd.Env = dir, env
 			var output strings.Builder
 			cmd.Stderr = &output
+			resets := pool.Resets("alice")
 			stdout, err := cmd.StdoutPipe()
 			if err == nil {
 				err = cmd.Start()
@@ -108,7 +109,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 			}
 			ended = append(ended, check)
 			for socket := filepath.Join(dir, "night", socketFile); ; time.Sleep(10 * time.Millisecond) {
-				if _, err := os.Stat(socket); err == nil {
+				if _, err := os.Stat(socket); err == nil && pool.Resets("alice") > resets {
 					break
 				} else if cmd.ProcessState != nil {
 					t.Fatal("it is not there to be steered")
