@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -41,6 +42,8 @@ type Settings struct {
 	Triggers           []string // attached, by their names in LambdaConfig, sorted
 	MFA                string   // OFF, OPTIONAL or ON
 	DeletionProtection string   // ACTIVE or INACTIVE
+
+	ahead time.Duration // the service's clock of this machine's; 0 if that may be rounding
 }
 
 // Settings asks for the pool's configuration, within 5 s.
@@ -71,6 +74,9 @@ func (p *Pool) describe(ctx context.Context) (Settings, error) {
 		Triggers:           triggers(pool.LambdaConfig),
 		MFA:                string(pool.MfaConfiguration),
 		DeletionProtection: string(pool.DeletionProtection),
+	}
+	if ahead := skew(out.ResultMetadata); ahead.Abs() > clockStep {
+		s.ahead = ahead
 	}
 	for _, a := range pool.AliasAttributes {
 		s.AliasAttributes = append(s.AliasAttributes, string(a))

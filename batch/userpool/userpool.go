@@ -28,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/time/rate"
 
 	"cognito-reset/batch"
@@ -218,7 +219,7 @@ func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (bat
 	if user.UserStatus == types.UserStatusTypeResetRequired {
 		return batch.Done, nil
 	}
-	if user.UserLastModifiedDate == nil || user.UserLastModifiedDate.After(called.Add(p.skew(user)-clockStep)) {
+	if user.UserLastModifiedDate == nil || user.UserLastModifiedDate.After(called.Add(skew(user.ResultMetadata)-clockStep)) {
 		return batch.Undecided, nil
 	}
 	return batch.NotDone, nil
@@ -228,9 +229,9 @@ func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (bat
 const clockStep = 2 * time.Second
 
 // skew is how far the service's clock is ahead of this machine's.
-func (p *Pool) skew(user *cognito.AdminGetUserOutput) time.Duration {
-	theirs, ok1 := awsmiddleware.GetServerTime(user.ResultMetadata)
-	ours, ok2 := awsmiddleware.GetResponseAt(user.ResultMetadata)
+func skew(answer middleware.Metadata) time.Duration {
+	theirs, ok1 := awsmiddleware.GetServerTime(answer)
+	ours, ok2 := awsmiddleware.GetResponseAt(answer)
 	if !ok1 || !ok2 {
 		return 0
 	}

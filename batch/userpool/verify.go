@@ -28,7 +28,9 @@ type Verified struct {
 	Effect   Effect
 	State    types.UserStatusType // empty for Gone
 	Enabled  bool
-	Modified time.Time // zero for Gone
+	Modified time.Time // by the service's clock; zero for Gone
+
+	ahead time.Duration // that clock of this machine's
 }
 
 // Verify reads the users of resets back, by listing alone, which makes nobody a
@@ -46,8 +48,8 @@ func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]
 			}
 		}
 	}
-	keep := func(_ Settings, u User) Verified {
-		return Verified{State: u.Status, Enabled: u.Enabled, Modified: u.Modified}
+	keep := func(s Settings, u User) Verified {
+		return Verified{State: u.Status, Enabled: u.Enabled, Modified: u.Modified, ahead: s.ahead}
 	}
 	return func(yield func(Verified, error) bool) {
 		next, stop := iter.Pull2(resets) // beside the users, who come in the same order
@@ -77,7 +79,7 @@ func effect(v Verified) Effect {
 		return Waiting
 	case v.State == types.UserStatusTypeResetRequired:
 		return Barred
-	case v.State == types.UserStatusTypeConfirmed && v.Enabled && v.Modified.After(v.FinishedAt):
+	case v.State == types.UserStatusTypeConfirmed && v.Enabled && v.Modified.After(v.FinishedAt.Add(v.ahead)):
 		return Completed
 	}
 	return NotInForce

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cognito-reset/batch"
@@ -57,5 +58,34 @@ func TestVerifyFindsEveryResetThatIsNotInForce(t *testing.T) {
 	}
 	if reads := calls(users, "AdminGetUser"); reads > 0 {
 		t.Errorf("%d users were read one by one", reads)
+	}
+}
+
+func TestVerifyMindsTheServersClock(t *testing.T) {
+	withoutAWS(t)
+	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour} {
+		for modified, want := range map[time.Duration]userpool.Effect{-time.Minute: userpool.NotInForce, time.Minute: userpool.Completed} {
+			synctest.Test(t, func(t *testing.T) {
+				users, reset := sandbox.New(sandbox.Config{}), time.Now()
+				u := sandbox.NewUser("ann")
+				u.Modified = reset.Add(ahead + modified)
+				users.Add(u)
+				time.Sleep(time.Hour)
+				pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
+					response, err := users.RoundTrip(r)
+					if err == nil {
+						response.Header.Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+					}
+					return response, err
+				}))
+				for v, err := range pool.Verify(t.Context(), func(yield func(batch.Result, error) bool) {
+					yield(batch.Result{Row: 1, Username: "ann", Outcome: batch.Reset, FinishedAt: reset}, nil)
+				}) {
+					if err != nil || v.Effect != want {
+						t.Errorf("clock ahead by %v, modified %v after the reset: %s, %v", ahead, modified, v.Effect, err)
+					}
+				}
+			})
+		}
 	}
 }

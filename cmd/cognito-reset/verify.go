@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -59,46 +62,73 @@ func (c *command) verify(ctx *cli.Context) error {
 			*to = ctx.String(name)
 		}
 	}
-	if s.history, err = s.dir.Replay(); err != nil {
-		return &exit{exitUsage, err}
-	}
 	if err := s.connect(ctx.Context); err != nil {
 		return &exit{exitUsage, err}
 	}
+	return s.watch(ctx.Context, ctx.Duration("watch"))
+}
+
+// watch looks once, or every so often until nobody is waited for.
+func (s *session) watch(ctx context.Context, every time.Duration) error {
 	for {
-		found, err := s.verified(ctx.Context)
-		if ctx.Context.Err() != nil {
-			return s.stopError(context.Cause(ctx.Context))
+		var err error
+		if s.history, err = s.dir.Replay(); err != nil { // the run may be going on
+			return &exit{exitUsage, err}
+		}
+		found, err := s.verified(ctx)
+		if ctx.Err() != nil {
+			return s.stopError(context.Cause(ctx))
 		} else if err != nil {
 			return err
 		}
-		if err := s.printVerified(found); err != nil {
-			return err
+		if every <= 0 || found.effects[userpool.Waiting] == 0 {
+			return cmp.Or(s.printVerified(found), found.exit())
 		}
-		every := ctx.Duration("watch")
-		if every <= 0 || found[userpool.Waiting] == 0 {
-			return found.exit()
+		if err := s.printPoint(found); err != nil {
+			return err
 		}
 		select {
 		case <-time.After(every):
-		case <-ctx.Context.Done():
-			return s.stopError(context.Cause(ctx.Context))
+		case <-ctx.Done():
+			if !s.json { // which has been printed
+				err = s.printVerified(found)
+			}
+			return cmp.Or(err, s.stopError(context.Cause(ctx)))
 		}
 	}
 }
 
-// Effects are how many resets came to what.
-type effects map[userpool.Effect]int64
+// A verification is what one look at the pool found.
+type verification struct {
+	at      time.Time
+	effects map[userpool.Effect]int64
+	chase   []userpool.Verified // the first of those whose old password may work
+}
 
-func (e effects) all() (n int64) {
-	for _, count := range e {
+// chased is how many users a person is shown; verify.csv has all.
+const chased = 10
+
+func (v *verification) add(u userpool.Verified) {
+	v.effects[u.Effect]++
+	if u.Effect == userpool.NotInForce && len(v.chase) < chased {
+		v.chase = append(v.chase, u)
+	}
+}
+
+func (v *verification) all() (n int64) {
+	for _, count := range v.effects {
 		n += count
 	}
 	return n
 }
 
-func (e effects) exit() error {
-	if e[userpool.NotInForce] > 0 {
+// completed is the share of users who have a new password.
+func (v *verification) completed() float64 {
+	return float64(v.effects[userpool.Completed]) / float64(max(v.all(), 1))
+}
+
+func (v *verification) exit() error {
+	if v.effects[userpool.NotInForce] > 0 {
 		return &exit{code: exitSomeFailed}
 	}
 	return nil
@@ -119,8 +149,8 @@ func (s *session) resets() iter.Seq2[batch.Result, error] {
 }
 
 // verified looks in the pool and writes verify.csv.
-func (s *session) verified(ctx context.Context) (effects, error) {
-	found := make(effects)
+func (s *session) verified(ctx context.Context) (*verification, error) {
+	found := &verification{at: time.Now(), effects: make(map[userpool.Effect]int64)}
 	err := s.dir.Write(verifyFile, func(f *os.File) error {
 		w := csv.NewWriter(f)
 		w.Write([]string{"row", "username", "effect", "state", "enabled", "reset_at", "modified_at"}) // buffered: an error shows later
@@ -128,7 +158,7 @@ func (s *session) verified(ctx context.Context) (effects, error) {
 			if err != nil {
 				return err
 			}
-			found[v.Effect]++
+			found.add(v)
 			cells := []string{strconv.FormatInt(v.Row, 10), v.Username, string(v.Effect), string(v.State), "", stamp(v.FinishedAt), stamp(v.Modified)}
 			if v.Effect != userpool.Gone {
 				cells[4] = strconv.FormatBool(v.Enabled)
@@ -165,20 +195,53 @@ var effectMeanings = []struct {
 	{userpool.Gone, "are not in the pool any more"},
 }
 
-func (s *session) printVerified(found effects) error {
-	all := found.all()
+// verifyTime is when a look was taken, for a person.
+const verifyTime = "2006-01-02 15:04 UTC"
+
+func (s *session) printVerified(found *verification) error {
 	if s.json {
-		_, err := fmt.Fprintf(s.stdout, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"disabled":%d,"gone":%d}`+"\n",
-			stamp(time.Now()), all, found[userpool.NotInForce], found[userpool.Waiting], found[userpool.Completed], found[userpool.Barred], found[userpool.Gone])
-		return err
+		return s.printCounts(found)
 	}
-	text := fmt.Sprintf("%s  %s resets, %.0f%% with a new password\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"), comma(all), 100*float64(found[userpool.Completed])/float64(max(all, 1)))
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s resets, %.0f%% with a new password\n", found.at.UTC().Format(verifyTime), comma(found.all()), 100*found.completed())
 	for _, m := range effectMeanings {
-		if n := found[m.effect]; n > 0 {
-			text += fmt.Sprintf("%8d  %-12s  %s\n", n, m.effect, m.meaning)
+		if n := found.effects[m.effect]; n > 0 {
+			fmt.Fprintf(&b, "%8d  %-12s  %s\n", n, m.effect, m.meaning)
 		}
 	}
-	text += fmt.Sprintf("\nWho: %s\n", s.dir.File(verifyFile))
-	_, err := fmt.Fprint(s.stdout, text)
+	if found.chase != nil {
+		b.WriteString("\n     row  username, state, last changed\n")
+	}
+	for _, u := range found.chase {
+		state := string(u.State)
+		if !u.Enabled {
+			state += " and disabled"
+		}
+		fmt.Fprintf(&b, "%8d  %q, %s, %s\n", u.Row, u.Username, state, u.Modified.UTC().Format(verifyTime))
+	}
+	fmt.Fprintf(&b, "\nWho: %s\n", s.dir.File(verifyFile))
+	_, err := io.WriteString(s.stdout, b.String())
+	return err
+}
+
+// printPoint is one point of the curve of those who have a new password.
+func (s *session) printPoint(found *verification) error {
+	if s.json {
+		return s.printCounts(found)
+	}
+	const width = 30
+	bar := strings.Repeat("#", int(width*found.completed()))
+	text := fmt.Sprintf("%s  %-*s %3.0f%%  %s waiting", found.at.UTC().Format(verifyTime), width, bar, 100*found.completed(), comma(found.effects[userpool.Waiting]))
+	if n := found.effects[userpool.NotInForce]; n > 0 {
+		text += fmt.Sprintf(", %s NOT IN FORCE", comma(n))
+	}
+	_, err := fmt.Fprintln(s.stdout, text)
+	return err
+}
+
+func (s *session) printCounts(found *verification) error {
+	_, err := fmt.Fprintf(s.stdout, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"disabled":%d,"gone":%d}`+"\n",
+		stamp(found.at), found.all(), found.effects[userpool.NotInForce], found.effects[userpool.Waiting],
+		found.effects[userpool.Completed], found.effects[userpool.Barred], found.effects[userpool.Gone])
 	return err
 }
