@@ -30,6 +30,7 @@ type Summary struct {
 	DryRun         bool                    `json:"dry_run"`
 	Forecast       *Forecast               `json:"forecast,omitempty"` // of a dry run that looked at the pool
 	RunDirectory   string                  `json:"run_directory"`
+	JournalBytes   int64                   `json:"journal_bytes"` // of the journal that this was rendered from
 }
 
 // A Coverage is how many users an input and a pool have in common.

@@ -29,6 +29,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"cognito-reset/batch"
 )
 
@@ -44,8 +46,9 @@ const reserveSize = 1 << 20
 type Journal struct {
 	// Of commitLoop, and once that is done, of Close.
 	file    appendFile
-	reserve string // path of the reserve, "" once it is spent
-	size    int64  // bytes known to be whole
+	reserve string       // path of the reserve, "" once it is spent
+	size    int64        // bytes known to be whole
+	writer  *flock.Flock // of the file; nil if it is not a real one
 
 	mu      sync.Mutex
 	chain   *chain
@@ -233,7 +236,11 @@ func (j *Journal) Close() error {
 	if j.reserve != "" {
 		os.Remove(j.reserve)
 	}
-	return errors.Join(j.err, j.file.Close())
+	err := errors.Join(j.err, j.file.Close())
+	if j.writer != nil {
+		err = errors.Join(err, j.writer.Unlock())
+	}
+	return err
 }
 
 // layReserve writes the reserve and says where it is. Its bytes are random, for

@@ -2,6 +2,8 @@ package journal
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -10,6 +12,8 @@ import (
 	"iter"
 	"os"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/names"
@@ -26,9 +30,17 @@ type History struct {
 	// with it: a call waits for its whole promise.
 	Torn bool
 
+	// RosterSHA256 is that of the roster as it is now. It is for the caller to
+	// compare with what [Dir.Spool] said.
+	RosterSHA256 string
+
 	// Strangers is how many users of the journal are not among those that the
 	// roster, which was changed since, calls for.
 	Strangers int64
+
+	// StrangersInDoubt is how many of them were promised a call of which
+	// nobody knows what became.
+	StrangersInDoubt int64
 
 	dir   *Dir
 	marks []mark // by row from 0
@@ -84,8 +96,8 @@ func (d *Dir) Replay() (*History, error) {
 		return nil, err
 	}
 	defer f.Close() // of no file: an error nobody needs
-	rows := newRowFinder(d)
-	for e, err := range d.Entries() {
+	rows, sum := newRowFinder(d), sha256.New()
+	for e, err := range d.entries(sum) {
 		if err != nil {
 			return nil, err
 		}
@@ -98,6 +110,7 @@ func (d *Dir) Replay() (*History, error) {
 			rows.add(e)
 		}
 	}
+	h.RosterSHA256 = hex.EncodeToString(sum.Sum(nil))
 	if !begun {
 		return h, nil
 	}
@@ -106,7 +119,7 @@ func (d *Dir) Replay() (*History, error) {
 	if err != nil {
 		return nil, err
 	}
-	strangers := make(map[string]struct{})
+	strangers := make(map[string]state)
 	for rec, err := range read(f.Name(), io.LimitReader(f, now.Size()), h.chain, &h.size) {
 		if err != nil {
 			return nil, err
@@ -116,12 +129,17 @@ func (d *Dir) Replay() (*History, error) {
 		}
 	}
 	h.Strangers = int64(len(strangers))
+	for _, last := range strangers {
+		if last == promised {
+			h.StrangersInDoubt++
+		}
+	}
 	h.seen = now.Size()
 	h.Torn = h.seen > h.size
 	return h, nil
 }
 
-func (h *History) apply(rec record, rows *rowFinder, strangers map[string]struct{}) error {
+func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state) error {
 	if rec.Event == eventSession {
 		if rec.Format > formatVersion {
 			return fmt.Errorf("%s was written by cognito-reset %s in format %d; this program knows formats up to %d: use that version or a newer one",
@@ -165,7 +183,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]struct
 	case ok:
 		h.marks[row-1] = m
 	default:
-		strangers[rec.Username] = struct{}{}
+		strangers[rec.Username] = m.state
 	}
 	return nil
 }
@@ -218,6 +236,9 @@ func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err erro
 	}
 	return f.rows[id], true, nil
 }
+
+// Size is how many bytes of the journal are whole.
+func (h *History) Size() int64 { return h.size }
 
 // Open tells how many users a resume would work on: those never called, those
 // in doubt, and those whose answer was the run's and not their own.
@@ -372,11 +393,18 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	if err := errors.Join(f.Truncate(h.size), syncDir(d.Path)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	// The lock file can be deleted by whom it is in the way of; the journal is
+	// locked as well.
+	writer := flock.New(f.Name(), flock.SetFlag(os.O_RDWR), flock.SetPermissions(0o600))
+	if held, err := writer.TryLock(); err != nil || !held {
+		return nil, errors.Join(&HeldError{d.Path, "another process, though its lock file is gone"}, err, f.Close())
+	}
 	reserve, err := layReserve(d.Path)
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close(), writer.Unlock())
 	}
 	j := start(f, h.size, h.chain, reserve)
+	j.writer = writer
 	host, _ := os.Hostname()
 	if err := j.append(true, line{
 		Event: eventSession, At: time.Now().UTC(), Format: formatVersion,

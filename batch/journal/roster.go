@@ -73,7 +73,10 @@ func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 }
 
 // Entries yields the roster as it was spooled.
-func (d *Dir) Entries() iter.Seq2[batch.Entry, error] {
+func (d *Dir) Entries() iter.Seq2[batch.Entry, error] { return d.entries(io.Discard) }
+
+// entries yields the roster, and writes its bytes to sum as they are read.
+func (d *Dir) entries(sum io.Writer) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		path := d.File(RosterFile)
 		f, err := os.Open(path)
@@ -83,7 +86,7 @@ func (d *Dir) Entries() iter.Seq2[batch.Entry, error] {
 		}
 		defer f.Close()
 		n := 0
-		for raw, err := range split(path, f) {
+		for raw, err := range split(path, io.TeeReader(f, sum)) {
 			n++
 			var r row
 			switch {

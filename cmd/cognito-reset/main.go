@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -133,6 +134,10 @@ func (s signalled) Error() string {
 	return map[syscall.Signal]string{syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP"}[s.signal]
 }
 
+// sameSignal is how soon a second signal is taken for the first: some that
+// stop a process signal its whole group as well.
+const sameSignal = 250 * time.Millisecond
+
 // stoppable returns a context that the first signal ends, with a [*batch.Stop]
 // as its cause. A second signal ends the process at once; the journal is whole
 // at any time.
@@ -145,12 +150,17 @@ func stoppable(parent context.Context) (context.Context, func()) {
 	}
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error to handle, not an end
 	go func() {
-		for first := true; ; first = false {
+		var first time.Time
+		for {
 			s, ok := (<-signals).(syscall.Signal)
-			if !ok {
+			switch {
+			case !ok:
 				return
-			}
-			if !first {
+			case first.IsZero():
+				first = time.Now()
+			case time.Since(first) < sameSignal:
+				continue
+			default:
 				restoreTerminal()
 				os.Exit(exitInterrupted + int(s))
 			}

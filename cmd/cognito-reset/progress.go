@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -98,6 +99,7 @@ func state(c batch.Counts) string {
 const (
 	columnsForCount = 80
 	columnsForSpeed = 110
+	columnsForBar   = 26 // the least of them
 )
 
 func (s *session) bar(users int64) (show func(c batch.Counts, why string), last func(bool)) {
@@ -118,6 +120,10 @@ func (s *session) bar(users int64) (show func(c batch.Counts, why string), last 
 		text := state(c)
 		if why != "" {
 			text += " [" + why + "]"
+		}
+		// Beside the bar, its percentage and its times there must be one line.
+		if room := max(columns-columnsForBar, 10); utf8.RuneCountInString(text) > room {
+			text = string([]rune(text)[:room-1]) + "…"
 		}
 		bar.Describe(text)
 		bar.Set64(doneOf(c))

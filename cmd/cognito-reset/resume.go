@@ -73,7 +73,7 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if err := s.checkInput(ctx.Context, ctx.Bool("accept-changed-input")); err != nil {
 		return &exit{exitUsage, err}
 	}
-	if s.history, err = s.dir.Replay(); err != nil {
+	if s.history, err = replay(s.dir, *r); err != nil {
 		return &exit{exitUsage, err}
 	}
 	if s.history.Torn {
@@ -82,8 +82,20 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if n := s.history.Strangers; n > 0 {
 		say(c.stderr, "%d users of the journal are not in the input any more; they stay in the journal, not in the report.", n)
 	}
+	if n := s.history.StrangersInDoubt; n > 0 {
+		say(c.stderr, "Of %d of them it is not known whether they were reset; look them up, or name them in the input again.", n)
+	}
 	left, doubts := s.history.Open()
-	if left == 0 && retry == nil {
+	if retry != nil {
+		left = 0
+		for _, err := range s.history.Remaining(retry) {
+			if err != nil {
+				return err
+			}
+			left++
+		}
+	}
+	if left == 0 {
 		say(c.stderr, "This run is finished; nothing was sent.")
 		return s.finish(nil)
 	}
@@ -98,7 +110,7 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if err := s.dir.WriteJSON(journal.RunFile, r); err != nil {
 		return err
 	}
-	return s.work(ctx.Context, retry)
+	return s.work(ctx.Context, left, retry)
 }
 
 // retried picks the settled users to take up again.
@@ -137,7 +149,7 @@ func (s *session) checkInput(ctx context.Context, accept bool) error {
 			say(s.stderr, "%s is gone; going on with the copy in the run directory.", &r.source)
 		}
 		return nil
-	case err != nil || sum == r.InputSHA256:
+	case err != nil || sum == r.InputSHA256 && !accept:
 		return err
 	}
 	in, err := s.openInputs(ctx)

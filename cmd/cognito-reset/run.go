@@ -172,7 +172,7 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	if err := s.dir.WriteJSON(journal.RunFile, r); err != nil {
 		return err
 	}
-	return s.work(ctx.Context, nil)
+	return s.work(ctx.Context, r.Roster.Users, nil)
 }
 
 // begin reads who is meant into a new run directory. Where that cannot be used,
@@ -191,7 +191,9 @@ func (s *session) begin(ctx context.Context, path string) (err error) {
 		path = newRunPath(r.CreatedAt, r.UserPoolID)
 	}
 	if s.dir, err = journal.Create(path); err != nil {
-		if errors.Is(err, journal.ErrExists) {
+		if _, none := os.Stat(filepath.Join(path, journal.RunFile)); errors.Is(err, journal.ErrExists) && none != nil {
+			err = fmt.Errorf("%w, but no run that began: name a new folder, or delete this one", err)
+		} else if errors.Is(err, journal.ErrExists) {
 			err = fmt.Errorf("%w: name a new folder, or go on with that run by cognito-reset resume %s", err, quotePath(path))
 		}
 		return &exit{exitUsage, fmt.Errorf("--run: %w; nothing was sent", err)}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"log/slog"
 	"maps"
@@ -112,8 +113,8 @@ const (
 	usualGC = 20
 )
 
-// work resets those who remain, and ends the session.
-func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error {
+// work resets the users who remain, so many, and ends the session.
+func (s *session) work(ctx context.Context, users int64, retry func(batch.Result) bool) error {
 	r := s.request
 	j, err := s.history.Start(version(), r.Roster.SHA256)
 	if err != nil {
@@ -128,7 +129,6 @@ func (s *session) work(ctx context.Context, retry func(batch.Result) bool) error
 	if err != nil {
 		return errors.Join(err, j.Close())
 	}
-	users, _ := s.history.Open()
 	remaining := s.history.Remaining(retry)
 	if r.CanaryRandom && waves.canary > 0 {
 		remaining = canaryFirst(remaining, waves.canary)
@@ -236,10 +236,32 @@ func (s *session) stopError(cause error) error {
 	return &exit{exitFailed, cause}
 }
 
+// replay reads the record of a run, and sees to it that it is all of it: the
+// users are those of run.json, and the journal is no shorter than when the
+// summary was made of it.
+func replay(dir *journal.Dir, r request) (*journal.History, error) {
+	history, err := dir.Replay()
+	if err != nil {
+		return nil, err
+	}
+	const restore = "restore it from a copy; without it nobody can say who was reset, and to go on could reset users twice"
+	if history.RosterSHA256 != r.Roster.SHA256 {
+		return nil, fmt.Errorf("%s is not what run.json says: it was changed, or cut short, after it was written; %s", dir.File(journal.RosterFile), restore)
+	}
+	var last report.Summary
+	if err := dir.ReadJSON("summary.json", &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if size := history.Size(); size < last.JournalBytes {
+		return nil, fmt.Errorf("%s has %d bytes, and had %d when summary.json was made of it: it was cut short; %s", dir.File(journal.JournalFile), size, last.JournalBytes, restore)
+	}
+	return history, nil
+}
+
 // finish renders the reports, prints the summary and returns the exit.
 func (s *session) finish(stopped error) error {
 	s.history = nil // of ten million rows, two would be a lot
-	history, err := s.dir.Replay()
+	history, err := replay(s.dir, s.request)
 	if err != nil {
 		return errors.Join(stopped, err)
 	}
@@ -277,7 +299,7 @@ func (s *session) print(summary report.Summary) error {
 
 // render writes the reports of a run from its record.
 func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
-	summary := &report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
+	summary := &report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, JournalBytes: history.Size(), StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
 	for i, session := range history.Sessions {
 		if i == 0 {

@@ -512,7 +512,7 @@ func resetsOf(dir *journal.Dir, poolID string) iter.Seq2[batch.Result, error] {
 		if r.UserPoolID != poolID || r.DryRun || r.Sandbox {
 			return
 		}
-		history, err := dir.Replay()
+		history, err := replay(dir, r)
 		if err != nil {
 			yield(batch.Result{}, err)
 			return

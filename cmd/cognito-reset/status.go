@@ -82,7 +82,7 @@ func (c *command) statusOf(ctx *cli.Context, path string) error {
 
 func stand(ctx context.Context, dir *journal.Dir, r request) (standing, error) {
 	held := dir.Held() // before the journal is read, so that a run ending now is not taken for a crash
-	history, err := dir.Replay()
+	history, err := replay(dir, r)
 	if err != nil {
 		return standing{}, err
 	}
@@ -185,6 +185,9 @@ func (c *command) report(ctx *cli.Context) error {
 	s := &session{command: c, json: ctx.Bool("json")}
 	if s.dir, err = journal.View(path); err != nil {
 		return &exit{exitUsage, err}
+	}
+	if s.dir.Held() {
+		return usagef("%s is being worked on by %s, which will write its reports; cognito-reset status %s tells how it stands", path, s.dir.Holder(), quotePath(path))
 	}
 	if err := s.dir.ReadJSON(journal.RunFile, &s.request); err != nil {
 		return &exit{exitUsage, err}

@@ -72,7 +72,7 @@ func (c *command) verify(ctx *cli.Context) error {
 func (s *session) watch(ctx context.Context, every time.Duration) error {
 	for {
 		var err error
-		if s.history, err = s.dir.Replay(); err != nil { // the run may be going on
+		if s.history, err = replay(s.dir, s.request); err != nil { // the run may be going on
 			return &exit{exitUsage, err}
 		}
 		found, err := s.verified(ctx)
