@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +20,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
 	"cognito-reset/batch/userpool"
 )
 
@@ -157,6 +160,7 @@ var preflights = []struct {
 	{"rate", (*surroundings).rateCheck},
 	{"time", (*surroundings).timeCheck},
 	{"messages", (*surroundings).messagesCheck},
+	{"earlier", (*surroundings).earlierCheck},
 }
 
 // forced are the names of blockers to overrule.
@@ -187,8 +191,9 @@ type surroundings struct {
 	email       userpool.EmailAccount // where the pool sends by SES
 	emailErr    error
 	quota       userpool.Quota
-	listErr     error // why the caller may not list users
-	readErr     error // why the caller may not read them
+	listErr     error  // why the caller may not list users
+	readErr     error  // why the caller may not read them
+	earlier     string // the run directory of an earlier run of the same input; "" if none is beside this one
 }
 
 // lookAround asks what a run would meet, all side by side, and makes the
@@ -208,6 +213,7 @@ func (s *session) lookAround(ctx context.Context, force []string) {
 	asked.Go(func() { found.readErr = s.pool.MayRead(ctx) })
 	found.endpoint, found.endpointErr = s.pool.Endpoint(ctx)
 	asked.Wait()
+	found.earlier = s.earlierRun()
 
 	r.Caller, r.PoolName = found.caller, found.pool.Name
 	if r.findRate {
@@ -218,6 +224,9 @@ func (s *session) lookAround(ctx context.Context, force []string) {
 	}
 	for _, p := range preflights {
 		level, text := p.say(&found)
+		if text == "" {
+			continue
+		}
 		r.Preflight = append(r.Preflight, check{p.name, level, text, level == blocker && slices.Contains(force, p.name)})
 	}
 }
@@ -506,6 +515,39 @@ func (f *surroundings) timeCheck() (level, string) {
 
 func (f *surroundings) messagesCheck() (level, string) {
 	return fine, fmt.Sprintf("%s asked for, one a reset; which arrive is not told", comma(f.request.Roster.Users))
+}
+
+func (f *surroundings) earlierCheck() (level, string) {
+	if f.earlier != "" {
+		return warning, fmt.Sprintf("%s worked on the same input: a new run calls everybody again; cognito-reset resume %s goes on with it", f.earlier, quotePath(f.earlier))
+	}
+	return fine, "" // which nobody needs to be told
+}
+
+// earlierRun is the directory of a run that really worked on the same input and
+// pool, the last by name, among those beside this run's own.
+func (s *session) earlierRun() (path string) {
+	r := s.request
+	if s.dir == nil || r.InputSHA256 == "" {
+		return ""
+	}
+	folder := filepath.Dir(s.dir.Path)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		dir, err := journal.View(filepath.Join(folder, e.Name()))
+		if err != nil || e.Name() == filepath.Base(s.dir.Path) {
+			continue
+		}
+		var other request
+		if err := dir.ReadJSON(journal.RunFile, &other); err == nil && other.UserPoolID == r.UserPoolID &&
+			other.InputSHA256 == r.InputSHA256 && !other.DryRun && !other.Sandbox {
+			path = dir.Path
+		}
+	}
+	return path
 }
 
 // expected is how long the run takes at its rate, in waves if it has any.
