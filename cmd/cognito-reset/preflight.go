@@ -222,13 +222,18 @@ func (s *session) lookAround(ctx context.Context, force []string) {
 	if r.Roster.Rows == 0 && r.listed() { // a preflight alone, which lists nobody
 		r.Roster.Users = int64(found.pool.EstimatedUsers)
 	}
+	r.Preflight = found.checks(force)
+}
+
+// checks are the preflight of what was found. One that has nothing to say is
+// left out.
+func (f *surroundings) checks(force []string) (checks []check) {
 	for _, p := range preflights {
-		level, text := p.say(&found)
-		if text == "" {
-			continue
+		if level, text := p.say(f); text != "" {
+			checks = append(checks, check{p.name, level, text, level == blocker && slices.Contains(force, p.name)})
 		}
-		r.Preflight = append(r.Preflight, check{p.name, level, text, level == blocker && slices.Contains(force, p.name)})
 	}
+	return checks
 }
 
 // writeChecks shows a preflight, 80 columns wide where the words allow.
