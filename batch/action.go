@@ -8,13 +8,18 @@ import (
 	"time"
 )
 
-// An Action is the work on one user.
+// An Action is what a step does for one user.
 type Action interface {
-	// Do makes one call for one user and does not retry. It returns the
-	// service's request id where one is known. A nil error means that the
-	// service confirmed the work. Other answers should be an [*Error]; an error
-	// of any other type is held for a doubt, the careful reading.
-	Do(ctx context.Context, e Entry) (requestID string, err error)
+	// Do makes one call for one user and does not retry. A nil error means that
+	// the service confirmed the work. Other answers should be an [*Error]; an
+	// error of any other type is held for a doubt, the careful reading.
+	Do(ctx context.Context, e Entry) (Answer, error)
+}
+
+// An Answer is what is known of a call besides how it went.
+type Answer struct {
+	RequestID string    // the service's own, "" if there is none
+	Before    *Snapshot // of the user, where the action had to look; nil if not
 }
 
 // A Settler is an [Action] that can find out, without repeating the call,
@@ -139,7 +144,10 @@ func (r Reason) StopsRun() bool {
 }
 
 // Final tells whether a resume leaves the row as it is. Rows that the run
-// stopped before, or stopped at, are attempted again.
+// stopped before, at, or between two steps of, are attempted again.
 func (r Result) Final() bool {
-	return r.Outcome != NotAttempted && !(r.Outcome == Failed && r.Reason.StopsRun())
+	if r.Outcome == Failed {
+		return !r.Reason.StopsRun() && r.Reason != Stopped && r.Reason != Interrupted
+	}
+	return r.Outcome != NotAttempted
 }

@@ -43,10 +43,29 @@ type Entry struct {
 	// line and column of the input.
 	Detail string
 
+	// Before is what was known of the user before anything was done; nil if
+	// nobody looked.
+	Before *Snapshot
+
+	// Steps are how steps of this user ended before: in earlier sessions, or
+	// before the one that is promised. Step names the next of them; it is empty
+	// for the first of all.
+	Steps []StepResult
+	Step  string
+
 	// Promised is when an earlier session promised this user a call whose
 	// answer nobody saw. Zero for a user never called. [Run] settles such a
 	// doubt by a read-back before it calls anything.
 	Promised time.Time
+}
+
+// A Snapshot is what a user was at some time.
+type Snapshot struct {
+	Status        string    `json:"status"` // the service's own word, such as CONFIRMED
+	Enabled       bool      `json:"enabled"`
+	EmailVerified bool      `json:"email_verified"`
+	PhoneVerified bool      `json:"phone_verified"`
+	ModifiedAt    time.Time `json:"modified_at"` // by the service's clock
 }
 
 // An Outcome is how a row ended. Every row ends in exactly one.
@@ -55,7 +74,13 @@ type Outcome string
 // The outcomes. Their names are stable: people script against them.
 const (
 	Reset        Outcome = "reset"         // the pool confirmed it, or a read-back proved it
+	Locked       Outcome = "locked"        // in place of a reset: nobody knows the password any more
+	UserDisabled Outcome = "disabled"      // in place of a reset: the user cannot sign in
+	Invited      Outcome = "invited"       // in place of a reset: a new temporary password was asked for
 	WouldReset   Outcome = "would_reset"   // dry run: nothing stands against it
+	WouldLock    Outcome = "would_lock"    // dry run, like those that follow: this would take the reset's place
+	WouldDisable Outcome = "would_disable" //
+	WouldInvite  Outcome = "would_invite"  //
 	Skipped      Outcome = "skipped"       // deliberately not called
 	Failed       Outcome = "failed"        // the pool refused, or retries ran out
 	Invalid      Outcome = "invalid"       // the row gave no usable username
@@ -64,7 +89,23 @@ const (
 )
 
 // Outcomes lists every outcome in the order in which reports show them.
-var Outcomes = []Outcome{Reset, WouldReset, Skipped, Failed, Invalid, Unknown, NotAttempted}
+var Outcomes = []Outcome{
+	Reset, Locked, UserDisabled, Invited, WouldReset, WouldLock, WouldDisable, WouldInvite,
+	Skipped, Failed, Invalid, Unknown, NotAttempted,
+}
+
+// SignedOut is how a step ends that takes a user's sessions away. No row ends
+// so: what was done to the password counts for it.
+const SignedOut Outcome = "signed_out"
+
+// Done tells that what was asked for was done, or what took its place.
+func (o Outcome) Done() bool {
+	switch o {
+	case Reset, Locked, UserDisabled, Invited, SignedOut:
+		return true
+	}
+	return false
+}
 
 // A Reason says in one stable word why a row did not simply succeed.
 type Reason string
@@ -116,7 +157,7 @@ type Result struct {
 	Row          int64 // of the input
 	Username     string
 	Outcome      Outcome
-	Reason       Reason // empty for Reset and WouldReset
+	Reason       Reason // empty for Reset and WouldReset; why there was no reset, where something took its place
 	Attempts     int    // calls made for this user, throttled ones included
 	Throttled    int    // how many of the attempts were throttled
 	ErrorCode    string // the service's own, such as UserNotFoundException
@@ -125,7 +166,9 @@ type Result struct {
 	StartedAt    time.Time // zero if no call was made
 	FinishedAt   time.Time // zero if no call was made
 	SettledBy    Evidence
-	Kept         []string // as in the Entry
+	Steps        []StepResult // in their order; nil where a reset was all that was asked for
+	Before       *Snapshot    // nil if nobody looked
+	Kept         []string     // as in the Entry
 }
 
 // Duration is the time from the first call to the last answer.

@@ -54,10 +54,10 @@ func TestAFailureGuardLooksAtTheLastUsers(t *testing.T) {
 
 func TestAFailureGuardStopsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		counts, err := batch.Run(t.Context(), users(1000), fake{do: func(context.Context, batch.Entry) error {
+		counts, err := batch.Run(t.Context(), users(1000), batch.ResetOnly(fake{do: func(context.Context, batch.Entry) error {
 			time.Sleep(time.Second)
 			return answer(batch.ClassUser, batch.LambdaRefused)
-		}}, batch.Options{Workers: 4, Journal: newLedger(), Failures: &batch.FailureGuard{Share: 0.5}, Grace: time.Minute})
+		}}, nil), batch.Options{Workers: 4, Journal: newLedger(), Failures: &batch.FailureGuard{Share: 0.5}, Grace: time.Minute})
 		stop, ok := errors.AsType[*batch.Stop](err)
 		if !ok || stop.Reason != batch.Stopped {
 			t.Errorf("it ended with %v", err)
@@ -73,13 +73,13 @@ func TestAWaveEndsBeforeTheNextBegins(t *testing.T) {
 		var mu sync.Mutex
 		journal, done := newLedger(), 0
 		var waves []int64 // users ended when each was asked for
-		_, err := batch.Run(t.Context(), users(25), fake{do: func(context.Context, batch.Entry) error {
+		_, err := batch.Run(t.Context(), users(25), batch.ResetOnly(fake{do: func(context.Context, batch.Entry) error {
 			time.Sleep(time.Second)
 			mu.Lock()
 			defer mu.Unlock()
 			done++
 			return nil
-		}}, batch.Options{Workers: 8, Journal: journal, NextWave: func(_ context.Context, soFar batch.Counts) (int, error) {
+		}}, nil), batch.Options{Workers: 8, Journal: journal, NextWave: func(_ context.Context, soFar batch.Counts) (int, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if len(journal.promised) != done || int64(done) != soFar.Outcomes[batch.Reset] {
@@ -100,7 +100,7 @@ func TestAWaveEndsBeforeTheNextBegins(t *testing.T) {
 func TestAWaveThatMayNotBeginEndsTheRun(t *testing.T) {
 	enough := &batch.Stop{Reason: batch.Stopped, Message: "enough"}
 	journal := newLedger()
-	counts, err := batch.Run(t.Context(), users(25), fake{do: func(context.Context, batch.Entry) error { return nil }},
+	counts, err := batch.Run(t.Context(), users(25), batch.ResetOnly(fake{do: func(context.Context, batch.Entry) error { return nil }}, nil),
 		batch.Options{Workers: 8, Journal: journal, NextWave: func(_ context.Context, soFar batch.Counts) (int, error) {
 			if soFar.Rows == 10 {
 				return 0, enough
@@ -118,7 +118,7 @@ func TestALimitThatIsWaitedOutFailsNobody(t *testing.T) {
 		tomorrow := start.Add(24 * time.Hour)
 		var mu sync.Mutex
 		sent := 0
-		counts, err := batch.Run(t.Context(), users(20), fake{do: func(context.Context, batch.Entry) error {
+		counts, err := batch.Run(t.Context(), users(20), batch.ResetOnly(fake{do: func(context.Context, batch.Entry) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if sent == 7 && time.Now().Before(tomorrow) {
@@ -126,7 +126,7 @@ func TestALimitThatIsWaitedOutFailsNobody(t *testing.T) {
 			}
 			sent++
 			return nil
-		}}, batch.Options{Pace: p, Journal: newLedger(), WaitOut: func(e *batch.Error) bool {
+		}}, p), batch.Options{Journal: newLedger(), WaitOut: func(e *batch.Error) bool {
 			if e.Reason != batch.MessageLimit {
 				t.Errorf("asked about %v", e)
 			}

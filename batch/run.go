@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -22,8 +23,9 @@ type Pace interface {
 // A Journal keeps what was promised and what became of it. Package journal has
 // one. Its methods are called from many goroutines.
 type Journal interface {
-	// Promise records that these users are about to be called and returns once
-	// that would survive a crash. If it fails, none of them is called.
+	// Promise records that these users are about to be called, each for its
+	// [Entry.Step], and returns once that would survive a crash. If it fails,
+	// none of them is called.
 	Promise(users ...Entry) error
 
 	// Settle records how a promised user ended. It need not be durable at once:
@@ -33,7 +35,6 @@ type Journal interface {
 
 // Options tune a [Run]. The zero value runs without limit and without journal.
 type Options struct {
-	Pace    Pace    // nil: no limit
 	Journal Journal // nil: nothing is kept, so a crash cannot be resumed
 	Tally   *Tally  // counts while the run goes on; nil: a fresh one
 
@@ -49,7 +50,7 @@ type Options struct {
 	// A few hide the time that a promise takes to become durable; more only
 	// leave more to read back after a crash. Without a limit to wait for it
 	// takes a few for each worker, so that many promises share one sync.
-	// Default 4 with a Pace, 4 for each worker without.
+	// Default 4 where the first step has a Pace, 4 for each worker otherwise.
 	Standby int
 
 	// Linger is how long a call may still be at work in the service after its
@@ -89,14 +90,16 @@ const (
 	maxBackoff = 20 * time.Second
 )
 
-// Run works on every entry and returns how the rows ended. They add up: once
+// Run takes every entry through the steps, at least one, and returns how the
+// rows ended. A user who is not done with a step does not come to the next one.
+// The outcomes add up: once
 // ctx is done or the run is stopped, calls in flight finish within
 // [Options.Grace], and every entry not yet called ends as NotAttempted.
 //
 // The error says why the run ended early. It is the cause of ctx, a [*Stop]
 // for an answer that every user would get, or what the journal or the entries
 // failed with; it is nil if every entry was worked on.
-func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o Options) (Counts, error) {
+func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o Options) (Counts, error) {
 	if o.Workers < 1 {
 		o.Workers = 64
 	}
@@ -106,7 +109,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 	if o.Tally == nil {
 		o.Tally = new(Tally)
 	}
-	if o.Standby < 1 && o.Pace != nil {
+	if o.Standby < 1 && steps[0].Pace != nil {
 		o.Standby = 4
 	} else if o.Standby < 1 {
 		o.Standby = 4 * o.Workers
@@ -123,7 +126,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 	})()
 
 	r := &runner{
-		Options: o, action: action, stop: stop, work: work,
+		Options: o, steps: steps, plain: len(steps) == 1 && len(steps[0].Instead) == 0, stop: stop, work: work,
 		standby: make(chan struct{}, o.Standby), ready: make(chan Entry, o.Standby),
 	}
 	var workers sync.WaitGroup
@@ -151,9 +154,10 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 			next, room = next[:0], r.nextWave(ctx)
 		}
 		room--
+		e.takeUp(steps)
 		switch {
 		case !r.admit(ctx):
-			r.count(r.stopped(ctx, Result{Row: e.Row, Username: e.Username}))
+			r.count(r.leftOut(ctx, e))
 		case o.Journal == nil || !e.Promised.IsZero():
 			r.ready <- e
 		default:
@@ -171,9 +175,10 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], action Action, o 
 
 type runner struct {
 	Options
-	action Action
-	stop   context.CancelCauseFunc
-	work   context.Context // outlives the run's own by the grace
+	steps []Step
+	plain bool // one step that nothing takes the place of
+	stop  context.CancelCauseFunc
+	work  context.Context // outlives the run's own by the grace
 
 	standby chan struct{}  // one token a user on the way to its first turn
 	ready   chan Entry     // promised users, on the way to a worker
@@ -239,17 +244,41 @@ func (r *runner) promise(ctx context.Context, users []Entry) {
 			continue
 		}
 		<-r.standby
-		r.count(r.stopped(ctx, Result{Row: e.Row, Username: e.Username}))
+		r.count(r.leftOut(ctx, e))
 		r.atWork.Done()
 	}
 }
 
-// attend works on one user until it is settled, and says so in the journal.
+// attend takes one user through the steps that are left, and says in the
+// journal how that ended.
 func (r *runner) attend(ctx context.Context, e Entry) Result {
 	leave := sync.OnceFunc(func() { <-r.standby })
 	defer leave()
 
-	res, settled := r.persist(ctx, e, leave)
+	for step := next(r.steps, e.Steps); ; {
+		res, settled := r.persist(ctx, step, e, leave)
+		if !r.plain {
+			e.end(step.Name, res)
+			e.Before = cmp.Or(e.Before, res.Before)
+		}
+		if step = next(r.steps, e.Steps); r.plain || !settled || step == nil {
+			return r.end(e, res, settled)
+		}
+		e.Step, e.Promised = step.Name, time.Time{}
+		if r.Journal != nil {
+			if err := r.Journal.Promise(e); err != nil {
+				r.stop(&JournalError{err})
+			}
+		}
+	}
+}
+
+// end is the row of a user whose last step ended, or was left in doubt.
+func (r *runner) end(e Entry, last Result, settled bool) Result {
+	res := last
+	if res.Before = e.Before; !r.plain {
+		res = e.sum(last)
+	}
 	if r.Journal != nil && settled {
 		if err := r.Journal.Settle(res); err != nil {
 			r.stop(&JournalError{err})
@@ -258,30 +287,40 @@ func (r *runner) attend(ctx context.Context, e Entry) Result {
 	return res
 }
 
-// persist calls until the user is settled, and calls leave once its first call
-// may go. Where it reports false, the journal's promise stays open, for a
-// resume to settle.
-func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result, settled bool) {
+// leftOut is the row of a user whom the run stopped before.
+func (r *runner) leftOut(ctx context.Context, e Entry) Result {
+	res := r.stopped(ctx, Result{Row: e.Row, Username: e.Username})
+	if len(e.Steps) > 0 {
+		e.end(e.Step, res)
+		res = e.sum(res)
+	}
+	return res
+}
+
+// persist calls until a step of the user is settled, and calls leave once its
+// first call may go. Where it reports false, the journal's promise stays open,
+// for a resume to settle.
+func (r *runner) persist(ctx context.Context, step *Step, e Entry, leave func()) (res Result, settled bool) {
 	res = Result{Row: e.Row, Username: e.Username}
 	var doubt *Error          // about calls that no read-back has cleared
 	var since, lost time.Time // when the first of them left, and the last was given up
-	if !e.Promised.IsZero() {
+	if !e.Promised.IsZero() && !step.Repeatable {
 		// The call may have left at any time before now.
 		res.Attempts, res.StartedAt = 1, e.Promised
 		since, lost = e.Promised, time.Now()
 		doubt = &Error{Reason: Interrupted, Message: "an earlier session ended before the answer was seen"}
 		leave()
 	}
-	for failures := 0; ; {
+	for failures, throttles := 0, 0; ; {
 		if doubt != nil {
-			verdict, err := r.settle(ctx, e, since, lost)
+			verdict, err := r.settle(ctx, step, e, since, lost)
 			res.FinishedAt = time.Now()
 			if verdict != Undecided || err != nil && err.Class == ClassUser {
 				res.SettledBy = ByReadBack
 			}
 			switch {
 			case verdict == Done:
-				return res.ended(Reset, &Error{RequestID: doubt.RequestID}), true
+				return res.ended(step.Outcome, &Error{RequestID: doubt.RequestID}), true
 			case verdict == NotDone && failures >= r.MaxAttempts:
 				return res.ended(Failed, doubt), true
 			case verdict == NotDone:
@@ -295,7 +334,7 @@ func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result
 			}
 		}
 
-		left, ok := r.turn(ctx)
+		left, ok := r.turn(ctx, step)
 		if !ok {
 			return r.cutShort(ctx, res, doubt)
 		}
@@ -303,10 +342,10 @@ func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result
 		if res.Attempts++; res.StartedAt.IsZero() {
 			res.StartedAt = left
 		}
-		answer := r.call(e, &res)
+		answer := r.call(step, e, &res)
 		if answer == nil {
 			res.SettledBy = ByAnswer
-			return res.ended(Reset, &Error{RequestID: res.RequestID}), true
+			return res.ended(step.Outcome, &Error{RequestID: res.RequestID}), true
 		}
 		backoff := 0
 		switch answer.Class {
@@ -321,12 +360,14 @@ func (r *runner) persist(ctx context.Context, e Entry, leave func()) (res Result
 			r.stopAt(answer)
 			return res.ended(Failed, answer), true
 		case ClassThrottle:
-			backoff, res.Throttled = res.Throttled, res.Throttled+1
+			backoff, throttles, res.Throttled = throttles, throttles+1, res.Throttled+1
 		case ClassDoubt:
-			if doubt == nil {
-				since = left
+			if !step.Repeatable {
+				if doubt == nil {
+					since = left
+				}
+				doubt, lost = answer, res.FinishedAt
 			}
-			doubt, lost = answer, res.FinishedAt
 			fallthrough
 		default:
 			backoff, failures = failures, failures+1
@@ -347,27 +388,28 @@ func (r *runner) stopAt(answer *Error) {
 }
 
 // turn waits for the pace. It reports false if the run stopped meanwhile.
-func (r *runner) turn(ctx context.Context) (left time.Time, ok bool) {
-	if r.Pace == nil {
+func (r *runner) turn(ctx context.Context, step *Step) (left time.Time, ok bool) {
+	if step.Pace == nil {
 		return time.Now(), ctx.Err() == nil
 	}
-	left, err := r.Pace.Wait(ctx)
+	left, err := step.Pace.Wait(ctx)
 	return left, err == nil && ctx.Err() == nil
 }
 
 // call makes one call and tells pace and tally how it was met.
-func (r *runner) call(e Entry, res *Result) *Error {
+func (r *runner) call(step *Step, e Entry, res *Result) *Error {
 	r.Tally.callLeft()
-	requestID, err := r.action.Do(r.work, e)
-	res.RequestID, res.FinishedAt = requestID, time.Now()
+	got, err := step.Action.Do(r.work, e)
+	res.RequestID, res.FinishedAt = got.RequestID, time.Now()
+	res.Before = cmp.Or(res.Before, got.Before)
 	var answer *Error
 	if err != nil {
 		answer = asError(err)
 	}
 	throttled := answer != nil && answer.Class == ClassThrottle
 	r.Tally.callAnswered(throttled)
-	if r.Pace != nil {
-		r.Pace.Answered(throttled)
+	if step.Pace != nil {
+		step.Pace.Answered(throttled)
 	}
 	return answer
 }
@@ -375,8 +417,8 @@ func (r *runner) call(e Entry, res *Result) *Error {
 // settle reads back what became of calls whose answers were lost: in a run and
 // after a crash alike. It never calls; NotDone allows that. The first of the
 // calls left at since; the last may have left as late as lost.
-func (r *runner) settle(ctx context.Context, e Entry, since, lost time.Time) (Verdict, *Error) {
-	settler, ok := r.action.(Settler)
+func (r *runner) settle(ctx context.Context, step *Step, e Entry, since, lost time.Time) (Verdict, *Error) {
+	settler, ok := step.Action.(Settler)
 	if !ok {
 		return Undecided, nil
 	}

@@ -38,7 +38,9 @@ type fake struct {
 	settle func(e batch.Entry) (batch.Verdict, error)
 }
 
-func (f fake) Do(ctx context.Context, e batch.Entry) (string, error) { return "id", f.do(ctx, e) }
+func (f fake) Do(ctx context.Context, e batch.Entry) (batch.Answer, error) {
+	return batch.Answer{RequestID: "id"}, f.do(ctx, e)
+}
 
 func (f fake) Settle(_ context.Context, e batch.Entry, _ time.Time) (batch.Verdict, error) {
 	if f.settle == nil {
@@ -51,12 +53,13 @@ func (f fake) Settle(_ context.Context, e batch.Entry, _ time.Time) (batch.Verdi
 type ledger struct {
 	mu       sync.Mutex
 	promised map[string]bool
+	steps    map[string]string // that were promised last
 	settled  map[string]batch.Result
 	fail     error
 }
 
 func newLedger() *ledger {
-	return &ledger{promised: make(map[string]bool), settled: make(map[string]batch.Result)}
+	return &ledger{promised: make(map[string]bool), steps: make(map[string]string), settled: make(map[string]batch.Result)}
 }
 
 func (l *ledger) Promise(users ...batch.Entry) error {
@@ -64,8 +67,16 @@ func (l *ledger) Promise(users ...batch.Entry) error {
 	defer l.mu.Unlock()
 	for _, e := range users {
 		l.promised[e.Username] = true
+		l.steps[e.Username] = e.Step
 	}
 	return l.fail
+}
+
+// last is the step of a user that was promised last.
+func (l *ledger) last(username string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.steps[username]
 }
 
 func (l *ledger) Settle(r batch.Result) error {
@@ -84,7 +95,7 @@ func one(t *testing.T, e batch.Entry, a batch.Action, o batch.Options) (batch.Re
 	t.Helper()
 	var results []batch.Result
 	o.OnResult = func(r batch.Result) { results = append(results, r) }
-	counts, err := batch.Run(t.Context(), func(yield func(batch.Entry, error) bool) { yield(e, nil) }, a, o)
+	counts, err := batch.Run(t.Context(), func(yield func(batch.Entry, error) bool) { yield(e, nil) }, batch.ResetOnly(a, nil), o)
 	if len(results) != 1 || counts.Rows != 1 {
 		t.Fatalf("%d results, %+v", len(results), counts)
 	}
@@ -133,10 +144,10 @@ func TestARefusalOfTheUserIsFinal(t *testing.T) {
 func TestAnAnswerThatEveryoneWouldGetStopsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls, journal := 0, newLedger()
-		counts, err := batch.Run(t.Context(), users(100), fake{do: func(context.Context, batch.Entry) error {
+		counts, err := batch.Run(t.Context(), users(100), batch.ResetOnly(fake{do: func(context.Context, batch.Entry) error {
 			calls++
 			return answer(batch.ClassRun, batch.Credentials)
-		}}, batch.Options{Workers: 1, Journal: journal})
+		}}, nil), batch.Options{Workers: 1, Journal: journal})
 		stop, ok := errors.AsType[*batch.Stop](err)
 		if !ok || stop.Reason != batch.Credentials {
 			t.Errorf("%v", err)
@@ -227,10 +238,10 @@ func TestNoPromiseNoCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		journal := newLedger()
 		journal.fail = errors.New("disk full")
-		counts, err := batch.Run(t.Context(), users(10), fake{do: func(context.Context, batch.Entry) error {
+		counts, err := batch.Run(t.Context(), users(10), batch.ResetOnly(fake{do: func(context.Context, batch.Entry) error {
 			t.Error("called")
 			return nil
-		}}, batch.Options{Journal: journal})
+		}}, nil), batch.Options{Journal: journal})
 		if !errors.Is(err, journal.fail) || counts.Outcomes[batch.NotAttempted] != 10 {
 			t.Errorf("%+v, %v", counts, err)
 		}
@@ -242,14 +253,14 @@ func TestAStopLetsCallsInFlightFinishAndWithdrawsTheOthers(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		journal := newLedger()
 		time.AfterFunc(2500*time.Millisecond, func() { cancel(&batch.Stop{Reason: batch.Interrupted, Message: "SIGTERM"}) })
-		counts, err := batch.Run(ctx, users(100), fake{do: func(ctx context.Context, e batch.Entry) error {
+		counts, err := batch.Run(ctx, users(100), batch.ResetOnly(fake{do: func(ctx context.Context, e batch.Entry) error {
 			select {
 			case <-time.After(time.Second):
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-		}}, batch.Options{Workers: 5, Journal: journal, Grace: 10 * time.Second})
+		}}, nil), batch.Options{Workers: 5, Journal: journal, Grace: 10 * time.Second})
 		if err == nil || counts.Outcomes[batch.Reset] != 15 || counts.Outcomes[batch.NotAttempted] != 85 || counts.Reasons[batch.Interrupted] != 85 {
 			t.Errorf("%+v, %v", counts, err)
 		}
@@ -266,10 +277,10 @@ func TestWhatTheGraceCutsOffStaysOpenForAResume(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		journal := newLedger()
 		time.AfterFunc(time.Second, func() { cancel(&batch.Stop{Reason: batch.Interrupted}) })
-		counts, _ := batch.Run(ctx, users(3), fake{do: func(ctx context.Context, e batch.Entry) error {
+		counts, _ := batch.Run(ctx, users(3), batch.ResetOnly(fake{do: func(ctx context.Context, e batch.Entry) error {
 			<-ctx.Done()
 			return ctx.Err()
-		}}, batch.Options{Workers: 2, Journal: journal, Grace: time.Second})
+		}}, nil), batch.Options{Workers: 2, Journal: journal, Grace: time.Second})
 		if counts.Outcomes[batch.Unknown] != 2 || counts.Outcomes[batch.NotAttempted] != 1 {
 			t.Errorf("%+v", counts)
 		}
@@ -287,7 +298,7 @@ func TestRowsThatNeedNoCallAreCountedAndAnErrorAmongThemStops(t *testing.T) {
 		_ = yield(batch.Entry{Row: 1, Outcome: batch.Invalid, Reason: batch.EmptyUsername}, nil) &&
 			yield(batch.Entry{Row: 2, Username: "u", Outcome: batch.Skipped, Reason: batch.Duplicate}, nil) &&
 			yield(batch.Entry{}, broken)
-	}, fake{do: func(context.Context, batch.Entry) error { t.Error("called"); return nil }}, batch.Options{})
+	}, batch.ResetOnly(fake{do: func(context.Context, batch.Entry) error { t.Error("called"); return nil }}, nil), batch.Options{})
 	if !errors.Is(err, broken) || counts.Rows != 2 || counts.Outcomes[batch.Invalid] != 1 || counts.Outcomes[batch.Skipped] != 1 {
 		t.Errorf("%+v, %v", counts, err)
 	}
@@ -297,7 +308,7 @@ func TestNeverMoreUsersAtATimeThanWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		now, most := 0, 0
-		batch.Run(t.Context(), users(200), fake{do: func(context.Context, batch.Entry) error {
+		batch.Run(t.Context(), users(200), batch.ResetOnly(fake{do: func(context.Context, batch.Entry) error {
 			mu.Lock()
 			now++
 			most = max(most, now)
@@ -307,7 +318,7 @@ func TestNeverMoreUsersAtATimeThanWorkers(t *testing.T) {
 			now--
 			mu.Unlock()
 			return nil
-		}}, batch.Options{Workers: 7, Journal: newLedger()})
+		}}, nil), batch.Options{Workers: 7, Journal: newLedger()})
 		if most != 7 {
 			t.Errorf("%d at a time", most)
 		}
@@ -319,8 +330,8 @@ func TestFewStandPromisedWhileThePaceLimits(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		journal, calls := newLedger(), 0
 		time.AfterFunc(10*time.Second, cancel)
-		batch.Run(ctx, users(1000), fake{do: func(context.Context, batch.Entry) error { calls++; return nil }},
-			batch.Options{Pace: pace.New(1), Journal: journal, Workers: 100})
+		batch.Run(ctx, users(1000), batch.ResetOnly(fake{do: func(context.Context, batch.Entry) error { calls++; return nil }}, pace.New(1)),
+			batch.Options{Journal: journal, Workers: 100})
 		if waiting := len(journal.promised) - calls; waiting > 5 {
 			t.Errorf("%d were promised and not called", waiting)
 		}
@@ -334,7 +345,7 @@ func TestWhateverThePoolAnswersNobodyIsDoneTwiceAndEverybodyIsAccountedFor(t *te
 			var mu sync.Mutex
 			dice := rand.New(rand.NewPCG(seed, 0))
 			done, journal := make(map[string]int), newLedger()
-			counts, err := batch.Run(t.Context(), users(100), fake{
+			counts, err := batch.Run(t.Context(), users(100), batch.ResetOnly(fake{
 				do: func(_ context.Context, e batch.Entry) error {
 					mu.Lock()
 					defer mu.Unlock()
@@ -367,7 +378,7 @@ func TestWhateverThePoolAnswersNobodyIsDoneTwiceAndEverybodyIsAccountedFor(t *te
 					}
 					return batch.NotDone, nil
 				},
-			}, batch.Options{Workers: 8, Journal: journal, Pace: pace.New(50), Linger: time.Second})
+			}, pace.New(50)), batch.Options{Workers: 8, Journal: journal, Linger: time.Second})
 			total := int64(0)
 			for _, n := range counts.Outcomes {
 				total += n
@@ -409,8 +420,8 @@ func TestAgainstAFaultyPoolEveryUserIsResetAndMailedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		counts, err := batch.Run(t.Context(), users(n), action, batch.Options{
-			Pace: pace.New(25), Journal: newLedger(), Linger: userpool.Linger, Workers: 400,
+		counts, err := batch.Run(t.Context(), users(n), batch.ResetOnly(action, pace.New(25)), batch.Options{
+			Journal: newLedger(), Linger: userpool.Linger, Workers: 400,
 		})
 		if err != nil || counts.Outcomes[batch.Reset] != n {
 			t.Errorf("%+v, %v", counts, err)

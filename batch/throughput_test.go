@@ -278,7 +278,7 @@ func (c *counter) call(ctx context.Context, entries iter.Seq2[batch.Entry, error
 	defer debug.SetGCPercent(debug.SetGCPercent(callGC))
 	o.Workers = throughputWorkers
 	began := time.Now()
-	counts, err := batch.Run(ctx, entries, pool, o)
+	counts, err := batch.Run(ctx, entries, batch.ResetOnly(pool, nil), o)
 	c.calling += time.Since(began)
 	if n := counts.Outcomes[batch.Reset]; err == nil && n != throughputUsers {
 		err = fmt.Errorf("%d users were reset: %v", n, counts.Reasons)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -22,6 +23,27 @@ import (
 var Columns = []string{
 	"row", "username", "outcome", "reason", "attempts", "error_code", "error_message", "request_id",
 	"started_at", "finished_at", "duration_ms", "settled_by",
+	"steps", "step_reset", "step_lock", "step_disable", "step_invite", "step_sign_out",
+}
+
+// stepNames are the steps with a column of their own, in the order of [Columns].
+var stepNames = []string{"reset", "lock", "disable", "invite", "sign-out"}
+
+// steps are the cells of [Columns] that speak of steps: which of them were
+// called, in their order, and how each ended. All are empty where a reset was
+// all that was asked for.
+func steps(r batch.Result) (cells [6]string) {
+	var called []string
+	for _, s := range r.Steps {
+		if s.Attempts > 0 {
+			called = append(called, s.Step)
+		}
+		if i := slices.Index(stepNames, s.Step); i >= 0 {
+			cells[i+1] = string(s.Outcome)
+		}
+	}
+	cells[0] = strings.Join(called, "+")
+	return cells
 }
 
 // timeFormat is RFC 3339 in UTC with milliseconds.
@@ -65,7 +87,8 @@ func (w *csvWriter) Write(r batch.Result) error {
 		strconv.FormatInt(r.Row, 10), r.Username, string(r.Outcome), string(r.Reason), strconv.Itoa(r.Attempts),
 		r.ErrorCode, r.ErrorMessage, r.RequestID, stamp(r.StartedAt), stamp(r.FinishedAt), duration, string(r.SettledBy),
 	)
-	w.cells = append(w.cells, r.Kept...)
+	steps := steps(r)
+	w.cells = append(append(w.cells, steps[:]...), r.Kept...)
 	for len(w.cells) < len(Columns)+w.kept { // of a row that could not be read
 		w.cells = append(w.cells, "")
 	}
@@ -91,12 +114,20 @@ type jsonRow struct {
 	FinishedAt   *string `json:"finished_at"`
 	DurationMS   *int64  `json:"duration_ms"`
 	SettledBy    *string `json:"settled_by"`
+	Steps        *string `json:"steps"`
+	StepReset    *string `json:"step_reset"`
+	StepLock     *string `json:"step_lock"`
+	StepDisable  *string `json:"step_disable"`
+	StepInvite   *string `json:"step_invite"`
+	StepSignOut  *string `json:"step_sign_out"`
 
-	Kept map[string]string `json:"kept,omitempty"`
+	Before *batch.Snapshot   `json:"before,omitempty"`
+	Kept   map[string]string `json:"kept,omitempty"`
 }
 
-// NewJSONL writes one JSON object a line, with the keys of [Columns]. The columns
-// that results carry in Kept are an object of their own under the key kept.
+// NewJSONL writes one JSON object a line, with the keys of [Columns]. What a
+// user was before, where that is known, is an object under the key before; the
+// columns that results carry in Kept are one under the key kept.
 func NewJSONL(w io.Writer, kept ...string) Writer {
 	buffered := bufio.NewWriterSize(w, 1<<16)
 	return &jsonlWriter{buffered, jsontext.NewEncoder(buffered, jsontext.AllowInvalidUTF8(true), json.Deterministic(true)), kept}
@@ -113,6 +144,11 @@ func (w *jsonlWriter) Write(r batch.Result) error {
 		Row: r.Row, Username: r.Username, Outcome: string(r.Outcome), Reason: some(string(r.Reason)), Attempts: r.Attempts,
 		ErrorCode: some(r.ErrorCode), ErrorMessage: some(r.ErrorMessage), RequestID: some(r.RequestID),
 		StartedAt: some(stamp(r.StartedAt)), FinishedAt: some(stamp(r.FinishedAt)), SettledBy: some(string(r.SettledBy)),
+		Before: r.Before,
+	}
+	steps := steps(r)
+	for i, cell := range []**string{&row.Steps, &row.StepReset, &row.StepLock, &row.StepDisable, &row.StepInvite, &row.StepSignOut} {
+		*cell = some(steps[i])
 	}
 	if len(r.Kept) > 0 {
 		row.Kept = make(map[string]string, len(r.Kept))

@@ -48,8 +48,12 @@ func TestCSVHasTheColumnsOfTheContractAndExactCells(t *testing.T) {
 		{"3", "", "invalid", "empty_username", "0", "", "users.csv:4:1: the username is empty", "", "", "", "", ""},
 		{"4", "dave", "not_attempted", "interrupted", "0", "", "", "", "", "", "", ""},
 	}
+	steps := [][]string{{"steps", "step_reset", "step_lock", "step_disable", "step_invite", "step_sign_out"}}
 	for i := range want {
-		if !slices.Equal(rows[i], want[i]) {
+		if i > 0 {
+			steps = append(steps, make([]string, len(steps[0])))
+		}
+		if !slices.Equal(rows[i], append(want[i], steps[i]...)) {
 			t.Errorf("line %d: %q", i+1, rows[i])
 		}
 	}

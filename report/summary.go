@@ -46,6 +46,7 @@ type Forecast struct {
 	Channels     map[string]int64 `json:"channels"`      // by which those to be reset would be sent a code
 	KeepPassword int64            `json:"keep_password"` // users whose old password a run would leave working, or able to work again
 	Seconds      float64          `json:"seconds"`       // that the calls of a run would take at its rate; 0 without one
+	Billed       int64            `json:"billed"`        // users whom the run would make billed active users of the month
 	BilledReads  int64            `json:"billed_reads"`  // users read one by one, each a billed active user
 	Time         string           `json:"time"`          // that a run would take, in words: messages may be fewer a day than calls
 
@@ -91,7 +92,13 @@ func Advice(r batch.Reason) string { return advice[r] }
 // meanings say in a few words what an outcome is.
 var meanings = map[batch.Outcome]string{
 	batch.Reset:        "password reset, message requested",
+	batch.Locked:       "no reset, but nobody knows the password any more",
+	batch.UserDisabled: "no reset, but they cannot sign in",
+	batch.Invited:      "no reset, but a new temporary password was asked for",
 	batch.WouldReset:   "nothing stands against a reset",
+	batch.WouldLock:    "no reset would do; they would be locked",
+	batch.WouldDisable: "no reset would do; they would be disabled",
+	batch.WouldInvite:  "no reset would do; they would be invited again",
 	batch.Skipped:      "deliberately not called",
 	batch.Failed:       "refused, or retries ran out",
 	batch.Invalid:      "the row gave no usable username",
@@ -102,34 +109,35 @@ var meanings = map[batch.Outcome]string{
 // advice says what to do about a reason, in at most 50 characters: with a count
 // of 7 digits and the longest reason that is a line of 80.
 var advice = map[batch.Reason]string{
-	batch.Duplicate:         "named before; reset once",
-	batch.Excluded:          "not among those selected",
-	batch.RecentlyReset:     "an earlier run reset them since",
-	batch.OverLimit:         "beyond --limit or --sample",
-	batch.ExternalProvider:  "their identity provider keeps the password",
-	batch.EmptyUsername:     "add the username to these rows",
-	batch.WrongPool:         "run these against their own user pool",
-	batch.UsernameTooLong:   "no username has more than 128 characters",
-	batch.MalformedRow:      "mend these lines; the report names them",
-	batch.UserNotFound:      "none in this pool; federated ones have a prefix",
-	batch.WrongState:        "OLD PASSWORD MAY WORK: the state forbids a reset",
-	batch.TemporaryPassword: "TEMPORARY PASSWORD STILL WORKS: invite them again",
-	batch.Unconfirmed:       "OLD PASSWORD WORKS once they confirm",
-	batch.Disabled:          "OLD PASSWORD COMES BACK if they are enabled",
-	batch.NoVerifiedContact: "OLD PASSWORD STILL WORKS: nowhere to send a code",
-	batch.LambdaRefused:     "look at the pool's triggers",
-	batch.ServerError:       "Cognito failed; resume with --retry failed",
-	batch.Network:           "not reached; resume with --retry failed",
-	batch.MessageLimit:      "no more messages before 09:00 UTC; then resume",
-	batch.AttemptLimit:      "reset too often; try these again in an hour",
-	batch.PoolNotFound:      "check pool id, Region and account",
-	batch.Credentials:       "check or renew the AWS credentials",
-	batch.AccessDenied:      "allow cognito-idp:AdminResetUserPassword",
-	batch.PoolConfiguration: "check how the pool sends messages",
-	batch.InvalidParameter:  "the report has Cognito's words",
-	batch.Interrupted:       "resume the run",
-	batch.Stopped:           "resume the run",
-	batch.Other:             "the report has Cognito's words",
+	batch.Duplicate:            "named before; reset once",
+	batch.Excluded:             "not among those selected",
+	batch.RecentlyReset:        "an earlier run reset them since",
+	batch.AlreadyResetRequired: "have a code; mail again by --if-reset-required",
+	batch.OverLimit:            "beyond --limit or --sample",
+	batch.ExternalProvider:     "their identity provider keeps the password",
+	batch.EmptyUsername:        "add the username to these rows",
+	batch.WrongPool:            "run these against their own user pool",
+	batch.UsernameTooLong:      "no username has more than 128 characters",
+	batch.MalformedRow:         "mend these lines; the report names them",
+	batch.UserNotFound:         "none in this pool; federated ones have a prefix",
+	batch.WrongState:           "OLD PASSWORD MAY WORK: the state forbids a reset",
+	batch.TemporaryPassword:    "TEMPORARY PASSWORD STILL WORKS: invite them again",
+	batch.Unconfirmed:          "OLD PASSWORD WORKS once they confirm",
+	batch.Disabled:             "OLD PASSWORD COMES BACK if they are enabled",
+	batch.NoVerifiedContact:    "OLD PASSWORD STILL WORKS: nowhere to send a code",
+	batch.LambdaRefused:        "look at the pool's triggers",
+	batch.ServerError:          "Cognito failed; resume with --retry failed",
+	batch.Network:              "not reached; resume with --retry failed",
+	batch.MessageLimit:         "no more messages before 09:00 UTC; then resume",
+	batch.AttemptLimit:         "reset too often; try these again in an hour",
+	batch.PoolNotFound:         "check pool id, Region and account",
+	batch.Credentials:          "check or renew the AWS credentials",
+	batch.AccessDenied:         "allow the call that the report names",
+	batch.PoolConfiguration:    "check how the pool sends messages",
+	batch.InvalidParameter:     "the report has Cognito's words",
+	batch.Interrupted:          "resume the run",
+	batch.Stopped:              "resume the run",
+	batch.Other:                "the report has Cognito's words",
 }
 
 // Text writes the summary for a person, at most 80 columns wide where the
@@ -201,9 +209,12 @@ func (f *Forecast) text(users int64) string {
 	default:
 		tell("Danger", "a reset signs nobody out: tokens already issued live on")
 	}
-	if f.BilledReads > 0 {
+	switch {
+	case f.BilledReads > 0:
 		tell("Cost", fmt.Sprintf("%d users were read one by one, and each is billed as active", f.BilledReads))
-	} else {
+	case f.Billed > 0:
+		tell("Cost", fmt.Sprintf("up to %d users more are billed as active: sign-out, lock, invite", f.Billed))
+	default:
 		tell("Cost", "this look and the resets are free; the pool's sender charges messages")
 	}
 	if f.Warnings != nil {

@@ -98,7 +98,7 @@ func start(file appendFile, size int64, c *chain, reserve string) *Journal {
 func (j *Journal) Promise(users ...batch.Entry) error {
 	lines, now := make([]line, len(users)), time.Now().UTC()
 	for i, e := range users {
-		lines[i] = line{Event: eventPromised, At: now, Row: e.Row, Username: e.Username}
+		lines[i] = promise(e, now)
 	}
 	return j.append(true, lines...)
 }

@@ -573,6 +573,10 @@ func TestEveryMemberOfALineIsReadBack(t *testing.T) {
 		switch f := v.Field(i); f.Interface().(type) {
 		case time.Time:
 			f.Set(reflect.ValueOf(time.Unix(int64(i), 123456789).UTC()))
+		case []stepResult:
+			f.Set(reflect.ValueOf([]stepResult{{Step: "reset", Outcome: batch.Failed, Reason: batch.Disabled, Attempts: 2, FinishedAt: time.Unix(9, 0).UTC()}, {Step: "lock"}}))
+		case *batch.Snapshot:
+			f.Set(reflect.ValueOf(&batch.Snapshot{Status: "CONFIRMED", EmailVerified: true, ModifiedAt: time.Unix(8, 0).UTC()}))
 		default:
 			if f.CanInt() {
 				f.SetInt(int64(i + 1))
@@ -589,7 +593,7 @@ func TestEveryMemberOfALineIsReadBack(t *testing.T) {
 	if what := newChain().check(raw, &got); what != "" {
 		t.Fatalf("%s: %s", raw, what)
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s\nreads as %+v\nwant     %+v", raw, got, want)
 	}
 }

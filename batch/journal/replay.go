@@ -282,6 +282,8 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 			case row.state == promised:
 				e.Promised = l.At
 			}
+			e.Steps = steps[batch.StepResult](l.Steps)
+			e.Before = cmp.Or(e.Before, l.Before)
 			if !yield(e, nil) {
 				return
 			}
@@ -354,7 +356,7 @@ func (t told) last() (l line, err error) {
 }
 
 func (t told) result(pending batch.Reason) (batch.Result, error) {
-	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Outcome: batch.NotAttempted, Reason: pending, Kept: t.Kept}
+	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Outcome: batch.NotAttempted, Reason: pending, Before: t.Before, Kept: t.Kept}
 	if t.Outcome != "" {
 		res.Outcome, res.Reason, res.ErrorMessage = t.Outcome, t.Reason, t.Detail
 		return res, nil
@@ -365,6 +367,10 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 		res.Outcome, res.Reason = batch.Unknown, batch.Interrupted
 		res.Attempts, res.StartedAt = 1, l.At
 		res.ErrorMessage = "the run ended before the answer was seen; a resume reads it back"
+		if res.Before = cmp.Or(l.Before, t.Before); l.Step != "" {
+			res.Steps = append(steps[batch.StepResult](l.Steps), batch.StepResult{Step: l.Step, Outcome: res.Outcome, Reason: res.Reason, Attempts: 1, StartedAt: l.At})
+			res.ErrorMessage = l.Step + ": " + res.ErrorMessage
+		}
 	case final, open:
 		row, kept := res.Row, res.Kept
 		res = l.result()

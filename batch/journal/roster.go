@@ -23,6 +23,7 @@ type row struct {
 	Username       string            `json:"username,omitzero"`
 	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
 	Kept           []string          `json:"kept,omitempty"`
+	Before         *batch.Snapshot   `json:"before,omitzero"`
 	Outcome        batch.Outcome     `json:"outcome,omitzero"`
 	Reason         batch.Reason      `json:"reason,omitzero"`
 	Detail         string            `json:"detail,omitzero"`
@@ -59,7 +60,7 @@ func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 				survey.Reasons[e.Reason]++
 			}
 			start := enc.OutputOffset()
-			if err := json.MarshalEncode(enc, row{e.Row, e.InputRow, e.Username, e.ClientMetadata, e.Kept, e.Outcome, e.Reason, e.Detail}); err != nil {
+			if err := json.MarshalEncode(enc, row{e.Row, e.InputRow, e.Username, e.ClientMetadata, e.Kept, e.Before, e.Outcome, e.Reason, e.Detail}); err != nil {
 				return err
 			}
 			if size := enc.OutputOffset() - start; size > maxLine {
@@ -104,7 +105,7 @@ func (d *Dir) entries(sum io.Writer) iter.Seq2[batch.Entry, error] {
 				yield(batch.Entry{}, err)
 				return
 			}
-			if !yield(batch.Entry{Row: r.Row, InputRow: r.InputRow, Username: r.Username, ClientMetadata: r.ClientMetadata, Kept: r.Kept, Outcome: r.Outcome, Reason: r.Reason, Detail: r.Detail}, nil) {
+			if !yield(batch.Entry{Row: r.Row, InputRow: r.InputRow, Username: r.Username, ClientMetadata: r.ClientMetadata, Kept: r.Kept, Before: r.Before, Outcome: r.Outcome, Reason: r.Reason, Detail: r.Detail}, nil) {
 				return
 			}
 		}

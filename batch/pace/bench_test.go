@@ -145,7 +145,7 @@ var clients = []struct {
 
 // overPace is a run of this tool.
 func overPace(w *wire, s scenario, users int) int64 {
-	counts, err := batch.Run(context.Background(), entries(users), action(w.call), batch.Options{Pace: pace.New(s.ceiling), Workers: 1000})
+	counts, err := batch.Run(context.Background(), entries(users), batch.ResetOnly(action(w.call), pace.New(s.ceiling)), batch.Options{Workers: 1000})
 	if err != nil {
 		panic(err)
 	}
@@ -164,11 +164,11 @@ func entries(users int) iter.Seq2[batch.Entry, error] {
 
 type action func() error
 
-func (do action) Do(context.Context, batch.Entry) (string, error) {
+func (do action) Do(context.Context, batch.Entry) (batch.Answer, error) {
 	if err := do(); err != nil {
-		return "", &batch.Error{Class: batch.ClassThrottle, Reason: batch.Throttled, Err: err}
+		return batch.Answer{}, &batch.Error{Class: batch.ClassThrottle, Reason: batch.Throttled, Err: err}
 	}
-	return "", nil
+	return batch.Answer{}, nil
 }
 
 const (

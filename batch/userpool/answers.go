@@ -26,7 +26,7 @@ type answer struct {
 }
 
 // answers is searched from the top; the first match counts. It holds what is
-// documented or was seen of AdminResetUserPassword.
+// documented or was seen of the operations that this package calls.
 var answers = []answer{
 	// The user's own.
 	{"UserNotFoundException", "", batch.ClassUser, batch.UserNotFound},
@@ -40,6 +40,7 @@ var answers = []answer{
 	{"UnexpectedLambdaException", "", batch.ClassUser, batch.LambdaRefused},
 	{"InvalidLambdaResponseException", "", batch.ClassUser, batch.LambdaRefused},
 	{"CodeDeliveryFailureException", "", batch.ClassUser, batch.NoVerifiedContact},
+	{"UnsupportedUserStateException", "", batch.ClassUser, batch.WrongState},
 
 	// Too often: for the account today, or for this user this hour.
 	{"LimitExceededException", "daily email limit", batch.ClassRun, batch.MessageLimit},
@@ -69,6 +70,10 @@ var answers = []answer{
 	{"InvalidSmsRoleAccessPolicyException", "", batch.ClassRun, batch.PoolConfiguration},
 	{"InvalidSmsRoleTrustRelationshipException", "", batch.ClassRun, batch.PoolConfiguration},
 	{"OperationNotEnabledException", "", batch.ClassRun, batch.PoolConfiguration},
+	{"InvalidPasswordException", "", batch.ClassRun, batch.PoolConfiguration},
+
+	// The moment's: another password is drawn for the next attempt.
+	{"PasswordHistoryPolicyViolationException", "", batch.ClassMoment, batch.Other},
 
 	// Nobody can say whether it happened.
 	{"InternalErrorException", "", batch.ClassDoubt, batch.ServerError},

@@ -35,13 +35,14 @@ type Prospect struct {
 // KeepsPassword tells that the user has a password, and that it works on, or
 // again once the user is enabled or confirmed, after a reset was asked for.
 func (p Prospect) KeepsPassword() bool {
-	return p.State != "" && p.Outcome != batch.WouldReset &&
+	return p.State != "" && p.Outcome == batch.Failed &&
 		p.State != types.UserStatusTypeExternalProvider && p.State != types.UserStatusTypeResetRequired
 }
 
 // Forecast yields for every entry how a run would end it, in the same words and
 // order, by listing alone, which makes nobody a billed active user. It looks
-// users up one by one or lists the pool once, whichever takes fewer calls.
+// users up one by one or lists the pool once, whichever takes fewer calls; of
+// those who were looked at Before it believes that.
 //
 // Entries are read twice, so they must be an iterator that can be. An error is
 // the last thing it yields.
@@ -50,11 +51,20 @@ func (p Prospect) KeepsPassword() bool {
 // refuses, or of a user whose only contact serves multi-factor authentication.
 func (p *Pool) Forecast(ctx context.Context, entries iter.Seq2[batch.Entry, error]) iter.Seq2[Prospect, error] {
 	return func(yield func(Prospect, error) bool) {
-		for e, err := range join(ctx, p, AnyName, foretell, entries) {
+		settings, err := ask(ctx, p.lists, p.describe)
+		if err != nil {
+			yield(Prospect{}, p.listError(ctx, "DescribeUserPool", err))
+			return
+		}
+		keep := func(_ Settings, u User) *batch.Snapshot { return u.snapshot() }
+		for found, err := range join(ctx, p, AnyName, keep, entries) {
 			var prospect Prospect
 			if err == nil {
-				fate, found := e.named()
-				prospect = fate.of(e.Entry, found)
+				e := found.Entry
+				if before, ok := found.named(); ok {
+					e.Before = before
+				}
+				prospect = settings.foretell(e)
 			}
 			if !yield(prospect, err) || err != nil {
 				return
@@ -63,43 +73,34 @@ func (p *Pool) Forecast(ctx context.Context, entries iter.Seq2[batch.Entry, erro
 	}
 }
 
-// A fate is what a user's state says of a reset.
-type fate struct {
-	state   types.UserStatusType
-	channel Channel
-	refusal batch.Reason // "" if nothing stands against it
-}
-
-// of is the prospect of an entry whose user was found, or was not.
-func (f fate) of(e batch.Entry, found bool) Prospect {
-	prospect := Prospect{Result: batch.Result{Row: e.Row, Username: e.Username, Outcome: batch.WouldReset}}
-	switch {
-	case e.Outcome != "":
+// foretell looks at what Cognito looks at, in the order in which it does. Of an
+// entry to work on that nobody was found for, nothing is known Before.
+func (s Settings) foretell(e batch.Entry) Prospect {
+	prospect := Prospect{Result: batch.Result{Row: e.Row, Username: e.Username, Before: e.Before, Outcome: batch.WouldReset}}
+	if e.Outcome != "" {
 		prospect.Outcome, prospect.Reason, prospect.ErrorMessage = e.Outcome, e.Reason, e.Detail
 		return prospect
-	case !found:
-		prospect.Outcome, prospect.Reason = batch.Failed, batch.UserNotFound
-	case f.refusal != "":
-		prospect.Outcome, prospect.Reason = batch.Failed, f.refusal
 	}
-	prospect.State, prospect.Channel, prospect.SettledBy = f.state, f.channel, batch.ByState
-	return prospect
-}
-
-// foretell looks at what Cognito looks at, in the order in which it does.
-func foretell(s Settings, u User) fate {
-	f := fate{state: u.Status, channel: s.channel(u)}
+	prospect.SettledBy = batch.ByState
+	if e.Before == nil {
+		prospect.Outcome, prospect.Reason = batch.Failed, batch.UserNotFound
+		return prospect
+	}
+	prospect.State, prospect.Channel = types.UserStatusType(e.Before.Status), s.channel(e.Before)
 	switch {
 	case !s.Recovery:
-		f.refusal = batch.PoolConfiguration
-	case !u.Enabled:
-		f.refusal = batch.Disabled
-	case u.Status != types.UserStatusTypeConfirmed && u.Status != types.UserStatusTypeResetRequired:
-		f.refusal = nameOf(u.Status)
-	case f.channel == NoChannel:
-		f.refusal = batch.NoVerifiedContact
+		prospect.Reason = batch.PoolConfiguration
+	case !e.Before.Enabled:
+		prospect.Reason = batch.Disabled
+	case prospect.State != types.UserStatusTypeConfirmed && prospect.State != types.UserStatusTypeResetRequired:
+		prospect.Reason = nameOf(prospect.State)
+	case prospect.Channel == NoChannel:
+		prospect.Reason = batch.NoVerifiedContact
 	}
-	return f
+	if prospect.Reason != "" {
+		prospect.Outcome = batch.Failed
+	}
+	return prospect
 }
 
 // nameOf is the reason why no user in a state can be reset.
@@ -116,7 +117,7 @@ func nameOf(status types.UserStatusType) batch.Reason {
 }
 
 // channel is how a code would reach the user.
-func (s Settings) channel(u User) Channel {
+func (s Settings) channel(u *batch.Snapshot) Channel {
 	ways := s.RecoverBy
 	if ways == nil {
 		ways = []string{string(types.RecoveryOptionNameTypeVerifiedPhoneNumber), string(types.RecoveryOptionNameTypeVerifiedEmail)}
@@ -124,11 +125,11 @@ func (s Settings) channel(u User) Channel {
 	for _, way := range ways {
 		switch types.RecoveryOptionNameType(way) {
 		case types.RecoveryOptionNameTypeVerifiedEmail:
-			if u.Email != "" && u.EmailVerified {
+			if u.EmailVerified {
 				return Email
 			}
 		case types.RecoveryOptionNameTypeVerifiedPhoneNumber:
-			if u.Phone != "" && u.PhoneVerified {
+			if u.PhoneVerified {
 				return SMS
 			}
 		}
@@ -191,16 +192,27 @@ func (p *Pool) ForecastEach(ctx context.Context, entries iter.Seq2[batch.Entry, 
 // read foretells an entry by AdminGetUser.
 func (p *Pool) read(ctx context.Context, s Settings, e batch.Entry) (Prospect, error) {
 	if e.Outcome != "" {
-		return fate{}.of(e, false), nil
+		return s.foretell(e), nil
 	}
 	out, err := ask(ctx, p.reads, func(ctx context.Context) (*cognito.AdminGetUserOutput, error) {
 		return p.client.AdminGetUser(ctx, &cognito.AdminGetUserInput{UserPoolId: &p.ID, Username: &e.Username})
 	})
+	e.Before = nil
 	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Class == batch.ClassUser {
-		return fate{refusal: answer.Reason}.of(e, answer.Reason != batch.UserNotFound), nil
+		prospect := s.foretell(e)
+		prospect.Reason = answer.Reason
+		return prospect, nil
 	} else if err != nil {
 		return Prospect{}, p.listError(ctx, "AdminGetUser", err)
 	}
-	u := userOf(types.UserType{Username: out.Username, UserStatus: out.UserStatus, Enabled: out.Enabled, Attributes: out.UserAttributes})
-	return foretell(s, u).of(e, true), nil
+	e.Before = read(out).snapshot()
+	return s.foretell(e), nil
+}
+
+// read is a user as AdminGetUser tells.
+func read(out *cognito.AdminGetUserOutput) User {
+	return userOf(types.UserType{
+		Username: out.Username, UserStatus: out.UserStatus, Enabled: out.Enabled, Attributes: out.UserAttributes,
+		UserCreateDate: out.UserCreateDate, UserLastModifiedDate: out.UserLastModifiedDate,
+	})
 }

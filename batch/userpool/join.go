@@ -17,7 +17,8 @@ var errOnce = errors.New("match: the values were not the same when they were rea
 
 // join yields every entry with the users who have its Username as a value of
 // the attribute, in the order of their usernames, and of each of them what keep
-// keeps. Entries that need no call have no users.
+// keeps. Entries that need no call have no users, and neither have those whose
+// user is known from Before.
 //
 // Values are read twice; in between, they and what is kept are all that is in
 // memory. An error is the last thing it yields.
@@ -84,7 +85,7 @@ func (m *matcher[T]) prepare(ctx context.Context, p *Pool, values iter.Seq2[batc
 			return err
 		}
 		m.rows++
-		if e.Outcome != "" {
+		if known(e) {
 			continue
 		}
 		if _, added := m.values.Add(e.Username); added && len(m.filters) <= most {
@@ -97,6 +98,8 @@ func (m *matcher[T]) prepare(ctx context.Context, p *Pool, values iter.Seq2[batc
 	m.hits = make([][]hit[T], m.values.Len())
 	return nil
 }
+
+func known(e batch.Entry) bool { return e.Outcome != "" || e.Before != nil }
 
 func tooLong(f Filter) bool { return utf8.RuneCountInString(f.String()) > maxFilter }
 
@@ -163,7 +166,7 @@ func (m *matcher[T]) entries(values iter.Seq2[batch.Entry, error]) iter.Seq2[joi
 		read := int64(0)
 		for e, err := range values {
 			found := joined[T]{Entry: e}
-			if read++; err == nil && e.Outcome == "" {
+			if read++; err == nil && !known(e) {
 				id, ok := m.values.Find(e.Username)
 				if !ok {
 					yield(joined[T]{}, errOnce)

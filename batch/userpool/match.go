@@ -38,8 +38,8 @@ func (p *Pool) Match(ctx context.Context, attribute string, s Selection, values 
 			return
 		}
 		row := int64(0)
-		skips := func(_ Settings, u User) batch.Reason { return s.skips(u) }
-		for found, err := range join(ctx, p, attribute, skips, values) {
+		keep := func(_ Settings, u User) matching { return matching{s.skips(u), u.snapshot()} }
+		for found, err := range join(ctx, p, attribute, keep, values) {
 			if err != nil {
 				yield(batch.Entry{}, err)
 				return
@@ -55,8 +55,14 @@ func (p *Pool) Match(ctx context.Context, attribute string, s Selection, values 
 	}
 }
 
+// A matching is what is kept of a user who has a value.
+type matching struct {
+	skip   batch.Reason // "" if the user is not skipped
+	before *batch.Snapshot
+}
+
 // matched is the rows that a row of the values becomes.
-func matched(found joined[batch.Reason], attribute string) []batch.Entry {
+func matched(found joined[matching], attribute string) []batch.Entry {
 	e := found.Entry
 	if e.Outcome == "" && len(found.users) == 0 {
 		e.Outcome, e.Reason, e.Detail = batch.Failed, batch.UserNotFound, "nobody in the user pool goes by this name"
@@ -69,8 +75,8 @@ func matched(found joined[batch.Reason], attribute string) []batch.Entry {
 	}
 	rows := make([]batch.Entry, len(found.users))
 	for i, u := range found.users {
-		rows[i] = passOver(e, u.kept)
-		rows[i].Username = u.username
+		rows[i] = passOver(e, u.kept.skip)
+		rows[i].Username, rows[i].Before = u.username, u.kept.before
 	}
 	return rows
 }

@@ -227,6 +227,10 @@ func TestRowsThatNeedNoCallComeThroughAMatch(t *testing.T) {
 		got = append(got, e)
 	}
 	entries[0].InputRow, entries[1].InputRow = 1, 2
+	if before := got[1].Before; before == nil || before.Status != "CONFIRMED" || !before.Enabled || !before.EmailVerified {
+		t.Errorf("ann was %+v", before)
+	}
+	got[1].Before = nil
 	if !reflect.DeepEqual(got, entries) {
 		t.Errorf("%+v", got)
 	}

@@ -3,6 +3,7 @@ package userpool
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,6 +41,26 @@ func (p *Pool) MayList(ctx context.Context) error {
 		return explain(err)
 	}
 	return nil
+}
+
+// MaySignOut tells, within 5 s, whether the caller may sign users out: nil if so.
+// Like the others it tries it on one who does not exist.
+func (p *Pool) MaySignOut(ctx context.Context) error { return p.may(ctx, p.SignOut()) }
+
+// MayDisable tells whether the caller may disable users.
+func (p *Pool) MayDisable(ctx context.Context) error { return p.may(ctx, p.Disable()) }
+
+// MaySetPassword tells whether the caller may set passwords, as a lock does.
+func (p *Pool) MaySetPassword(ctx context.Context) error { return p.may(ctx, action(p.setPassword)) }
+
+func (p *Pool) may(ctx context.Context, a batch.Action) error {
+	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	defer cancel()
+	_, err := a.Do(ctx, batch.Entry{Username: nobody()})
+	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Reason == batch.UserNotFound {
+		return nil
+	}
+	return err
 }
 
 // MayRead tells, within 5 s, whether the caller may read a user: nil if so. It

@@ -1,6 +1,7 @@
 package userpool
 
 import (
+	"context"
 	"iter"
 	"slices"
 	"time"
@@ -11,11 +12,13 @@ import (
 )
 
 // A Selection says which of the listed users are meant. The zero Selection
-// means all, and skips those who are disabled or sign in with an identity
-// provider, unless that is one of the Statuses. A zero time is no bound.
+// means all, and skips those who are disabled, sign in with an identity
+// provider, or must reset their password already, unless their status is one of
+// the Statuses. A zero time is no bound.
 type Selection struct {
 	Statuses []types.UserStatusType // one of these; nil is any
 	Disabled bool                   // do not skip users who are disabled
+	Again    bool                   // nor those who must reset their password already
 
 	CreatedAfter, CreatedBefore   time.Time // from the one on, and before the other
 	ModifiedAfter, ModifiedBefore time.Time // likewise
@@ -46,7 +49,7 @@ func (s Selection) Entries(users iter.Seq2[User, error]) iter.Seq2[batch.Entry, 
 				continue
 			}
 			row++
-			if !yield(passOver(batch.Entry{Row: row, Username: u.Username}, s.skips(u)), nil) {
+			if !yield(passOver(batch.Entry{Row: row, Username: u.Username, Before: u.snapshot()}, s.skips(u)), nil) {
 				return
 			}
 		}
@@ -62,8 +65,43 @@ func (s Selection) skips(u User) batch.Reason {
 		return batch.ExternalProvider
 	case !u.Enabled && !s.Disabled:
 		return batch.Disabled
+	case u.Status == types.UserStatusTypeResetRequired && !s.Again && !slices.Contains(s.Statuses, u.Status):
+		return batch.AlreadyResetRequired
 	}
 	return ""
+}
+
+// snapshot is what a listing tells of the user.
+func (u User) snapshot() *batch.Snapshot {
+	return &batch.Snapshot{
+		Status: string(u.Status), Enabled: u.Enabled, ModifiedAt: u.Modified.UTC(),
+		EmailVerified: u.Email != "" && u.EmailVerified, PhoneVerified: u.Phone != "" && u.PhoneVerified,
+	}
+}
+
+// Look yields the entries with what a listing tells of their users before
+// anything is done, looked up one by one or by listing the pool once, whichever
+// takes fewer calls; it makes nobody a billed active user. Those who must reset
+// their password already are skipped, unless they are to be asked again. A user
+// who is not found comes through as named.
+//
+// Entries are read twice, so they must be an iterator that can be. An error is
+// the last thing it yields.
+func (p *Pool) Look(ctx context.Context, again bool, entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		keep := func(_ Settings, u User) *batch.Snapshot { return u.snapshot() }
+		for found, err := range join(ctx, p, AnyName, keep, entries) {
+			e := found.Entry
+			if before, ok := found.named(); ok && err == nil {
+				if e.Before = before; types.UserStatusType(before.Status) == types.UserStatusTypeResetRequired && !again {
+					e = passOver(e, batch.AlreadyResetRequired)
+				}
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // passOver makes an entry a skipped one if there is a reason.
@@ -79,6 +117,8 @@ func passOver(e batch.Entry, why batch.Reason) batch.Entry {
 		e.Detail = "the user signs in with an identity provider, which keeps the password"
 	case batch.Disabled:
 		e.Detail = "the user is disabled; if enabled again, the old password works again"
+	case batch.AlreadyResetRequired:
+		e.Detail = "the user must choose a new password already, and was sent a code for it"
 	}
 	return e
 }

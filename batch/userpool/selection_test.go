@@ -36,12 +36,13 @@ func TestASelectionMeansWhomItSays(t *testing.T) {
 		s    userpool.Selection
 		want []string
 	}{
-		{"all", userpool.Selection{}, []string{"ann", "bob", "cat disabled", "dan external_provider", "eve external_provider"}},
-		{"disabled too", userpool.Selection{Disabled: true}, []string{"ann", "bob", "cat", "dan external_provider", "eve external_provider"}},
+		{"all", userpool.Selection{}, []string{"ann", "bob already_reset_required", "cat disabled", "dan external_provider", "eve external_provider"}},
+		{"disabled too", userpool.Selection{Disabled: true}, []string{"ann", "bob already_reset_required", "cat", "dan external_provider", "eve external_provider"}},
+		{"again", userpool.Selection{Again: true}, []string{"ann", "bob", "cat disabled", "dan external_provider", "eve external_provider"}},
 		{"by status", userpool.Selection{Statuses: []types.UserStatusType{"RESET_REQUIRED", "EXTERNAL_PROVIDER"}}, []string{"bob", "dan", "eve disabled"}},
-		{"created from", userpool.Selection{CreatedAfter: day(5)}, []string{"bob", "cat disabled", "dan external_provider"}},
+		{"created from", userpool.Selection{CreatedAfter: day(5)}, []string{"bob already_reset_required", "cat disabled", "dan external_provider"}},
 		{"created before", userpool.Selection{CreatedBefore: day(5)}, []string{"ann", "eve external_provider"}},
-		{"modified from, before", userpool.Selection{ModifiedAfter: day(5), ModifiedBefore: day(10)}, []string{"bob"}},
+		{"modified from, before", userpool.Selection{ModifiedAfter: day(5), ModifiedBefore: day(10)}, []string{"bob already_reset_required"}},
 	} {
 		var got []string
 		for e, err := range c.s.Entries(listing(ann, bob, cat, dan, eve)) {
@@ -65,11 +66,12 @@ func TestASelectionEndsWithItsListing(t *testing.T) {
 	var got []batch.Entry
 	var last error
 	for e, err := range (userpool.Selection{}).Entries(func(yield func(userpool.User, error) bool) {
-		_ = yield(userpool.User{Username: "ann", Enabled: true}, nil) && yield(userpool.User{}, broken)
+		_ = yield(userpool.User{Username: "ann", Status: "CONFIRMED", Enabled: true, EmailVerified: true, Phone: "+1", PhoneVerified: true}, nil) && yield(userpool.User{}, broken)
 	}) {
 		got, last = append(got, e), err
 	}
-	if want := []batch.Entry{{Row: 1, Username: "ann"}, {}}; !reflect.DeepEqual(got, want) || !errors.Is(last, broken) {
+	before := &batch.Snapshot{Status: "CONFIRMED", Enabled: true, PhoneVerified: true} // of an e-mail there is none
+	if want := []batch.Entry{{Row: 1, Username: "ann", Before: before}, {}}; !reflect.DeepEqual(got, want) || !errors.Is(last, broken) {
 		t.Errorf("%+v, %v", got, last)
 	}
 }

@@ -42,6 +42,7 @@ type Settings struct {
 	Triggers           []string // attached, by their names in LambdaConfig, sorted
 	MFA                string   // OFF, OPTIONAL or ON
 	DeletionProtection string   // ACTIVE or INACTIVE
+	PasswordLength     int      // the least, in characters; 0 if the pool does not tell
 
 	ahead time.Duration // the service's clock of this machine's; 0 if that may be rounding
 }
@@ -98,6 +99,9 @@ func (p *Pool) describe(ctx context.Context) (Settings, error) {
 				s.RecoverBy = append(s.RecoverBy, string(way.Name))
 			}
 		}
+	}
+	if policy := pool.Policies; policy != nil && policy.PasswordPolicy != nil {
+		s.PasswordLength = int(aws.ToInt32(policy.PasswordPolicy.MinimumLength))
 	}
 	if e := pool.EmailConfiguration; e != nil {
 		if e.EmailSendingAccount != "" {

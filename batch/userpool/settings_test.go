@@ -35,7 +35,7 @@ func TestThePoolTellsItsSettings(t *testing.T) {
 	n := users.PopulateN(500)
 	got, err := open(t, &http.Client{Transport: users}).Settings(t.Context())
 	want := userpool.Settings{Name: "sandbox", EstimatedUsers: n, AliasAttributes: []string{"email"}, EmailSender: "COGNITO_DEFAULT",
-		SMS: true, MFA: "OFF", DeletionProtection: "ACTIVE"}
+		SMS: true, MFA: "OFF", DeletionProtection: "ACTIVE", PasswordLength: 8}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("the sandbox is %+v, %v", got, err)
 	}
@@ -47,7 +47,7 @@ func TestThePoolTellsItsSettings(t *testing.T) {
 	want = userpool.Settings{Name: "sandbox", CaseSensitive: true, AliasAttributes: []string{"email"}, Recovery: true,
 		RecoverBy: []string{"verified_email", "verified_phone_number"}, EmailSender: "DEVELOPER",
 		EmailSourceARN: "arn:aws:ses:us-east-1:123456789012:identity/example.com",
-		Triggers:       []string{"CustomEmailSender", "CustomMessage", "PreSignUp"}, MFA: "OPTIONAL", DeletionProtection: "INACTIVE"}
+		Triggers:       []string{"CustomEmailSender", "CustomMessage", "PreSignUp"}, MFA: "OPTIONAL", DeletionProtection: "INACTIVE", PasswordLength: 8}
 	if err != nil || !reflect.DeepEqual(pool, want) {
 		t.Errorf("the sandbox is %+v, %v", pool, err)
 	}

@@ -167,12 +167,12 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 
 // Do implements [batch.Action]: one [Pool.Reset]. Where Cognito refuses for a
 // state that it does not tell, one listing of the user names it.
-func (p *Pool) Do(ctx context.Context, e batch.Entry) (requestID string, err error) {
-	requestID, err = p.Reset(ctx, e)
+func (p *Pool) Do(ctx context.Context, e batch.Entry) (batch.Answer, error) {
+	requestID, err := p.Reset(ctx, e)
 	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Reason == batch.WrongState {
 		answer.Reason = p.nameState(ctx, e.Username)
 	}
-	return requestID, err
+	return batch.Answer{RequestID: requestID}, err
 }
 
 // Reset makes one AdminResetUserPassword and no other call. A nil error means

@@ -78,9 +78,9 @@ func TestACallAsksCognitoToResetTheUser(t *testing.T) {
 		body, err = io.ReadAll(r.Body)
 		return jsonResponse(200, "{}"), err
 	}))
-	id, err := pool.Do(t.Context(), batch.Entry{Username: "änn <x>", ClientMetadata: map[string]string{"why": "breach"}})
-	if err != nil || id != "request-1" {
-		t.Errorf("request id %q, error %v", id, err)
+	answer, err := pool.Do(t.Context(), batch.Entry{Username: "änn <x>", ClientMetadata: map[string]string{"why": "breach"}})
+	if err != nil || answer.RequestID != "request-1" {
+		t.Errorf("request id %q, error %v", answer.RequestID, err)
 	}
 	if got := asked.URL.String(); got != "https://cognito-idp.us-east-1.amazonaws.com/" {
 		t.Errorf("asked %s", got)

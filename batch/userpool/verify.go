@@ -10,19 +10,20 @@ import (
 	"cognito-reset/batch"
 )
 
-// An Effect is what has become of a reset since.
+// An Effect is what has become of a reset since, or of what took its place.
 type Effect string
 
-// The effects. All but NotInForce mean that the old password is dead.
+// The effects. All but NotInForce mean that the old password is of no use.
 const (
-	Waiting    Effect = "waiting"      // RESET_REQUIRED: the user has not come yet
+	Waiting    Effect = "waiting"      // the user, reset or invited, has not come yet
 	Completed  Effect = "completed"    // the user has a new password
+	Shut       Effect = "locked"       // nobody knows the password
 	Gone       Effect = "gone"         // there is no such user any more
-	Barred     Effect = "disabled"     // RESET_REQUIRED still, and disabled besides
+	Barred     Effect = "disabled"     // the user cannot sign in
 	NotInForce Effect = "not_in_force" // the old password may work
 )
 
-// A Verified is a reset with what has become of it.
+// A Verified is a user who was done with, and what has become of that.
 type Verified struct {
 	batch.Result
 	Effect   Effect
@@ -33,13 +34,14 @@ type Verified struct {
 	ahead time.Duration // that clock of this machine's
 }
 
-// Verify reads the users of resets back, by listing alone, which makes nobody a
-// billed active user: one by one or the whole pool once, whichever takes fewer
-// calls. Results are read twice, so they must be an iterator that can be, of
-// users that were reset. An error is the last thing it yields.
+// Verify reads users back who were reset, locked, disabled or invited, by listing
+// alone, which makes nobody a billed active user: one by one or the whole pool
+// once, whichever takes fewer calls. Results are read twice, so they must be an
+// iterator that can be. An error is the last thing it yields.
 //
-// A CONFIRMED user whom something has modified since the reset counts as
-// Completed: Cognito does not tell of a new password in any other way.
+// A CONFIRMED user whom something has modified since counts as Completed:
+// Cognito does not tell of a new password in any other way. Nor does it tell
+// whether a lock is in force, or who was signed out.
 func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]) iter.Seq2[Verified, error] {
 	users := func(yield func(batch.Entry, error) bool) {
 		for r, err := range resets {
@@ -72,15 +74,22 @@ func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]
 	}
 }
 
-// effect is that of a reset whose user is there still.
+// effect is that of what was done to a user who is there still.
 func effect(v Verified) Effect {
+	since := v.State == types.UserStatusTypeConfirmed && v.Modified.After(v.FinishedAt.Add(v.ahead))
 	switch {
-	case v.State == types.UserStatusTypeResetRequired && v.Enabled:
-		return Waiting
-	case v.State == types.UserStatusTypeResetRequired:
+	case !v.Enabled && (v.Outcome != batch.Reset || v.State == types.UserStatusTypeResetRequired):
 		return Barred
-	case v.State == types.UserStatusTypeConfirmed && v.Enabled && v.Modified.After(v.FinishedAt.Add(v.ahead)):
+	case v.Outcome == batch.UserDisabled || !v.Enabled:
+		return NotInForce
+	case since:
 		return Completed
+	case v.State == types.UserStatusTypeResetRequired:
+		return Waiting
+	case v.Outcome == batch.Locked && v.State == types.UserStatusTypeConfirmed:
+		return Shut
+	case v.Outcome == batch.Invited && v.State == types.UserStatusTypeForceChangePassword:
+		return Waiting
 	}
 	return NotInForce
 }

@@ -30,10 +30,12 @@ import (
 // in the run directory, and by keys on the terminal. What it is told to do is
 // journaled with time and who.
 type control struct {
-	pace    *pace.Pace
-	tally   *batch.Tally
-	journal *journal.Journal
-	stop    context.CancelCauseFunc
+	pace      *pace.Pace // of resets and locks
+	updates   *pace.Pace // of sign-outs and disablings
+	creations *pace.Pace // of invitations
+	tally     *batch.Tally
+	journal   *journal.Journal
+	stop      context.CancelCauseFunc
 
 	keys     bool          // the terminal's keys are read
 	nextWave chan struct{} // opens the next wave at once
@@ -73,6 +75,8 @@ func (c *control) live() live {
 		l.Why = fmt.Sprintf("throttled, %.1f/s", p.Rate)
 	case p.Waiting > 0:
 		l.Why = fmt.Sprintf("rate, %g/s", p.Ceiling)
+	case c.updates.State().Waiting > 0:
+		l.Why = fmt.Sprintf("rate of sign-outs and disablings, %.4g/s", c.updates.State().Rate)
 	case counts.InFlight > 0:
 		l.Why = "answers"
 	default:
@@ -87,6 +91,17 @@ func clock(t time.Time) string {
 		return t.Format("Jan 2 15:04 MST")
 	}
 	return t.Format("15:04 MST")
+}
+
+// inviteRate is how many invitations are sent a second of the 50 of the category
+// UserCreation, which new users share.
+const inviteRate = 20
+
+// each does something to every pace.
+func (c *control) each(do func(*pace.Pace)) {
+	for _, p := range []*pace.Pace{c.pace, c.updates, c.creations} {
+		do(p)
+	}
 }
 
 // rest tells of a pause between waves.
@@ -108,9 +123,9 @@ func (c *control) do(by, command, value string) (done string, err error) {
 	var act func()
 	switch command {
 	case "pause":
-		act, done = c.pace.Pause, "Paused: no call leaves; those under way finish."
+		act, done = func() { c.each((*pace.Pace).Pause) }, "Paused: no call leaves; those under way finish."
 	case "resume":
-		act, done = c.pace.Resume, "Going on."
+		act, done = func() { c.each((*pace.Pace).Resume) }, "Going on."
 	case "rate":
 		rate, err := strconv.ParseFloat(value, 64)
 		if err != nil || rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0) {

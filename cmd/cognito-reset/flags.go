@@ -16,11 +16,12 @@ import (
 
 // The groups of the help text.
 const (
-	groupInput  = "Input"
-	groupPace   = "Pace"
-	groupSafety = "Safety"
-	groupAWS    = "AWS"
-	groupOutput = "Output"
+	groupInput    = "Input"
+	groupResponse = "Response"
+	groupPace     = "Pace"
+	groupSafety   = "Safety"
+	groupAWS      = "AWS"
+	groupOutput   = "Output"
 )
 
 func env(name string) []string {
@@ -38,6 +39,7 @@ func boolFlag(group, name, usage string) *cli.BoolFlag {
 func paceFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag(groupPace, "rate", "20", "at most `N` calls a second of Cognito's fixed 30, shared with live users; auto looks the quota up, 0 is no limit"),
+		&cli.Float64Flag{Category: groupPace, Name: "update-rate", Value: 16, Usage: "at most `N` sign-outs and disablings a second of Cognito's fixed 25, shared with live users; 0 is no limit", EnvVars: env("update-rate")},
 		stringFlag(groupPace, "headroom", "33%", "`SHARE` that --rate auto leaves to live users, besides what they took at their peak"),
 		&cli.IntFlag{Category: groupPace, Name: "workers", Usage: "at most `N` users at a time (default: as many as the rate needs)", EnvVars: env("workers")},
 		&cli.IntFlag{Category: groupPace, Name: "max-attempts", Value: 8, Usage: "give a user up after `N` attempts; throttled ones do not count", EnvVars: env("max-attempts")},
@@ -82,10 +84,11 @@ func outputFlags() []cli.Flag {
 // settings are what may change from one session of a run to the next. They
 // stand in run.json as they were asked for last.
 type settings struct {
-	Rate           float64 `json:"rate"`      // calls a second; 0 is no limit
-	RateAuto       string  `json:"rate_auto"` // how it was found; "" if it was given
-	Headroom       float64 `json:"headroom"`  // share that a rate that is found leaves
-	Workers        int     `json:"workers"`   // 0 is as many as the rate needs
+	Rate           float64 `json:"rate"`        // calls a second; 0 is no limit
+	RateAuto       string  `json:"rate_auto"`   // how it was found; "" if it was given
+	UpdateRate     float64 `json:"update_rate"` // sign-outs and disablings a second; 0 is no limit
+	Headroom       float64 `json:"headroom"`    // share that a rate that is found leaves
+	Workers        int     `json:"workers"`     // 0 is as many as the rate needs
 	MaxAttempts    int     `json:"max_attempts"`
 	WaveSize       int     `json:"wave_size"` // 0 is one wave
 	WavePause      seconds `json:"wave_pause_seconds"`
@@ -162,6 +165,11 @@ func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 		}
 		if err != nil || s.Rate < 0 || math.IsNaN(s.Rate) || math.IsInf(s.Rate, 0) {
 			return usagef("--rate is a number of calls a second, 0 for no limit, or auto; not %q", ctx.String("rate"))
+		}
+	}
+	if given("update-rate") {
+		if s.UpdateRate = ctx.Float64("update-rate"); s.UpdateRate < 0 || math.IsNaN(s.UpdateRate) || math.IsInf(s.UpdateRate, 0) {
+			return usagef("--update-rate is a number of calls a second, or 0 for no limit; not %v", s.UpdateRate)
 		}
 	}
 	if given("wave-gate") {

@@ -60,6 +60,9 @@ func (s *session) foretell(ctx context.Context, each bool) (err error) {
 		if err != nil {
 			return errors.Join(s.unforeseen(ctx, err), j.Close())
 		}
+		if p = r.would(p); r.bills(p.Outcome) {
+			f.Billed++
+		}
 		if p.SettledBy != batch.ByState {
 			continue // the input itself told
 		}

@@ -133,7 +133,7 @@ func (w *waves) next(ctx context.Context, soFar batch.Counts) (users int, err er
 	if w.budget < 0 {
 		return users, nil
 	}
-	left := w.budget - int(soFar.Outcomes[batch.Reset]+soFar.Outcomes[batch.Unknown])
+	left := w.budget - int(soFar.Outcomes[batch.Reset]+soFar.Outcomes[batch.Invited]+soFar.Outcomes[batch.Unknown])
 	if left <= 0 {
 		return 0, w.exceeded
 	}
@@ -247,11 +247,21 @@ func (s *session) resetSince(at time.Time) (n int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if (r.Outcome == batch.Reset || r.Outcome == batch.Unknown) && !r.FinishedAt.Before(at) {
+		if mailed(r) && !r.FinishedAt.Before(at) {
 			n++
 		}
 	}
 	return n, nil
+}
+
+// mailed tells that a message was asked for, or may have been.
+func mailed(r batch.Result) bool {
+	for _, s := range r.Steps {
+		if s.Outcome == batch.Reset || s.Outcome == batch.Invited {
+			return true
+		}
+	}
+	return r.Outcome == batch.Reset || r.Outcome == batch.Invited || r.Outcome == batch.Unknown
 }
 
 // judgeCanary shows how the first users fared. Where keys are read a person

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -25,7 +26,8 @@ import (
 )
 
 func (c *command) preflightCommand() *cli.Command {
-	flags := append(inputFlags(), paceFlags()...)
+	flags := append(inputFlags(), responseFlags()...)
+	flags = append(flags, paceFlags()...)
 	flags = append(flags, safetyFlags()...)
 	flags = append(flags, forceFlag())
 	flags = append(flags, stringFlag(groupAWS, "user-pool-id", "", "`ID` of the user pool, such as eu-west-1_AbCdEfGhI"))
@@ -70,6 +72,9 @@ func (c *command) preflight(ctx *cli.Context) (err error) {
 		return usagef("say which user pool with --user-pool-id ID, such as eu-west-1_AbCdEfGhI; %q is none", r.UserPoolID)
 	}
 	if err := r.source.read(ctx, time.Now()); err != nil && !errors.Is(err, errNobody) {
+		return err
+	}
+	if err := r.response.read(ctx, r.told()); err != nil {
 		return err
 	}
 	if !r.listed() {
@@ -158,6 +163,8 @@ var preflights = []struct {
 	{"deletion", (*surroundings).deletionCheck},
 	{"permissions", (*surroundings).permissionsCheck},
 	{"rate", (*surroundings).rateCheck},
+	{"steps", (*surroundings).stepsCheck},
+	{"bill", (*surroundings).billCheck},
 	{"time", (*surroundings).timeCheck},
 	{"messages", (*surroundings).messagesCheck},
 	{"earlier", (*surroundings).earlierCheck},
@@ -191,9 +198,10 @@ type surroundings struct {
 	email       userpool.EmailAccount // where the pool sends by SES
 	emailErr    error
 	quota       userpool.Quota
-	listErr     error  // why the caller may not list users
-	readErr     error  // why the caller may not read them
-	earlier     string // the run directory of an earlier run of the same input; "" if none is beside this one
+	listErr     error            // why the caller may not list users
+	readErr     error            // why the caller may not read them
+	stepErrs    map[string]error // why the caller may not take a step or what replaces it, of those tried
+	earlier     string           // the run directory of an earlier run of the same input; "" if none is beside this one
 }
 
 // lookAround asks what a run would meet, all side by side, and makes the
@@ -211,6 +219,7 @@ func (s *session) lookAround(ctx context.Context, force []string) {
 	asked.Go(func() { found.quota = s.pool.RecoveryQuota(ctx) })
 	asked.Go(func() { found.listErr = s.pool.MayList(ctx) })
 	asked.Go(func() { found.readErr = s.pool.MayRead(ctx) })
+	asked.Go(func() { found.stepErrs = s.tryPermissions(ctx) })
 	found.endpoint, found.endpointErr = s.pool.Endpoint(ctx)
 	asked.Wait()
 	found.earlier = s.earlierRun()
@@ -479,6 +488,13 @@ func (f *surroundings) permissionsCheck() (level, string) {
 			missing = append(missing, fmt.Sprintf("%s is %s; without it %s", p.action, gap(p.err, "cognito-idp:"+p.action), p.loss))
 		}
 	}
+	for _, action := range slices.Sorted(maps.Keys(f.stepErrs)) {
+		if err := f.stepErrs[action]; err == nil {
+			allowed = append(allowed, action)
+		} else {
+			missing = append(missing, fmt.Sprintf("%s is %s; without it the run stops", action, gap(err, "cognito-idp:"+action)))
+		}
+	}
 	if missing != nil {
 		return warning, strings.Join(missing, ". ")
 	}
@@ -501,6 +517,24 @@ func (f *surroundings) rateCheck() (level, string) {
 		return warning, fmt.Sprintf("%s; with the last day's peak of %.1f it is more than the quota of %g", text, q.Peak, q.Limit)
 	}
 	return fine, fmt.Sprintf("%s of the quota of %g, shared with live users", text, q.Limit)
+}
+
+func (f *surroundings) stepsCheck() (level, string) {
+	if r := f.request; !r.plain() {
+		return fine, r.response.String()
+	}
+	return fine, "" // a reset
+}
+
+// billCheck tells of whom Cognito bills as active because of the run.
+func (f *surroundings) billCheck() (level, string) {
+	switch r := f.request; {
+	case r.signsOut():
+		return warning, fmt.Sprintf("each sign-out bills its user as active this month: up to %s users more", comma(r.Roster.Users))
+	case r.uses(doLock) || r.uses(doInvite):
+		return warning, fmt.Sprintf("each user locked or invited is billed as active this month: at most %s users more", comma(r.Roster.Users))
+	}
+	return fine, "" // resets are free
 }
 
 func (f *surroundings) timeCheck() (level, string) {
@@ -559,7 +593,11 @@ func (s *session) earlierRun() (path string) {
 func (r *request) expected() time.Duration { return r.timeFor(r.Roster.Users) }
 
 func (r *request) timeFor(users int64) time.Duration {
-	d := time.Duration(math.Ceil(float64(users)/r.Rate)) * time.Second
+	rate := r.Rate
+	if r.signsOut() && r.UpdateRate > 0 {
+		rate = min(rate, r.UpdateRate)
+	}
+	d := time.Duration(math.Ceil(float64(users)/rate)) * time.Second
 	if r.WaveSize > 0 && users > 0 {
 		d += time.Duration((users-1)/int64(r.WaveSize)) * r.WavePause.duration()
 	}

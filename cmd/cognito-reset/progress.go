@@ -83,11 +83,10 @@ func (s *session) line(users int64) func(c batch.Counts, why string) {
 // state is the part of a progress line that tells how it goes.
 func state(c batch.Counts) string {
 	text := fmt.Sprintf("%d reset", c.Outcomes[batch.Reset])
-	if n := c.Outcomes[batch.Failed]; n > 0 {
-		text += fmt.Sprintf(", %d failed", n)
-	}
-	if n := c.Outcomes[batch.Unknown]; n > 0 {
-		text += fmt.Sprintf(", %d unknown", n)
+	for _, o := range []batch.Outcome{batch.Locked, batch.UserDisabled, batch.Invited, batch.Failed, batch.Unknown} {
+		if n := c.Outcomes[o]; n > 0 {
+			text += fmt.Sprintf(", %d %s", n, o)
+		}
 	}
 	if c.Throttled > 0 {
 		text += fmt.Sprintf(", %d throttled", c.Throttled)

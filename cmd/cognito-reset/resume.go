@@ -158,6 +158,7 @@ func (s *session) checkInput(ctx context.Context, accept bool) error {
 	}
 	defer in.Close()
 	if accept {
+		r.IfResetRequired = "again" // this run's own resets are no reason to skip anybody
 		if err := s.spool(ctx, in); err != nil {
 			return err
 		}

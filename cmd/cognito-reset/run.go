@@ -42,12 +42,14 @@ type request struct {
 	Coverage *userpool.Coverage `json:"coverage,omitempty"` // nil if input and pool were not compared
 
 	source
+	response
 	settings
 	approval
 }
 
 func (c *command) runCommand() *cli.Command {
-	flags := append(inputFlags(), paceFlags()...)
+	flags := append(inputFlags(), responseFlags()...)
+	flags = append(flags, paceFlags()...)
 	flags = append(flags, safetyFlags()...)
 	flags = append(flags,
 		stringFlag(groupSafety, "dry-run", "", "send nothing, and look in the pool how each user would fare; --dry-run=`offline` reads the files alone"),
@@ -126,6 +128,12 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	if err := r.source.read(ctx, r.CreatedAt); err != nil {
 		return err
 	}
+	if err := r.response.read(ctx, r.told() || ctx.String("plan") != ""); err != nil {
+		return err
+	}
+	if r.Offline && (r.Snapshot || r.IfResetRequired == "skip" && !r.told()) {
+		return usagef("--dry-run=offline asks the pool nothing: --snapshot and --if-reset-required skip need its answers")
+	}
 	if r.Sandbox && r.ofPool() {
 		return usagef("--sandbox makes its users from an --input of usernames; for a pool with users of its own start cognito-reset sandbox")
 	}
@@ -148,6 +156,9 @@ func (c *command) run(ctx *cli.Context) (err error) {
 			return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
 		}
 		defer s.disconnect()
+	}
+	if err := s.lookFirst(ctx.Context); err != nil {
+		return errors.Join(err, s.dir.Remove())
 	}
 	if r.DryRun {
 		if live {
@@ -278,7 +289,7 @@ func (s *session) introduce(ctx context.Context, force []string) error {
 	if !s.ask {
 		return nil
 	}
-	say(s.stderr, "Each of these users loses the current password and is sent a code.")
+	say(s.stderr, "Each of these users loses the current password and is sent a code%s.", map[bool]string{true: ", and is signed out"}[r.signsOut()])
 	fmt.Fprint(s.stderr, "Type the pool id to go on: ")
 	answer := make(chan string, 1)
 	go func() { // a read of a terminal cannot be cancelled; it ends with the process

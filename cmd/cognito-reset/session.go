@@ -124,7 +124,7 @@ func (s *session) work(ctx context.Context, users int64, retry func(batch.Result
 	defer stop(nil)
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	ctl := &control{pace: pace.New(r.Rate), tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
+	ctl := &control{pace: pace.New(r.Rate), updates: pace.New(r.UpdateRate), creations: pace.New(inviteRate), tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
 	waves, err := s.waves(ctl)
 	if err != nil {
 		return errors.Join(err, j.Close())
@@ -138,7 +138,7 @@ func (s *session) work(ctx context.Context, users int64, retry func(batch.Result
 	defer context.AfterFunc(ctx, func() { s.sayFinishing(context.Cause(ctx)) })()
 	steered := s.steer(ctl)
 	bar := s.showProgress(ctl, users)
-	counts, stopped := batch.Run(ctx, remaining, s.pool, s.options(ctl, waves))
+	counts, stopped := batch.Run(ctx, remaining, s.steps(ctl), s.options(ctl, waves))
 	bar.end(stopped == nil)
 	steered()
 	s.log.Info("session ends", "outcomes", counts.Outcomes, "reasons", counts.Reasons, "calls", counts.Calls, "throttled", counts.Throttled)
@@ -162,7 +162,7 @@ func (s *session) work(ctx context.Context, users int64, retry func(batch.Result
 func (s *session) options(ctl *control, waves *waves) batch.Options {
 	r := s.request
 	o := batch.Options{
-		Pace: ctl.pace, Journal: ctl.journal, Tally: ctl.tally, Workers: r.workers(), MaxAttempts: r.MaxAttempts,
+		Journal: ctl.journal, Tally: ctl.tally, Workers: r.workers(), MaxAttempts: r.MaxAttempts,
 		Linger: r.SettleAfter.duration(), RetryUnknown: r.OnUnknown == "retry", Grace: r.Grace.duration(),
 		NextWave: waves.next,
 	}
@@ -175,7 +175,9 @@ func (s *session) options(ctl *control, waves *waves) batch.Options {
 			if answer.Reason != batch.MessageLimit {
 				return false
 			}
-			ctl.pace.Hold(nextMessages(time.Now()))
+			again := nextMessages(time.Now())
+			ctl.pace.Hold(again)
+			ctl.creations.Hold(again)
 			return true
 		}
 	}

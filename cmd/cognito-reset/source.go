@@ -263,6 +263,9 @@ func when(text string, now time.Time) (time.Time, error) {
 // listed tells that the users are the pool's own, not an input's.
 func (src *source) listed() bool { return len(src.Inputs) == 0 }
 
+// told tells that the pool says what the users are when it says who.
+func (src *source) told() bool { return src.listed() || src.Match != "" }
+
 // ofPool tells that the pool is asked who is meant.
 func (src *source) ofPool() bool {
 	return src.listed() || src.Match != "" || len(src.ExcludeGroups) > 0
@@ -273,8 +276,10 @@ func (src *source) selects() bool {
 		!src.ModifiedAfter.IsZero() || !src.ModifiedBefore.IsZero()
 }
 
-func (src *source) selection() userpool.Selection {
+func (r *request) selection() userpool.Selection {
+	src := r.source
 	sel := userpool.Selection{
+		Again:    r.IfResetRequired == "again",
 		Disabled: src.Disabled, CreatedAfter: src.CreatedAfter, CreatedBefore: src.CreatedBefore,
 		ModifiedAfter: src.ModifiedAfter, ModifiedBefore: src.ModifiedBefore,
 	}
@@ -501,7 +506,7 @@ func runsIn(path string) (runs []*journal.Dir, err error) {
 	return runs, nil
 }
 
-// resetsOf yields whom a run on a pool has reset.
+// resetsOf yields whose password a run on a pool has replaced.
 func resetsOf(dir *journal.Dir, poolID string) iter.Seq2[batch.Result, error] {
 	return func(yield func(batch.Result, error) bool) {
 		var r request
@@ -518,7 +523,7 @@ func resetsOf(dir *journal.Dir, poolID string) iter.Seq2[batch.Result, error] {
 			return
 		}
 		for res, err := range history.Results(batch.Interrupted) {
-			if err == nil && res.Outcome != batch.Reset {
+			if err == nil && (!res.Outcome.Done() || res.Outcome == batch.UserDisabled) {
 				continue
 			}
 			if !yield(res, err) || err != nil {

@@ -138,7 +138,7 @@ func (v *verification) exit() error {
 func (s *session) resets() iter.Seq2[batch.Result, error] {
 	return func(yield func(batch.Result, error) bool) {
 		for r, err := range s.history.Results(batch.Interrupted) {
-			if err == nil && r.Outcome != batch.Reset {
+			if err == nil && !r.Outcome.Done() {
 				continue
 			}
 			if !yield(r, err) || err != nil {
