@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,7 +65,7 @@ func (p *Pool) adminSetUserPassword(in *setPasswordRequest, now time.Time) (any,
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPassword(in.Password); err != nil {
+	if err := p.checkPassword(in.Password); err != nil {
 		return nil, err
 	}
 	r.Password, r.code, r.Modified = in.Password, "", now
@@ -117,14 +118,15 @@ func (p *Pool) adminDeleteUser(in *userRequest, _ time.Time) (any, *apiError) {
 
 type createUserRequest struct {
 	userRequest
-	UserAttributes    []attribute
-	TemporaryPassword string
-	MessageAction     string // "", "RESEND" or "SUPPRESS"
+	UserAttributes         []attribute
+	TemporaryPassword      string
+	MessageAction          string   // "", "RESEND" or "SUPPRESS"
+	DesiredDeliveryMediums []string // "EMAIL", "SMS"
 }
 
 // adminCreateUser makes a user in FORCE_CHANGE_PASSWORD, or sends one who is
-// in that state a new invitation. A user without e-mail address and phone is
-// made, but sent nothing. No address is refused for being another user's alias.
+// in that state a new invitation. A user without the contact that a medium asks for
+// is made, but sent nothing by it. No address is refused for being another user's alias.
 func (p *Pool) adminCreateUser(in *createUserRequest, now time.Time) (any, *apiError) {
 	if err := p.checkPool(in.PoolID); err != nil {
 		return nil, err
@@ -135,11 +137,17 @@ func (p *Pool) adminCreateUser(in *createUserRequest, now time.Time) (any, *apiE
 	if a := in.MessageAction; a != "" && a != "RESEND" && a != "SUPPRESS" {
 		return nil, invalid("messageAction", a, "Member must satisfy enum value set: [RESEND, SUPPRESS]")
 	}
+	for _, m := range in.DesiredDeliveryMediums {
+		if m != "EMAIL" && m != "SMS" {
+			return nil, invalid("desiredDeliveryMediums", m, "Member must satisfy enum value set: [SMS, EMAIL]")
+		}
+	}
 	password := in.TemporaryPassword
 	if password == "" {
-		password = fmt.Sprintf("Temporary-%08d", p.random.Uint32N(100_000_000))
+		const prefix = "Temporary-"
+		password = fmt.Sprintf("%s%0*d", prefix, max(8, p.minimumPassword()-len(prefix)), p.random.Uint32N(100_000_000))
 	}
-	if err := checkPassword(password); err != nil {
+	if err := p.checkPassword(password); err != nil {
 		return nil, err
 	}
 
@@ -180,13 +188,11 @@ func (p *Pool) adminCreateUser(in *createUserRequest, now time.Time) (any, *apiE
 		}
 		r = &record{User: u}
 	}
-	channel := channelEmail
-	if r.Email == "" {
-		channel = channelSMS
-	}
-	if in.MessageAction != "SUPPRESS" && (r.Email != "" || r.Phone != "") {
-		if err := p.send(r, kind, channel, password, now); err != nil {
-			return nil, err
+	if in.MessageAction != "SUPPRESS" {
+		for _, channel := range invitationChannels(&r.User, in.DesiredDeliveryMediums) {
+			if err := p.send(r, kind, channel, password, now); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if kind == kindInvitation {
@@ -197,6 +203,25 @@ func (p *Pool) adminCreateUser(in *createUserRequest, now time.Time) (any, *apiE
 	return struct {
 		User listedUser
 	}{listed(&r.User)}, nil
+}
+
+// invitationChannels is where an invitation goes: to each contact that a medium
+// asks for. Text messages are the documented default; that a user who has only
+// an e-mail address is then sent an e-mail is what people report.
+func invitationChannels(u *User, mediums []string) (channels []uint8) {
+	if len(mediums) == 0 {
+		mediums = []string{"SMS"}
+		if u.Phone == "" {
+			mediums = []string{"EMAIL"}
+		}
+	}
+	if u.Email != "" && slices.Contains(mediums, "EMAIL") {
+		channels = append(channels, channelEmail)
+	}
+	if u.Phone != "" && slices.Contains(mediums, "SMS") {
+		channels = append(channels, channelSMS)
+	}
+	return channels
 }
 
 func (p *Pool) adminGetUser(in *userRequest, _ time.Time) (any, *apiError) {
@@ -235,11 +260,11 @@ func attributesOf(u *User) []attribute {
 }
 
 // checkPassword holds a password against the policy that DescribeUserPool
-// tells, the default of a new pool.
-func checkPassword(password string) *apiError {
+// tells.
+func (p *Pool) checkPassword(password string) *apiError {
 	lacks := ""
 	switch {
-	case utf8.RuneCountInString(password) < minimumPassword:
+	case utf8.RuneCountInString(password) < p.minimumPassword():
 		lacks = "Password not long enough"
 	case !strings.ContainsFunc(password, unicode.IsLower):
 		lacks = "Password must have lowercase characters"
@@ -256,4 +281,4 @@ func checkPassword(password string) *apiError {
 }
 
 // minimumPassword is the least length of a password, in characters.
-const minimumPassword = 8
+func (p *Pool) minimumPassword() int { return cmp.Or(p.cfg.PasswordMinLength, 8) }

@@ -100,7 +100,7 @@ func (p *Pool) describeUserPool(in *poolRequest, _ time.Time) (any, *apiError) {
 		AutoVerifiedAttributes: []string{"email"},
 	}
 	d.Policies.PasswordPolicy = passwordPolicy{
-		MinimumLength: minimumPassword, RequireLowercase: true, RequireNumbers: true,
+		MinimumLength: p.minimumPassword(), RequireLowercase: true, RequireNumbers: true,
 		RequireSymbols: true, RequireUppercase: true, TemporaryPasswordValidityDays: 7,
 	}
 	d.UsernameConfiguration.CaseSensitive = !p.cfg.CaseInsensitive

@@ -65,6 +65,11 @@ type Config struct {
 	// Cognito does is an open question; moto does not.
 	ResetMovesModified bool
 
+	// PasswordMinLength is the least length of a password, in characters; 8 if
+	// 0. One of each kind of character is always asked for, as by the policy
+	// of a new pool.
+	PasswordMinLength int
+
 	// Quotas is how many calls a second each category takes; see
 	// [DefaultQuotas]. A category that is absent or 0 is unlimited.
 	Quotas map[Category]float64

@@ -133,7 +133,7 @@ func (p *Pool) respondToAuthChallenge(in *challengeRequest, now time.Time) (any,
 		return nil, refuse("NotAuthorizedException", "User is disabled.")
 	}
 	password := in.ChallengeResponses["NEW_PASSWORD"]
-	if err := checkPassword(password); err != nil {
+	if err := p.checkPassword(password); err != nil {
 		return nil, err
 	}
 	r.Password, r.Status, r.Modified = password, Confirmed, now
@@ -189,7 +189,7 @@ func (p *Pool) confirmForgotPassword(in *recoveryRequest, now time.Time) (any, *
 	case r.code != in.ConfirmationCode:
 		return nil, refuse("CodeMismatchException", "Invalid verification code provided, please try again.")
 	}
-	if err := checkPassword(in.Password); err != nil {
+	if err := p.checkPassword(in.Password); err != nil {
 		return nil, err
 	}
 	r.code = ""

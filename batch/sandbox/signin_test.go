@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,5 +195,55 @@ func TestSettingAPasswordConfirmsEvenAFederatedUser(t *testing.T) {
 		if u, _ := pool.Get("ann"); u.Status != sandbox.ForceChangePassword {
 			t.Errorf("a temporary password left %s", u.Status)
 		}
+	}
+}
+
+func TestAnInvitationGoesWhereItIsAskedTo(t *testing.T) {
+	for _, tc := range []struct {
+		email, phone string
+		mediums      []string
+		want         []string
+	}{
+		{"ann@x.example", "+15550100", nil, []string{"sms"}}, // the documented default
+		{"ann@x.example", "", nil, []string{"email"}},
+		{"", "+15550100", nil, []string{"sms"}},
+		{"ann@x.example", "+15550100", []string{"EMAIL"}, []string{"email"}},
+		{"ann@x.example", "+15550100", []string{"SMS", "EMAIL"}, []string{"email", "sms"}},
+		{"ann@x.example", "", []string{"SMS"}, nil},
+		{"", "", nil, nil},
+	} {
+		pool := sandbox.New(sandbox.Config{})
+		pool.Add(user("ann", func(u *sandbox.User) {
+			u.Status, u.Email, u.Phone = sandbox.ForceChangePassword, tc.email, tc.phone
+		}))
+		c := connect(t, pool)
+		c.must("AdminCreateUser", in{"Username": "ann", "MessageAction": "RESEND", "DesiredDeliveryMediums": tc.mediums})
+		var sent []string
+		for _, m := range pool.Outbox() {
+			sent = append(sent, m.Channel)
+		}
+		if !slices.Equal(sent, tc.want) {
+			t.Errorf("%+v: sent by %v", tc, sent)
+		}
+		if got := c.call("AdminCreateUser", in{"Username": "ann", "MessageAction": "RESEND", "DesiredDeliveryMediums": []string{"PIGEON"}}); got.code != "InvalidParameterException" {
+			t.Error("by pigeon:", got.says())
+		}
+	}
+}
+
+func TestThePasswordPolicyCanAskForMore(t *testing.T) {
+	pool := sandbox.New(sandbox.Config{PasswordMinLength: 30})
+	c := connect(t, pool)
+	c.must("AdminCreateUser", in{"Username": "ann", "UserAttributes": []in{{"Name": "email", "Value": "ann@x.example"}}})
+	if sent := pool.Outbox(); len(sent) != 1 || len(sent[0].Code) != 30 {
+		t.Errorf("outbox: %+v", sent)
+	}
+	if got := c.call("AdminSetUserPassword", in{"Username": "ann", "Password": "Long-enough-3", "Permanent": true}); got.says() != "InvalidPasswordException: Password did not conform with policy: Password not long enough" {
+		t.Error(got.says())
+	}
+	c.must("AdminSetUserPassword", in{"Username": "ann", "Password": "Long-enough-for-thirty-letters-3", "Permanent": true})
+	policy := c.must("DescribeUserPool", nil)["UserPool"].(map[string]any)["Policies"].(map[string]any)["PasswordPolicy"].(map[string]any)
+	if policy["MinimumLength"] != 30.0 {
+		t.Error(policy)
 	}
 }
