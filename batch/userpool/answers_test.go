@@ -40,12 +40,15 @@ var answers = []struct {
 	{"message not delivered", "CodeDeliveryFailureException", "Failed to deliver.", 400, batch.ClassUser, batch.NoVerifiedContact},
 	{"malformed username", "InvalidParameterException", "1 validation error detected: Value '' at 'username' failed to satisfy constraint: Member must have length greater than or equal to 1", 400, batch.ClassUser, batch.InvalidParameter},
 	{"attempt limit", "LimitExceededException", "Attempt limit exceeded, please try after some time.", 400, batch.ClassUser, batch.AttemptLimit},
+	{"invited, but has a password", "UnsupportedUserStateException", "Resend not possible. ann status is not FORCE_CHANGE_PASSWORD", 400, batch.ClassUser, batch.WrongState},
 	{"unknown code", "SomethingNewException", "New.", 400, batch.ClassUser, batch.Other},
 
 	{"throttled", "TooManyRequestsException", "Rate exceeded", 400, batch.ClassThrottle, batch.Throttled},
 	{"throttled, in other words", "TooManyRequestsException", "Too many requests", 400, batch.ClassThrottle, batch.Throttled},
 	{"throttled by the front", "ThrottlingException", "Rate exceeded", 400, batch.ClassThrottle, batch.Throttled},
 	{"throttled by status alone", "Whatever", "Why.", 429, batch.ClassThrottle, batch.Throttled},
+
+	{"a password of before", "PasswordHistoryPolicyViolationException", "Password has previously been used.", 400, batch.ClassMoment, batch.Other},
 
 	{"daily mail limit", "LimitExceededException", "Exceeded daily email limit for the operation or the account. If a higher limit is required, please configure your user pool to use your own Amazon SES configuration for sending email.", 400, batch.ClassRun, batch.MessageLimit},
 	{"malformed pool id", "InvalidParameterException", `1 validation error detected: Value ' x' at 'userPoolId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w-]+_[0-9a-zA-Z]+`, 400, batch.ClassRun, batch.PoolNotFound},
@@ -59,6 +62,9 @@ var answers = []struct {
 	{"SMS role", "InvalidSmsRoleAccessPolicyException", "", 400, batch.ClassRun, batch.PoolConfiguration},
 	{"SMS trust", "InvalidSmsRoleTrustRelationshipException", "", 400, batch.ClassRun, batch.PoolConfiguration},
 	{"no self-service recovery", "OperationNotEnabledException", "", 400, batch.ClassRun, batch.PoolConfiguration},
+
+	{"password policy", "InvalidPasswordException", "Password did not conform with policy: Password not long enough", 400, batch.ClassRun, batch.PoolConfiguration},
+	{"sign-out denied", "AccessDeniedException", "User: arn:aws:iam::1:user/u is not authorized to perform: cognito-idp:AdminUserGlobalSignOut on resource: x", 400, batch.ClassRun, batch.AccessDenied},
 
 	{"internal error", "InternalErrorException", "", 500, batch.ClassDoubt, batch.ServerError},
 	{"internal error with the wrong status", "InternalErrorException", "", 400, batch.ClassDoubt, batch.ServerError},

@@ -53,12 +53,23 @@ func (p *Pool) MayDisable(ctx context.Context) error { return p.may(ctx, p.Disab
 // MaySetPassword tells whether the caller may set passwords, as a lock does.
 func (p *Pool) MaySetPassword(ctx context.Context) error { return p.may(ctx, action(p.setPassword)) }
 
+// MayInvite tells whether the caller may send invitations. Cognito refuses to
+// send one again to a user who does not exist, and creates none.
+func (p *Pool) MayInvite(ctx context.Context) error {
+	return p.may(ctx, action(func(ctx context.Context, e batch.Entry) (batch.Answer, error) {
+		return p.invite(ctx, User{Username: e.Username, Email: e.Username}, e)
+	}))
+}
+
 func (p *Pool) may(ctx context.Context, a batch.Action) error {
 	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
 	defer cancel()
 	_, err := a.Do(ctx, batch.Entry{Username: nobody()})
-	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Reason == batch.UserNotFound {
-		return nil
+	if answer, ok := errors.AsType[*batch.Error](err); ok {
+		switch answer.Reason {
+		case batch.UserNotFound, batch.InvalidParameter: // where usernames must be addresses
+			return nil
+		}
 	}
 	return err
 }

@@ -1,7 +1,10 @@
 package userpool_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,19 +12,62 @@ import (
 	"cognito-reset/batch/userpool"
 )
 
+// probes are all of them, by the operation that each asks for.
+func probes(p *userpool.Pool) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"ListUsers": p.MayList, "AdminGetUser": p.MayRead, "AdminUserGlobalSignOut": p.MaySignOut,
+		"AdminSetUserPassword": p.MaySetPassword, "AdminDisableUser": p.MayDisable, "AdminCreateUser": p.MayInvite,
+	}
+}
+
 func TestPermissionsAreProbedOnNobody(t *testing.T) {
 	users := sandbox.New(sandbox.Config{})
-	pool := open(t, &http.Client{Transport: users})
-	if err := pool.MayList(t.Context()); err != nil {
-		t.Errorf("listing: %v", err)
+	users.PopulateN(100)
+	all := func() (all []string) {
+		users.EachUser(func(u sandbox.User, resets, messages int) {
+			all = append(all, fmt.Sprintf("%+v %d %d", u, resets, messages))
+		})
+		return all
 	}
-	if err := pool.MayRead(t.Context()); err != nil {
-		t.Errorf("reading: %v", err)
+	before := all()
+	pool := open(t, &http.Client{Transport: users})
+	for operation, probe := range probes(pool) {
+		if err := probe(t.Context()); err != nil {
+			t.Errorf("%s: %v", operation, err)
+		}
+		if n := calls(users, operation); n != 1 {
+			t.Errorf("%s was called %d times", operation, n)
+		}
+	}
+	if after := all(); !slices.Equal(after, before) || len(users.Outbox()) > 0 {
+		t.Errorf("%d users, %d messages", len(after), len(users.Outbox()))
 	}
 	pool = open(t, inProcess(sandbox.Config{Denied: []string{"cognito-idp:*"}}))
-	for operation, err := range map[string]error{"ListUsers": pool.MayList(t.Context()), "AdminGetUser": pool.MayRead(t.Context())} {
-		if err == nil || !strings.Contains(err.Error(), "is not authorized to perform: cognito-idp:"+operation) {
+	for operation, probe := range probes(pool) {
+		if err := probe(t.Context()); err == nil || !strings.Contains(err.Error(), "is not authorized to perform: cognito-idp:"+operation) {
 			t.Errorf("%s: %v", operation, err)
+		}
+	}
+}
+
+// Whoever is told that the name is nobody's, or cannot be anybody's, may call.
+func TestAProbeKnowsOnlyAnAnswerAboutNobody(t *testing.T) {
+	for answer, may := range map[string]bool{
+		`{"__type":"UserNotFoundException","message":"User does not exist."}`:             true,
+		`{"__type":"InvalidParameterException","message":"Username should be an email."}`: true,
+		`{"__type":"ResourceNotFoundException","message":"User pool x does not exist."}`:  false,
+		`{"__type":"TooManyRequestsException","message":"Rate exceeded"}`:                 false,
+		`{"__type":"ExpiredTokenException","message":"The security token is expired"}`:    false,
+		`{"__type":"SomethingNewException","message":"New."}`:                             false,
+	} {
+		pool := open(t, transport(func(*http.Request) (*http.Response, error) { return jsonResponse(400, answer), nil }))
+		for operation, probe := range probes(pool) {
+			if operation == "ListUsers" || operation == "AdminGetUser" {
+				continue // these do nothing, whoever is named
+			}
+			if err := probe(t.Context()); (err == nil) != may {
+				t.Errorf("%s, %s: %v", operation, answer, err)
+			}
 		}
 	}
 }

@@ -29,9 +29,9 @@ func (p *Pool) SignOut() batch.Action {
 	return action(func(ctx context.Context, e batch.Entry) (batch.Answer, error) {
 		out, err := p.client.AdminUserGlobalSignOut(ctx, &cognito.AdminUserGlobalSignOutInput{UserPoolId: &p.ID, Username: &e.Username})
 		if err != nil {
-			return refusal(err, nil)
+			return refusal(err)
 		}
-		return answered(out.ResultMetadata, nil), nil
+		return answered(out.ResultMetadata), nil
 	})
 }
 
@@ -42,9 +42,9 @@ func (p *Pool) Disable() batch.Action {
 	return action(func(ctx context.Context, e batch.Entry) (batch.Answer, error) {
 		out, err := p.client.AdminDisableUser(ctx, &cognito.AdminDisableUserInput{UserPoolId: &p.ID, Username: &e.Username})
 		if err != nil {
-			return refusal(err, nil)
+			return refusal(err)
 		}
-		return answered(out.ResultMetadata, nil), nil
+		return answered(out.ResultMetadata), nil
 	})
 }
 
@@ -56,9 +56,9 @@ func (p *Pool) Disable() batch.Action {
 // be replaced. That the user is disabled is no hindrance.
 func (p *Pool) Lock() batch.Action {
 	return action(func(ctx context.Context, e batch.Entry) (batch.Answer, error) {
-		user, err := p.look(ctx, e)
-		if err != nil {
-			return batch.Answer{}, err
+		user, unread := p.look(ctx, e)
+		if unread != nil {
+			return batch.Answer{RequestID: unread.RequestID}, unread
 		}
 		switch user.Status {
 		case types.UserStatusTypeConfirmed, types.UserStatusTypeResetRequired, types.UserStatusTypeForceChangePassword:
@@ -76,42 +76,80 @@ func (p *Pool) Lock() batch.Action {
 
 // setPassword is a [Pool.Lock] without the look before.
 func (p *Pool) setPassword(ctx context.Context, e batch.Entry) (batch.Answer, error) {
+	password := newPassword(p.passwordLength(ctx))
 	out, err := p.client.AdminSetUserPassword(ctx, &cognito.AdminSetUserPasswordInput{
-		UserPoolId: &p.ID, Username: &e.Username, Permanent: true, Password: aws.String(newPassword(p.passwordLength(ctx))),
+		UserPoolId: &p.ID, Username: &e.Username, Permanent: true, Password: &password,
 	})
 	if err != nil {
-		return refusal(err, nil)
+		answer := classify(err)
+		// The service may quote a value that it finds malformed.
+		answer.Message = strings.ReplaceAll(answer.Message, password, "(hidden)")
+		return batch.Answer{RequestID: answer.RequestID}, answer
 	}
-	return answered(out.ResultMetadata, nil), nil
+	return answered(out.ResultMetadata), nil
 }
 
 // Invite sends a user who has a temporary password a new one, by AdminCreateUser
-// with RESEND, to the e-mail address or else the phone. The old one is dead.
-// Each call sends a message, and nothing tells afterwards that it did. The user
-// is read first, for that address, and so is billed as active.
+// with RESEND, to one contact: Cognito sends a text message unless told
+// otherwise. The old one is dead. Each call sends a message, and nothing tells
+// afterwards that it did. The user is read first, for that contact, and so is
+// billed as active; one without any is refused.
 func (p *Pool) Invite() batch.Action {
 	return action(func(ctx context.Context, e batch.Entry) (batch.Answer, error) {
-		user, err := p.look(ctx, e)
-		if err != nil {
-			return batch.Answer{}, err
+		user, unread := p.look(ctx, e)
+		if unread != nil {
+			return batch.Answer{RequestID: unread.RequestID}, unread
 		}
-		medium := types.DeliveryMediumTypeSms
-		if user.Email != "" {
-			medium = types.DeliveryMediumTypeEmail
-		}
-		out, err := p.client.AdminCreateUser(ctx, &cognito.AdminCreateUserInput{
-			UserPoolId: &p.ID, Username: &user.Username, MessageAction: types.MessageActionTypeResend,
-			DesiredDeliveryMediums: []types.DeliveryMediumType{medium}, ClientMetadata: e.ClientMetadata,
-		})
-		if err != nil {
-			return refusal(err, user.snapshot())
-		}
-		return answered(out.ResultMetadata, user.snapshot()), nil
+		answer, err := p.invite(ctx, user, e)
+		answer.Before = user.snapshot()
+		return answer, err
 	})
 }
 
+// invite is a [Pool.Invite] of a user who has been looked at.
+func (p *Pool) invite(ctx context.Context, user User, e batch.Entry) (batch.Answer, error) {
+	medium, ok := user.medium()
+	if !ok {
+		return batch.Answer{}, &batch.Error{
+			Class: batch.ClassUser, Reason: batch.NoVerifiedContact,
+			Message: "a user with neither an e-mail address nor a phone number cannot be invited",
+		}
+	}
+	out, err := p.client.AdminCreateUser(ctx, &cognito.AdminCreateUserInput{
+		UserPoolId: &p.ID, Username: aws.String(user.inviteAs(e.Username)), MessageAction: types.MessageActionTypeResend,
+		DesiredDeliveryMediums: []types.DeliveryMediumType{medium}, ClientMetadata: e.ClientMetadata,
+	})
+	if err != nil {
+		return refusal(err)
+	}
+	return answered(out.ResultMetadata), nil
+}
+
+// medium is the one way by which a temporary password goes to the user: to a
+// verified contact before another, then to the e-mail address.
+func (u User) medium() (medium types.DeliveryMediumType, ok bool) {
+	verifiedPhone := u.Phone != "" && u.PhoneVerified
+	switch {
+	case u.Email != "" && (u.EmailVerified || !verifiedPhone):
+		return types.DeliveryMediumTypeEmail, true
+	case u.Phone != "":
+		return types.DeliveryMediumTypeSms, true
+	}
+	return "", false
+}
+
+// inviteAs is what to call the user who was found by a name. AdminCreateUser
+// takes what can be the username of a new user: never an alias, and where
+// addresses take the place of usernames, never the sub that the username then is.
+func (u User) inviteAs(name string) string {
+	if u.Username == u.Sub {
+		return name
+	}
+	return u.Username
+}
+
 // look reads a user by AdminGetUser. Where that fails nothing was done.
-func (p *Pool) look(ctx context.Context, e batch.Entry) (User, error) {
+func (p *Pool) look(ctx context.Context, e batch.Entry) (User, *batch.Error) {
 	if err := p.reads.Wait(ctx); err != nil {
 		return User{}, &batch.Error{Class: batch.ClassMoment, Reason: batch.Interrupted, Err: err}
 	}
@@ -126,27 +164,29 @@ func (p *Pool) look(ctx context.Context, e batch.Entry) (User, error) {
 	return read(out), nil
 }
 
-func refusal(err error, before *batch.Snapshot) (batch.Answer, error) {
+func refusal(err error) (batch.Answer, error) {
 	answer := classify(err)
-	return batch.Answer{RequestID: answer.RequestID, Before: before}, answer
+	return batch.Answer{RequestID: answer.RequestID}, answer
 }
 
-func answered(m middleware.Metadata, before *batch.Snapshot) batch.Answer {
+func answered(m middleware.Metadata) batch.Answer {
 	id, _ := awsmiddleware.GetRequestIDMetadata(m)
-	return batch.Answer{RequestID: id, Before: before}
+	return batch.Answer{RequestID: id}
 }
 
 // lockLength is how long the password of a locked user is, unless the pool asks
 // for more.
 const lockLength = 64
 
-// passwordLength is how long a password must be. A pool that does not tell may
-// ask for 99 characters at most, and nearly none asks for more than 64.
+// passwordLength is how long a password must be. The pool is asked once, for
+// every lock would wait for one that does not tell, which may ask for 99
+// characters at most, and nearly none asks for more than 64.
 func (p *Pool) passwordLength(ctx context.Context) int {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
-	defer cancel()
-	s, _ := p.settingsOnce(ctx)
-	return max(lockLength, s.PasswordLength)
+	p.askLength.Do(func() {
+		s, _ := p.Settings(ctx)
+		p.length = max(lockLength, s.PasswordLength)
+	})
+	return p.length
 }
 
 // lowers to symbols are the classes that a pool's policy can ask for: 64

@@ -2,10 +2,15 @@ package userpool_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -170,6 +175,262 @@ func TestAnInvitationReplacesTheTemporaryPassword(t *testing.T) {
 	}
 }
 
+func TestAnInvitationGoesToOneContact(t *testing.T) {
+	type contact struct{ there, verified bool }
+	no, unverified, verified := contact{}, contact{true, false}, contact{true, true}
+	for _, c := range []struct {
+		email, phone contact
+		want         string
+	}{
+		{verified, no, "email"}, {verified, unverified, "email"}, {verified, verified, "email"},
+		{unverified, no, "email"}, {unverified, unverified, "email"}, {unverified, verified, "sms"},
+		{no, unverified, "sms"}, {no, verified, "sms"}, {no, no, ""},
+	} {
+		users := sandbox.New(sandbox.Config{})
+		user := sandbox.NewUser("ann")
+		user.Status, user.EmailVerified, user.PhoneVerified = sandbox.ForceChangePassword, c.email.verified, c.phone.verified
+		if !c.email.there {
+			user.Email = ""
+		}
+		if c.phone.there {
+			user.Phone = "+15550100"
+		}
+		users.Add(user)
+		_, err := open(t, &http.Client{Transport: users}).Invite().Do(t.Context(), ann)
+		sent := users.Outbox()
+		if c.want == "" {
+			check(t, errorOf(t, err), batch.ClassUser, batch.NoVerifiedContact)
+			if calls(users, "AdminCreateUser") > 0 {
+				t.Error("a user with nowhere to send to was asked for")
+			}
+		} else if err != nil || len(sent) != 1 || sent[0].Channel != c.want {
+			t.Errorf("e-mail %v, phone %v: %v, sent %+v, not by %s", c.email, c.phone, err, sent, c.want)
+		}
+	}
+}
+
+// AdminCreateUser takes no alias for a username, and no sub where usernames are
+// addresses.
+func TestAnInvitationNamesTheUserAsANewOneIsNamed(t *testing.T) {
+	for _, c := range []struct{ row, username, want string }{
+		{"ann@example.com", "ann", "ann"},
+		{"sub-1", "ann", "ann"},
+		{"ann@example.com", "sub-1", "ann@example.com"},
+		{"sub-1", "sub-1", "sub-1"},
+	} {
+		asked := ""
+		pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
+			if target := r.Header.Get("X-Amz-Target"); strings.HasSuffix(target, ".AdminGetUser") {
+				return jsonResponse(200, `{"Username":"`+c.username+`","UserStatus":"FORCE_CHANGE_PASSWORD","UserAttributes":[{"Name":"sub","Value":"sub-1"},{"Name":"email","Value":"ann@example.com"}]}`), nil
+			}
+			body, err := io.ReadAll(r.Body)
+			asked = string(body)
+			return jsonResponse(200, "{}"), err
+		}))
+		_, err := pool.Invite().Do(t.Context(), batch.Entry{Username: c.row, ClientMetadata: map[string]string{"why": "breach"}})
+		want := `{"ClientMetadata":{"why":"breach"},"DesiredDeliveryMediums":["EMAIL"],"MessageAction":"RESEND","Username":"` + c.want + `","UserPoolId":"us-east-1_Sandbox01"}`
+		if err != nil || asked != want {
+			t.Errorf("%v, asked %s, not %s", err, asked, want)
+		}
+	}
+}
+
+func TestALockMeetsThePoolsPolicy(t *testing.T) {
+	for _, c := range []struct {
+		cfg    sandbox.Config
+		length int
+	}{
+		{sandbox.Config{PasswordMinLength: 6}, 64},
+		{sandbox.Config{PasswordMinLength: 65}, 65},
+		{sandbox.Config{PasswordMinLength: 99}, 99},
+		{sandbox.Config{Denied: []string{"cognito-idp:DescribeUserPool"}}, 64},
+	} {
+		users := sandbox.New(c.cfg)
+		users.Add(sandbox.NewUser("ann"))
+		pool := open(t, &http.Client{Transport: users})
+		for range 3 {
+			if _, err := pool.Lock().Do(t.Context(), ann); err != nil {
+				t.Errorf("minimum %d: %v", c.cfg.PasswordMinLength, err)
+			}
+		}
+		if user, _ := users.Get("ann"); len(user.Password) != c.length {
+			t.Errorf("minimum %d: %d characters, not %d", c.cfg.PasswordMinLength, len(user.Password), c.length)
+		}
+		if n := calls(users, "DescribeUserPool"); n != 1 {
+			t.Errorf("the pool was asked %d times", n)
+		}
+	}
+}
+
+// A pool that cannot be described costs a run a few seconds once, and no lock.
+func TestLocksDoNotWaitForAPoolThatDoesNotTell(t *testing.T) {
+	withoutAWS(t)
+	synctest.Test(t, func(t *testing.T) {
+		users := sandbox.New(sandbox.Config{})
+		users.Add(sandbox.NewUser("ann"))
+		pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".DescribeUserPool") {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return users.RoundTrip(r)
+		}))
+		begun := time.Now()
+		for range 10 {
+			if _, err := pool.Lock().Do(t.Context(), ann); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(begun); took > 6*time.Second {
+			t.Errorf("ten locks took %v", took)
+		}
+	})
+}
+
+func TestALocksPasswordIsNeverTold(t *testing.T) {
+	users := sandbox.New(sandbox.Config{})
+	users.Add(sandbox.NewUser("ann"))
+	password := ""
+	log, said := logged()
+	pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
+		if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".AdminSetUserPassword") {
+			return users.RoundTrip(r)
+		}
+		var in struct{ Password string }
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			return nil, err
+		}
+		password = in.Password
+		body, err := json.Marshal(map[string]string{
+			"__type": "InvalidParameterException", "message": "1 validation error detected: Value '" + password + "' at 'password' failed to satisfy constraint",
+		})
+		return jsonResponse(400, string(body)), err
+	}), func(o *userpool.Options) { o.Log = log })
+	answer, err := pool.Lock().Do(t.Context(), ann)
+	got := errorOf(t, err)
+	check(t, got, batch.ClassUser, batch.InvalidParameter)
+	if want := "Value '(hidden)' at 'password'"; !strings.Contains(got.Message, want) {
+		t.Errorf("%q does not say %q", got.Message, want)
+	}
+	if all := fmt.Sprintf("%+v %#v %v %+v %s", got, got, err, answer, said); len(password) != 64 || strings.Contains(all, password) {
+		t.Errorf("a password of %d is told", len(password))
+	}
+}
+
+// responses are all the actions beside the reset, by their operations.
+func responses(p *userpool.Pool) map[string]batch.Action {
+	return map[string]batch.Action{
+		"AdminUserGlobalSignOut": p.SignOut(), "AdminDisableUser": p.Disable(),
+		"AdminSetUserPassword": p.Lock(), "AdminCreateUser": p.Invite(),
+	}
+}
+
+func TestEveryActionFailsLikeAReset(t *testing.T) {
+	for operation := range responses(nil) {
+		for _, c := range []struct {
+			name   string
+			faults sandbox.Faults
+			class  batch.Class
+			reason batch.Reason
+		}{
+			{"throttled", sandbox.Faults{Throttle: 1}, batch.ClassThrottle, batch.Throttled},
+			{"lost before", sandbox.Faults{LostBefore: 1}, batch.ClassDoubt, batch.Network},
+			{"lost after", sandbox.Faults{LostAfter: 1}, batch.ClassDoubt, batch.Network},
+			{"failed", sandbox.Faults{Internal: 1}, batch.ClassDoubt, batch.ServerError},
+		} {
+			t.Run(operation+" "+c.name, func(t *testing.T) {
+				user := sandbox.NewUser("ann")
+				user.Status = sandbox.ForceChangePassword
+				users, sound := sandbox.New(sandbox.Config{Faults: c.faults}), sandbox.New(sandbox.Config{})
+				users.Add(user)
+				sound.Add(user) // is read
+				pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
+					if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+operation) {
+						return users.RoundTrip(r)
+					}
+					return sound.RoundTrip(r)
+				}))
+				before, _ := users.Get("ann")
+				_, err := responses(pool)[operation].Do(t.Context(), ann)
+				check(t, errorOf(t, err), c.class, c.reason)
+				if n := calls(users, operation); n != 1 {
+					t.Errorf("%d calls", n)
+				}
+				after, _ := users.Get("ann")
+				if changed := !reflect.DeepEqual(after, before); changed != (c.faults.LostAfter > 0 && operation != "AdminUserGlobalSignOut") {
+					t.Errorf("became %+v", after)
+				}
+			})
+		}
+	}
+}
+
+// Nothing has been done by then, so the user may be tried again.
+func TestALookThatFailsIsNoDoubt(t *testing.T) {
+	for _, c := range []struct {
+		answer func() (*http.Response, error)
+		class  batch.Class
+		reason batch.Reason
+	}{
+		{func() (*http.Response, error) {
+			return jsonResponse(500, `{"__type":"InternalErrorException","message":"No."}`), nil
+		}, batch.ClassMoment, batch.ServerError},
+		{func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF }, batch.ClassMoment, batch.Network},
+		{func() (*http.Response, error) {
+			return jsonResponse(400, `{"__type":"TooManyRequestsException","message":"Rate exceeded"}`), nil
+		}, batch.ClassThrottle, batch.Throttled},
+		{func() (*http.Response, error) {
+			return jsonResponse(400, `{"__type":"UserNotFoundException","message":"User does not exist."}`), nil
+		}, batch.ClassUser, batch.UserNotFound},
+	} {
+		pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
+			if target := r.Header.Get("X-Amz-Target"); !strings.HasSuffix(target, ".AdminGetUser") {
+				t.Errorf("%s was called", target)
+			}
+			return c.answer()
+		}))
+		for _, action := range []batch.Action{pool.Lock(), pool.Invite()} {
+			answer, err := action.Do(t.Context(), ann)
+			got := errorOf(t, err)
+			check(t, got, c.class, c.reason)
+			if answer.Before != nil || answer.RequestID != got.RequestID {
+				t.Errorf("%+v of %v", answer, got)
+			}
+		}
+	}
+}
+
+func TestADeniedActionNamesThePermission(t *testing.T) {
+	for _, operation := range []string{"AdminUserGlobalSignOut", "AdminDisableUser", "AdminSetUserPassword", "AdminCreateUser", "AdminGetUser"} {
+		users := sandbox.New(sandbox.Config{Denied: []string{"cognito-idp:" + operation}})
+		user := sandbox.NewUser("ann")
+		user.Status = sandbox.ForceChangePassword
+		users.Add(user)
+		pool := open(t, &http.Client{Transport: users})
+		tried := []batch.Action{responses(pool)[operation]}
+		if operation == "AdminGetUser" {
+			tried = []batch.Action{pool.Lock(), pool.Invite()}
+		}
+		for _, action := range tried {
+			_, err := action.Do(t.Context(), ann)
+			got := errorOf(t, err)
+			check(t, got, batch.ClassRun, batch.AccessDenied)
+			if !strings.Contains(got.Message, "is not authorized to perform: cognito-idp:"+operation+" ") {
+				t.Errorf("%s: %q", operation, got.Message)
+			}
+		}
+	}
+}
+
+func errorOf(t *testing.T, err error) *batch.Error {
+	t.Helper()
+	answer, ok := errors.AsType[*batch.Error](err)
+	if !ok {
+		t.Fatalf("%T: %v", err, err)
+	}
+	return answer
+}
+
 func TestOnlyAResetIsReadBack(t *testing.T) {
 	withoutAWS(t)
 	pool := open(t, &http.Client{Transport: sandbox.New(sandbox.Config{})})
@@ -194,6 +455,7 @@ func TestVerifyKnowsWhatTookAResetsPlace(t *testing.T) {
 		want[name] = effect
 	}
 	add("locked", batch.Locked, userpool.Shut, func(*sandbox.User) {})
+	add("locked by a clock that is ahead", batch.Locked, userpool.Shut, func(u *sandbox.User) { u.Modified = at.Add(time.Second) })
 	add("locked and changed", batch.Locked, userpool.Completed, func(u *sandbox.User) { u.Modified = at.AddDate(0, 0, 1) })
 	add("locked, reset later", batch.Locked, userpool.Waiting, func(u *sandbox.User) { u.Status = sandbox.ResetRequired })
 	add("locked and disabled", batch.Locked, userpool.Barred, func(u *sandbox.User) { u.Enabled = false })
@@ -201,6 +463,7 @@ func TestVerifyKnowsWhatTookAResetsPlace(t *testing.T) {
 	add("disabled", batch.UserDisabled, userpool.Barred, func(u *sandbox.User) { u.Enabled = false })
 	add("disabled, enabled", batch.UserDisabled, userpool.NotInForce, func(u *sandbox.User) { u.Modified = at.AddDate(0, 0, 1) })
 	add("invited", batch.Invited, userpool.Waiting, func(u *sandbox.User) { u.Status = sandbox.ForceChangePassword })
+	add("invited and come at once", batch.Invited, userpool.Completed, func(u *sandbox.User) { u.Modified = at })
 	add("invited and come", batch.Invited, userpool.Completed, func(u *sandbox.User) { u.Modified = at.AddDate(0, 0, 1) })
 	for v, err := range open(t, &http.Client{Transport: users}).Verify(t.Context(), func(yield func(batch.Result, error) bool) {
 		for _, r := range results {

@@ -91,6 +91,9 @@ type Pool struct {
 	log     *slog.Logger
 	sayDeny sync.Once
 	states  states
+
+	askLength sync.Once
+	length    int // of the passwords that lock users
 }
 
 // Open prepares a pool. It reads the shared AWS configuration but calls nothing.

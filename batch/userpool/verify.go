@@ -39,8 +39,9 @@ type Verified struct {
 // once, whichever takes fewer calls. Results are read twice, so they must be an
 // iterator that can be. An error is the last thing it yields.
 //
-// A CONFIRMED user whom something has modified since counts as Completed:
-// Cognito does not tell of a new password in any other way. Nor does it tell
+// A CONFIRMED user whom something has modified since counts as Completed, and
+// one who was invited does at once: Cognito does not tell of a new password in
+// any other way. Nor does it tell
 // whether a lock is in force, or who was signed out.
 func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]) iter.Seq2[Verified, error] {
 	users := func(yield func(batch.Entry, error) bool) {
@@ -76,7 +77,11 @@ func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]
 
 // effect is that of what was done to a user who is there still.
 func effect(v Verified) Effect {
-	since := v.State == types.UserStatusTypeConfirmed && v.Modified.After(v.FinishedAt.Add(v.ahead))
+	finished := v.FinishedAt.Add(v.ahead)
+	if v.Outcome == batch.Locked {
+		finished = finished.Add(clockStep) // a lock is itself a modification
+	}
+	since := v.State == types.UserStatusTypeConfirmed && (v.Outcome == batch.Invited || v.Modified.After(finished))
 	switch {
 	case !v.Enabled && (v.Outcome != batch.Reset || v.State == types.UserStatusTypeResetRequired):
 		return Barred

@@ -1,0 +1,111 @@
+package userpool_test
+
+import (
+	"errors"
+	"net"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/userpool"
+)
+
+// A server that is not ours takes the calls, and does what we say that they do.
+func TestActionsAgainstMoto(t *testing.T) {
+	url := moto(t)
+	client := cognito.New(cognito.Options{Region: "us-east-1", BaseEndpoint: &url, Credentials: anyCredentials})
+	made, err := client.CreateUserPool(t.Context(), &cognito.CreateUserPoolInput{
+		PoolName: aws.String("people"), Policies: &types.UserPoolPolicyType{PasswordPolicy: &types.PasswordPolicyType{
+			MinimumLength: aws.Int32(70), RequireLowercase: true, RequireNumbers: true, RequireSymbols: true, RequireUppercase: true,
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := made.UserPool.Id
+	for _, name := range []string{"ann", "bob"} {
+		if _, err := client.AdminCreateUser(t.Context(), &cognito.AdminCreateUserInput{
+			UserPoolId: id, Username: &name, MessageAction: types.MessageActionTypeSuppress,
+			UserAttributes: []types.AttributeType{{Name: aws.String("email"), Value: aws.String(name + "@example.com")}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pool := open(t, nil, func(o *userpool.Options) { o.PoolID, o.EndpointURL = *id, url })
+	user := func(name string) *cognito.AdminGetUserOutput {
+		u, err := client.AdminGetUser(t.Context(), &cognito.AdminGetUserInput{UserPoolId: id, Username: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+
+	bob := batch.Entry{Row: 2, Username: "bob"}
+	if answer, err := pool.Lock().Do(t.Context(), ann); err != nil || answer.Before.Status != "FORCE_CHANGE_PASSWORD" || !answer.Before.Enabled {
+		t.Errorf("lock: %+v, %v", answer.Before, err)
+	}
+	if u := user("ann"); u.UserStatus != types.UserStatusTypeConfirmed {
+		t.Errorf("a locked user is %s", u.UserStatus)
+	}
+	if _, err := pool.SignOut().Do(t.Context(), ann); err != nil {
+		t.Errorf("sign-out: %v", err)
+	}
+	if _, err := pool.Invite().Do(t.Context(), bob); err != nil {
+		t.Errorf("invite: %v", err)
+	}
+	if _, err := pool.Disable().Do(t.Context(), bob); err != nil || user("bob").Enabled {
+		t.Errorf("disable: %v", err)
+	}
+	for operation, action := range responses(pool) {
+		_, err := action.Do(t.Context(), batch.Entry{Username: "nobody"})
+		if answer, ok := errors.AsType[*batch.Error](err); !ok || answer.Reason != batch.UserNotFound {
+			t.Errorf("%s of nobody: %v", operation, err)
+		}
+	}
+	for operation, probe := range probes(pool) {
+		if err := probe(t.Context()); err != nil {
+			t.Errorf("%s: %v", operation, err)
+		}
+	}
+	if all, err := client.ListUsers(t.Context(), &cognito.ListUsersInput{UserPoolId: id}); err != nil || len(all.Users) != 2 {
+		t.Errorf("there are %d users, %v", len(all.Users), err)
+	}
+}
+
+// moto is the address of a server of its own for the test.
+func moto(t *testing.T) string {
+	path, err := exec.LookPath("moto_server")
+	if err != nil {
+		t.Skip("moto_server is not installed, so nothing is tried against it")
+	}
+	withoutAWS(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	_, port, _ := net.SplitHostPort(address)
+	server := exec.Command(path, "-H", "127.0.0.1", "-p", port)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Process.Kill()
+		server.Wait()
+	})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+			return "http://" + address
+		}
+		if time.Now().After(deadline) {
+			t.Skip("moto_server did not begin to serve within a minute")
+		}
+	}
+}
