@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -41,9 +42,17 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Skipf("the go command, to build the tool with, is not here: %v %s", err, out)
 	}
+	const input = "username\nalice\nbob\n"
+	writeInput := func(more int) error {
+		var rows strings.Builder
+		for i := range more {
+			fmt.Fprintf(&rows, "nobody-%d\n", i)
+		}
+		return os.WriteFile(filepath.Join(dir, "users.csv"), []byte(input+rows.String()), 0o600)
+	}
 	if err := errors.Join(
+		writeInput(0),
 		os.Symlink(filepath.Join(root, "examples"), filepath.Join(dir, "examples")),
-		os.WriteFile(filepath.Join(dir, "users.csv"), []byte("username\nalice\nbob\n"), 0o600),
 		os.WriteFile(filepath.Join(dir, "leaked.csv"), []byte("email,seen\nALICE@example.com,2026-07-01\nnobody@example.com,2026-07-02\n"), 0o600),
 	); err != nil {
 		t.Fatal(err)
@@ -74,7 +83,11 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 			commands++
 			background := words[len(words)-1] == "&"
 			if background {
-				words, env = words[:len(words)-1], append(env, "COGNITO_RESET_RATE=0.001") // so that it is there to be steered
+				// So that it is there to be steered: slow, and with much to do.
+				words, env = words[:len(words)-1], append(env, "COGNITO_RESET_RATE=0.001")
+				if err := writeInput(1000); err != nil {
+					t.Fatal(err)
+				}
 			}
 			cmd := exec.Command(filepath.Join(bin, words[0]), words[1:]...)
 			cmd.Dir, cmd.Env = dir, env
@@ -119,7 +132,9 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 		for _, check := range ended {
 			check()
 		}
-		ended = nil
+		if ended = nil; writeInput(0) != nil {
+			t.Fatal("the input cannot be written again")
+		}
 	}
 	if commands < 8 {
 		t.Errorf("only %d commands were found in the README", commands)
