@@ -94,10 +94,10 @@ func TestSummaryAddsUp(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	var text strings.Builder
-	if err := s.Text(&text); err != nil {
+	if err := s.Text(&text, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1  reset", "1  failed", "1  invalid", "1  not_attempted", "4  rows", "3 calls in 4s, 0.5 users/s, 1 throttled"} {
+	for _, want := range []string{"1  reset", "1  failed", "1  invalid", "1  not_attempted", "4  rows", "0.8 calls/s held, no limit was asked for; 0.5 users/s\n", "3 calls in 4s, 1 throttled\n", "Longest    row 1 1.5s\n"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
@@ -108,7 +108,7 @@ func TestSummaryTellsWhomTheInputLeavesOut(t *testing.T) {
 	s := &Summary{Coverage: &Coverage{Both: 3, InputOnly: 1, PoolOnly: 7}}
 	write(t, s)
 	var text strings.Builder
-	if err := s.Text(&text); err != nil {
+	if err := s.Text(&text, false); err != nil {
 		t.Fatal(err)
 	}
 	if want := "\n3 in both input and pool, 1 in the input only, 7 in the pool only\n"; !strings.Contains(text.String(), want) {
@@ -143,7 +143,7 @@ func TestAFailedWriteIsNeverAWholeReport(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if (&Summary{}).Text(full{}) == nil {
+	if (&Summary{}).Text(full{}, false) == nil {
 		t.Error("text: no error")
 	}
 }

@@ -290,16 +290,17 @@ func (s *session) print(summary report.Summary) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(summary)
 	}
-	if err := summary.Text(s.stdout); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(s.stdout, "\nReport: %s\n", s.dir.File("report.csv"))
-	return err
+	return summary.Text(s.stdout, coloured(s.stdout))
+}
+
+// coloured tells that a stream shows colours and nobody minds (no-color.org).
+func coloured(f *os.File) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
 // render writes the reports of a run from its record.
 func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
-	summary := &report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, JournalBytes: history.Size(), StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
+	summary := &report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, JournalBytes: history.Size(), RateAsked: r.Rate, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
 	for i, session := range history.Sessions {
 		if i == 0 {
@@ -319,6 +320,7 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	if r.Offline {
 		results = forecast(results)
 	}
+	retry := make(map[string]bool) // kinds that would take somebody up again
 	err := dir.Write("report.csv", func(csv *os.File) error {
 		return dir.Write("report.jsonl", func(jsonl *os.File) error {
 			writers := []report.Writer{report.NewCSV(csv, r.Keep...), report.NewJSONL(jsonl, r.Keep...), summary}
@@ -326,6 +328,7 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 				if err != nil {
 					return err
 				}
+				retry[retryKind(result)] = true
 				for _, w := range writers {
 					if err := w.Write(result); err != nil {
 						return err
@@ -345,7 +348,32 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	if summary.ExitCode == exitDone && !summary.Well() {
 		summary.ExitCode = exitSomeFailed
 	}
+	summary.Next = next(dir, history, r, retry, summary.Outcomes[batch.Reset] > 0)
 	return *summary, dir.WriteJSON("summary.json", summary)
+}
+
+// next is the command to run after a session; "" if there is none. retry has the
+// kinds of users whom it would help to take up again.
+func next(dir *journal.Dir, history *journal.History, r request, retry map[string]bool, reset bool) string {
+	path := quotePath(dir.Path)
+	left, _ := history.Open()
+	var kinds []string
+	for _, kind := range []string{"failed", "unknown"} {
+		if retry[kind] {
+			kinds = append(kinds, kind)
+		}
+	}
+	switch {
+	case r.DryRun || r.Sandbox:
+		return ""
+	case left > 0:
+		return "cognito-reset resume " + path
+	case kinds != nil:
+		return "cognito-reset resume " + path + " --retry " + strings.Join(kinds, ",")
+	case reset:
+		return "cognito-reset verify " + path
+	}
+	return ""
 }
 
 // forecast is what a dry run of files alone says of users that nothing there

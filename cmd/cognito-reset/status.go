@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -172,12 +173,19 @@ func (c *command) reportCommand() *cli.Command {
 		ArgsUsage:   "DIR",
 		UsageText:   "cognito-reset report cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
 		Description: "Works for a run that crashed, too. The exit code is that of the run.",
-		Flags:       []cli.Flag{boolFlag(groupOutput, "json", "print the summary as JSON")},
-		Action:      c.report,
+		Flags: []cli.Flag{
+			boolFlag(groupOutput, "json", "print the summary as JSON"),
+			boolFlag(groupOutput, "schema", "print the JSON Schema of the summary instead"),
+		},
+		Action: c.report,
 	}
 }
 
 func (c *command) report(ctx *cli.Context) error {
+	if ctx.Bool("schema") {
+		_, err := io.WriteString(c.stdout, report.SummarySchema)
+		return err
+	}
 	path, err := oneDirectory(ctx)
 	if err != nil {
 		return err
