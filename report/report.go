@@ -5,10 +5,13 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -40,20 +43,76 @@ type Writer interface {
 	Close() error // writes what is pending; it does not close the file below
 }
 
+// SafeColumn marks the rows of a CSV whose cells are guarded. No other column
+// can have this name.
+const SafeColumn = "csv_safe"
+
 // NewCSV writes RFC 4180 with a header. Cells are exact: a username that begins
 // with = or + stays as it is, so do not open hostile data in a spreadsheet.
 // Times are empty where no call was made. The columns that results carry in
 // Kept follow those of [Columns].
-func NewCSV(w io.Writer, kept ...string) Writer {
-	out := &csvWriter{Writer: csv.NewWriter(w), kept: len(kept)}
-	out.Writer.Write(slices.Concat(Columns, kept)) // buffered: an error shows later
+func NewCSV(w io.Writer, kept ...string) Writer { return newCSV(w, false, kept) }
+
+// NewSafeCSV writes what [NewCSV] does for a spreadsheet to open: no cell is taken
+// for a formula. An apostrophe stands before = + - @, a tab or a line end wherever
+// a cell begins, or would begin if split at another separator; so it does before
+// an apostrophe that stands there by itself, which makes the exact cell again of
+// one apostrophe less. The column [SafeColumn], behind those of [Columns], says yes
+// in every row whose cells are to be read so, as the header's are.
+func NewSafeCSV(w io.Writer, kept ...string) Writer { return newCSV(w, true, kept) }
+
+func newCSV(w io.Writer, safe bool, kept []string) Writer {
+	out := &csvWriter{Writer: csv.NewWriter(w), safe: safe, kept: len(kept)}
+	if slices.Contains(kept, SafeColumn) {
+		out.err = fmt.Errorf("a column that is kept cannot be called %s: it says how the report is to be read", SafeColumn)
+	}
+	header := slices.Clone(Columns)
+	if safe {
+		header = append(header, SafeColumn)
+	}
+	out.put(append(header, kept...)) // buffered: an error shows later
 	return out
 }
 
 type csvWriter struct {
 	*csv.Writer
+	safe  bool
 	kept  int // columns
 	cells []string
+	err   error // why nothing can be written
+}
+
+func (w *csvWriter) put(cells []string) error {
+	if w.safe {
+		for i, cell := range cells {
+			cells[i] = guard(cell)
+		}
+	}
+	return cmp.Or(w.err, w.Writer.Write(cells))
+}
+
+// What guard knows of spreadsheets: how formulas begin, the wide forms included,
+// and what a cell can begin behind, whichever separator is believed in.
+const (
+	formulas   = "=+-@\t\r\n＝＋－＠"
+	separators = ",;|\t\r\n\""
+)
+
+// guard puts an apostrophe where a formula, or an apostrophe, would begin a cell.
+func guard(cell string) string {
+	var guarded []byte
+	done, begins := 0, true
+	for i, c := range cell {
+		if begins && (c == '\'' || strings.ContainsRune(formulas, c)) {
+			guarded = append(append(guarded, cell[done:i]...), '\'')
+			done = i
+		}
+		begins = strings.ContainsRune(separators, c) || begins && c == ' '
+	}
+	if guarded == nil {
+		return cell
+	}
+	return string(append(guarded, cell[done:]...))
 }
 
 func (w *csvWriter) Write(r batch.Result) error {
@@ -65,16 +124,19 @@ func (w *csvWriter) Write(r batch.Result) error {
 		strconv.FormatInt(r.Row, 10), r.Username, string(r.Outcome), string(r.Reason), strconv.Itoa(r.Attempts),
 		r.ErrorCode, r.ErrorMessage, r.RequestID, stamp(r.StartedAt), stamp(r.FinishedAt), duration, string(r.SettledBy),
 	)
+	if w.safe {
+		w.cells = append(w.cells, "yes")
+	}
 	w.cells = append(w.cells, r.Kept...)
-	for len(w.cells) < len(Columns)+w.kept { // of a row that could not be read
+	for range w.kept - len(r.Kept) { // of a row that could not be read
 		w.cells = append(w.cells, "")
 	}
-	return w.Writer.Write(w.cells)
+	return w.put(w.cells)
 }
 
 func (w *csvWriter) Close() error {
 	w.Flush()
-	return w.Error()
+	return cmp.Or(w.err, w.Error())
 }
 
 // jsonRow has the columns as JSON; null where a CSV cell is empty.

@@ -55,6 +55,36 @@ func TestCSVHasTheColumnsOfTheContractAndExactCells(t *testing.T) {
 	}
 }
 
+func TestASafeCSVHoldsNoFormulaWhereverItIsSplit(t *testing.T) {
+	for cell, want := range map[string]string{
+		"alice": "alice", "": "", "+4912": "'+4912", "=1": "'=1", "-1": "'-1", "@a": "'@a", "\t=1": "'\t'=1", "\r1": "'\r1", "＝1": "'＝1",
+		"a=1": "a=1", "a'b": "a'b", "'": "''", "'=1": "''=1", "a;=1": "a;'=1", "a|+1,-1": "a|'+1,'-1", "a\n@b": "a\n'@b", `"=1"`: `"'=1"`,
+		"  =1": "  '=1", "a =1": "a =1", "; =1": "; '=1",
+	} {
+		if got := guard(cell); got != want {
+			t.Errorf("%q became %q, not %q", cell, got, want)
+		}
+	}
+	var text strings.Builder
+	w := NewSafeCSV(&text, "=plan", "note")
+	w.Write(batch.Result{Row: 1, Username: "=1", Kept: []string{"+x", ""}})
+	w.Write(batch.Result{Row: 2, Username: "bob"})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if want := "settled_by,csv_safe,'=plan,note\n1,'=1,,,0,,,,,,,,yes,'+x,\n2,bob,,,0,,,,,,,,yes,,\n"; !strings.HasSuffix(text.String(), want) {
+		t.Error(text.String())
+	}
+}
+
+// Or nobody could tell whether its cells are guarded.
+func TestNoColumnThatIsKeptCanSayThatACSVIsSafe(t *testing.T) {
+	w := NewCSV(new(strings.Builder), SafeColumn)
+	if w.Write(results[0]) == nil || w.Close() == nil {
+		t.Error("it is taken")
+	}
+}
+
 func TestJSONLHasTheSameKeysInTheSameOrder(t *testing.T) {
 	var text strings.Builder
 	write(t, NewJSONL(&text))

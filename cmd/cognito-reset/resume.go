@@ -23,7 +23,7 @@ func (c *command) resumeCommand() *cli.Command {
 		&cli.StringSliceFlag{Category: groupSafety, Name: "retry", Usage: "take up settled users again: `failed` (by the moment, not by the user's own fault) or unknown (read back first)", EnvVars: env("retry")},
 	)
 	flags = append(flags, awsFlags()...)
-	flags = append(flags, outputFlags()...)
+	flags = append(append(flags, csvSafeFlag()), outputFlags()...)
 	return &cli.Command{
 		Name:      "resume",
 		Usage:     "go on with a run that was stopped",

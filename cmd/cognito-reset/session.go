@@ -323,7 +323,11 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	retry := make(map[string]bool) // kinds that would take somebody up again
 	err := dir.Write("report.csv", func(csv *os.File) error {
 		return dir.Write("report.jsonl", func(jsonl *os.File) error {
-			writers := []report.Writer{report.NewCSV(csv, r.Keep...), report.NewJSONL(jsonl, r.Keep...), summary}
+			newCSV := report.NewCSV
+			if r.CSVSafe {
+				newCSV = report.NewSafeCSV
+			}
+			writers := []report.Writer{newCSV(csv, r.Keep...), report.NewJSONL(jsonl, r.Keep...), summary}
 			for result, err := range results {
 				if err != nil {
 					return err

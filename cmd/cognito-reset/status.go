@@ -174,6 +174,7 @@ func (c *command) reportCommand() *cli.Command {
 		UsageText:   "cognito-reset report cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
 		Description: "Works for a run that crashed, too. The exit code is that of the run.",
 		Flags: []cli.Flag{
+			csvSafeFlag(),
 			boolFlag(groupOutput, "json", "print the summary as JSON"),
 			boolFlag(groupOutput, "schema", "print the JSON Schema of the summary instead"),
 		},
@@ -199,6 +200,9 @@ func (c *command) report(ctx *cli.Context) error {
 	}
 	if err := s.dir.ReadJSON(journal.RunFile, &s.request); err != nil {
 		return &exit{exitUsage, err}
+	}
+	if ctx.IsSet("csv-safe") {
+		s.request.CSVSafe = ctx.Bool("csv-safe")
 	}
 	return s.finish(nil)
 }
