@@ -97,7 +97,7 @@ func (d *Dir) Replay() (*History, error) {
 	}
 	defer f.Close() // of no file: an error nobody needs
 	rows, sum := newRowFinder(d), sha256.New()
-	for e, err := range d.entries(sum) {
+	for e, err := range ahead(d.entries(sum)) {
 		if err != nil {
 			return nil, err
 		}
@@ -293,7 +293,7 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 // Rows that no session has come to are not attempted, for the given reason; a
 // promise without a settlement is unknown.
 func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
-	return func(yield func(batch.Result, error) bool) {
+	return ahead(func(yield func(batch.Result, error) bool) {
 		for row, err := range h.each() {
 			var res batch.Result
 			if err == nil {
@@ -303,14 +303,14 @@ func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
 				return
 			}
 		}
-	}
+	})
 }
 
 // told is a row of the roster and where the last word on its user stands.
 type told struct {
 	batch.Entry
 	mark
-	journal *os.File
+	journal *window
 }
 
 func (h *History) each() iter.Seq2[told, error] {
@@ -321,8 +321,9 @@ func (h *History) each() iter.Seq2[told, error] {
 			return
 		}
 		defer f.Close() // of no file: an error nobody needs
+		journal := &window{file: f}
 		for e, err := range h.dir.Entries() {
-			row := told{Entry: e, journal: f}
+			row := told{Entry: e, journal: journal}
 			if err == nil && e.Row > int64(len(h.marks)) {
 				err = fmt.Errorf("%s grew while it was read", h.dir.File(RosterFile))
 			} else if err == nil {
@@ -340,15 +341,15 @@ func (t told) last() (l line, err error) {
 	if t.state == untouched || t.state == uncalled {
 		return line{}, nil
 	}
-	raw := make([]byte, t.size)
-	if _, err := t.journal.ReadAt(raw, t.offset); err != nil {
+	raw, err := t.journal.read(t.offset, int(t.size))
+	if err != nil {
 		return line{}, err
 	}
 	if what := decode(raw, &l); what != "" {
-		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.Name(), t.offset, what)
+		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.file.Name(), t.offset, what)
 	}
 	if l.Username != t.Username {
-		return line{}, fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.Name(), t.offset)
+		return line{}, fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.file.Name(), t.offset)
 	}
 	return l, nil
 }

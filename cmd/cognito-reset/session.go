@@ -298,9 +298,20 @@ func coloured(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
-// render writes the reports of a run from its record.
-func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
-	summary := &report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, JournalBytes: history.Size(), RateAsked: r.Rate, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
+// A record is the rows of a run and, once they were poured out, their sum.
+type record struct {
+	dir     *journal.Dir
+	history *journal.History
+	request request
+	results iter.Seq2[batch.Result, error]
+	summary report.Summary
+}
+
+// newRecord tells of a run what its journal says, but for why it stopped now.
+func newRecord(dir *journal.Dir, history *journal.History, r request, stopped error) *record {
+	rec := &record{dir: dir, history: history, request: r}
+	summary := &rec.summary
+	*summary = report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, JournalBytes: history.Size(), RateAsked: r.Rate, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
 	for i, session := range history.Sessions {
 		if i == 0 {
@@ -316,44 +327,51 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	if e, ok := errors.AsType[*exit](stopped); ok {
 		summary.ExitCode, summary.StoppedBecause = e.code, e.Error()
 	}
-	results := history.Results(pending)
-	if r.Offline {
-		results = forecast(results)
+	if rec.results = history.Results(pending); r.Offline {
+		rec.results = forecast(rec.results)
 	}
+	return rec
+}
+
+// pour writes every row to the writers, closes them, and sums up.
+func (rec *record) pour(writers ...report.Writer) error {
+	writers = append(writers, &rec.summary)
 	retry := make(map[string]bool) // kinds that would take somebody up again
-	err := dir.Write("report.csv", func(csv *os.File) error {
-		return dir.Write("report.jsonl", func(jsonl *os.File) error {
-			newCSV := report.NewCSV
-			if r.CSVSafe {
-				newCSV = report.NewSafeCSV
+	for result, err := range rec.results {
+		if err != nil {
+			return err
+		}
+		retry[retryKind(result)] = true
+		for _, w := range writers {
+			if err := w.Write(result); err != nil {
+				return err
 			}
-			writers := []report.Writer{newCSV(csv, r.Keep...), report.NewJSONL(jsonl, r.Keep...), summary}
-			for result, err := range results {
-				if err != nil {
-					return err
-				}
-				retry[retryKind(result)] = true
-				for _, w := range writers {
-					if err := w.Write(result); err != nil {
-						return err
-					}
-				}
-			}
-			var errs []error
-			for _, w := range writers {
-				errs = append(errs, w.Close())
-			}
-			return errors.Join(errs...)
-		})
-	})
-	if err != nil {
-		return *summary, err
+		}
 	}
+	var errs []error
+	for _, w := range writers {
+		errs = append(errs, w.Close())
+	}
+	summary := &rec.summary
 	if summary.ExitCode == exitDone && !summary.Well() {
 		summary.ExitCode = exitSomeFailed
 	}
-	summary.Next = next(dir, history, r, retry, summary.Outcomes[batch.Reset] > 0)
-	return *summary, dir.WriteJSON("summary.json", summary)
+	summary.Next = next(rec.dir, rec.history, rec.request, retry, summary.Outcomes[batch.Reset] > 0)
+	return errors.Join(errs...)
+}
+
+// render writes the reports of a run from its record.
+func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
+	rec := newRecord(dir, history, r, stopped)
+	err := dir.Write("report.csv", func(csv *os.File) error {
+		return dir.Write("report.jsonl", func(jsonl *os.File) error {
+			return rec.pour(r.newCSV(csv), report.NewJSONL(jsonl, r.Keep...))
+		})
+	})
+	if err != nil {
+		return rec.summary, err
+	}
+	return rec.summary, dir.WriteJSON("summary.json", rec.summary)
 }
 
 // next is the command to run after a session; "" if there is none. retry has the
