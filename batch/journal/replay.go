@@ -43,9 +43,9 @@ type History struct {
 	StrangersInDoubt int64
 
 	dir   *Dir
-	marks []mark // by row from 0
-	size  int64  // of the journal's whole lines
-	seen  int64  // the journal's size when it was read
+	marks list[mark] // by row from 0
+	size  int64      // of the journal's whole lines
+	seen  int64      // the journal's size when it was read
 	chain *chain
 }
 
@@ -105,7 +105,7 @@ func (d *Dir) Replay() (*History, error) {
 		if e.Outcome != "" {
 			m.state = uncalled
 		}
-		h.marks = append(h.marks, m)
+		h.marks.add(m)
 		if begun {
 			rows.add(e)
 		}
@@ -181,7 +181,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	case err != nil:
 		return err
 	case ok:
-		h.marks[row-1] = m
+		*h.marks.at(row - 1) = m
 	default:
 		strangers[rec.Username] = m.state
 	}
@@ -195,7 +195,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 type rowFinder struct {
 	dir    *Dir
 	seed   maphash.Seed
-	hashes []uint64 // of the username, by row from 0; 0 for a row without a call
+	hashes list[uint64] // of the username, by row from 0; 0 for a row without a call
 	users  *names.Set
 	rows   []int64 // by number of the user
 }
@@ -209,11 +209,11 @@ func (f *rowFinder) add(e batch.Entry) {
 	if e.Outcome == "" {
 		hash = f.hash(e.Username)
 	}
-	f.hashes = append(f.hashes, hash)
+	f.hashes.add(hash)
 }
 
 func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err error) {
-	if row >= 1 && row <= int64(len(f.hashes)) && f.hashes[row-1] == f.hash(username) {
+	if row >= 1 && row <= f.hashes.len && *f.hashes.at(row - 1) == f.hash(username) {
 		return row, true, nil
 	}
 	if f.users == nil {
@@ -243,8 +243,8 @@ func (h *History) Size() int64 { return h.size }
 // Open tells how many users a resume would work on: those never called, those
 // in doubt, and those whose answer was the run's and not their own.
 func (h *History) Open() (users, doubts int64) {
-	for _, m := range h.marks {
-		switch m.state {
+	for i := range h.marks.len {
+		switch h.marks.at(i).state {
 		case promised:
 			doubts++
 			users++
@@ -324,10 +324,10 @@ func (h *History) each() iter.Seq2[told, error] {
 		journal := &window{file: f}
 		for e, err := range h.dir.Entries() {
 			row := told{Entry: e, journal: journal}
-			if err == nil && e.Row > int64(len(h.marks)) {
+			if err == nil && e.Row > h.marks.len {
 				err = fmt.Errorf("%s grew while it was read", h.dir.File(RosterFile))
 			} else if err == nil {
-				row.mark = h.marks[e.Row-1]
+				row.mark = *h.marks.at(e.Row - 1)
 			}
 			if !yield(row, err) || err != nil {
 				return

@@ -38,7 +38,7 @@ func (r *row) decode(raw []byte) error {
 
 // scan reads a row, if it is as plain as nearly all of them are.
 func (r *row) scan(raw []byte) bool {
-	s := scan(raw)
+	s := scan(raw, "{", "}\n")
 	for s.next() {
 		switch string(s.name) {
 		case "row":
@@ -57,7 +57,7 @@ func (r *row) scan(raw []byte) bool {
 			return false
 		}
 	}
-	return s.done()
+	return !s.odd
 }
 
 // A Survey says what a roster holds.

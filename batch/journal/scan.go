@@ -9,66 +9,60 @@ import (
 )
 
 // A scanner reads the members of a JSON object as this package writes nearly all
-// of them: no white space, no escapes, whole numbers, times in UTC. It takes a
-// tenth of the time that a general decoder does, to which everything else is
-// left. What it takes, a general decoder would take for the same.
+// of them: no white space, no escapes, whole numbers, times in UTC, each name
+// once. It takes a tenth of the time that a general decoder does, to which
+// everything else is left. What it takes, a general decoder would take for the
+// same.
 type scanner struct {
 	rest        []byte
 	name, value []byte // of the current member, valid as long as what is read
 	quoted      bool   // the value is a string
 	odd         bool   // this is for a general decoder
-	whole       bool   // the object was read to its end
 }
 
-func scan(object []byte) scanner {
-	rest, ok := bytes.CutPrefix(object, []byte("{"))
-	return scanner{rest: rest, odd: !ok}
+// scan reads what stands between a prefix and a suffix.
+func scan(object []byte, prefix, suffix string) scanner {
+	rest, begins := bytes.CutPrefix(object, []byte(prefix))
+	rest, ends := bytes.CutSuffix(rest, []byte(suffix))
+	return scanner{rest: rest, odd: !begins || !ends || len(rest) == 0}
 }
 
 // next steps to the next member. It reports false behind the last, and where
-// the scanner goes no further.
+// the scanner goes no further, which is odd.
 func (s *scanner) next() bool {
-	if s.odd || len(s.rest) == 0 || s.rest[0] != '"' {
-		return s.stop()
+	if s.odd || len(s.rest) == 0 {
+		return false
+	}
+	s.odd = true // until the member is read
+	if s.rest[0] != '"' {
+		return false
 	}
 	end := bytes.IndexByte(s.rest[1:], '"') + 1
-	if end == 0 || len(s.rest) < end+4 || s.rest[end+1] != ':' {
-		return s.stop()
+	if end == 0 || len(s.rest) < end+3 || s.rest[end+1] != ':' {
+		return false
 	}
 	s.name, s.rest = s.rest[1:end], s.rest[end+2:]
 	if s.quoted = s.rest[0] == '"'; s.quoted {
 		end = bytes.IndexByte(s.rest[1:], '"') + 1
 		if end == 0 {
-			return s.stop()
+			return false
 		}
 		s.value, s.rest = s.rest[1:end], s.rest[end+1:]
 	} else {
-		end = bytes.IndexAny(s.rest, ",}")
-		if end < 0 {
-			return s.stop()
+		if end = bytes.IndexByte(s.rest, ','); end < 0 {
+			end = len(s.rest)
 		}
 		s.value, s.rest = s.rest[:end], s.rest[end:]
 	}
-	switch {
-	case len(s.rest) == 0:
-		return s.stop()
-	case s.rest[0] == ',':
+	if len(s.rest) > 0 {
+		if s.rest[0] != ',' || len(s.rest) == 1 {
+			return false
+		}
 		s.rest = s.rest[1:]
-	case string(s.rest) == "}\n":
-		s.rest, s.whole = nil, true
-	default:
-		return s.stop()
 	}
+	s.odd = false
 	return true
 }
-
-func (s *scanner) stop() bool {
-	s.odd = s.odd || !s.whole
-	return false
-}
-
-// done tells that the whole object was read.
-func (s *scanner) done() bool { return s.whole && !s.odd }
 
 // text is the value as a string.
 func (s *scanner) text() string {
@@ -119,8 +113,11 @@ func (s *scanner) integer() (n int64) {
 	return n
 }
 
-// moment is the value as a time in UTC.
+// moment is the value as a time in UTC, in which every part is where RFC 3339 has
+// it: UnmarshalText alone takes some that JSON does not.
 func (s *scanner) moment() (t time.Time) {
-	s.odd = s.odd || !s.quoted || !bytes.HasSuffix(s.value, []byte("Z")) || t.UnmarshalText(s.value) != nil
+	v := s.value
+	s.odd = s.odd || !s.quoted || len(v) < len("2006-01-02T15:04:05Z") || v[len(v)-1] != 'Z' ||
+		v[13] != ':' || v[16] != ':' || v[19] != '.' && v[19] != 'Z' || t.UnmarshalText(v) != nil
 	return t
 }
