@@ -232,17 +232,25 @@ func (w *jsonlWriter) Write(r batch.Result) error {
 		Row: r.Row, Username: r.Username, Outcome: string(r.Outcome), Reason: some(string(r.Reason)), Attempts: r.Attempts,
 		ErrorCode: some(r.ErrorCode), ErrorMessage: some(r.ErrorMessage), RequestID: some(r.RequestID),
 		StartedAt: some(stamp(r.StartedAt)), FinishedAt: some(stamp(r.FinishedAt)), SettledBy: some(string(r.SettledBy)),
-	}
-	if len(r.Kept) > 0 {
-		row.Kept = make(map[string]string, len(r.Kept))
-		for i, value := range r.Kept {
-			row.Kept[w.kept[i]] = value
-		}
+		Kept: keptOf(r, w.kept),
 	}
 	if !r.FinishedAt.IsZero() {
 		row.DurationMS = new(r.Duration().Milliseconds())
 	}
 	return json.MarshalEncode(w.enc, &row)
+}
+
+// keptOf is what a result carries in Kept, by the names of the columns; nil if it
+// carries nothing.
+func keptOf(r batch.Result, columns []string) map[string]string {
+	if len(r.Kept) == 0 {
+		return nil
+	}
+	kept := make(map[string]string, len(r.Kept))
+	for i, value := range r.Kept {
+		kept[columns[i]] = value
+	}
+	return kept
 }
 
 func (w *jsonlWriter) Close() error { return w.out.Flush() }

@@ -1,12 +1,14 @@
 package main
 
 import (
-	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"cognito-reset/batch/journal"
 	"cognito-reset/report"
@@ -22,7 +24,7 @@ func (c *command) reportCommand() *cli.Command {
 		Description: "Works for a run that crashed, too. With --format it writes nothing but that one\n" +
 			"report. The exit code is that of the run.",
 		Flags: []cli.Flag{
-			stringFlag(groupOutput, "format", "", "print one report instead, as `csv`, jsonl or text"),
+			stringFlag(groupOutput, "format", "", "print one report instead: `csv`, jsonl, junit, parquet or text"),
 			stringFlag(groupOutput, "output", "", "with --format, write it to `FILE`"),
 			csvSafeFlag(),
 			boolFlag(groupOutput, "json", "print the summary as JSON"),
@@ -63,17 +65,6 @@ func (c *command) report(ctx *cli.Context) error {
 	return s.finish(nil)
 }
 
-// newWriter makes the writer of a format of --format.
-func (r request) newWriter(format string, w io.Writer) (report.Writer, error) {
-	switch format {
-	case "csv":
-		return r.newCSV(w), nil
-	case "jsonl":
-		return report.NewJSONL(w, r.Keep...), nil
-	}
-	return nil, usagef("--format is csv, jsonl or text, not %q", format)
-}
-
 // newCSV writes CSV as the run asked for it.
 func (r request) newCSV(w io.Writer) report.Writer {
 	if r.CSVSafe {
@@ -84,30 +75,20 @@ func (r request) newCSV(w io.Writer) report.Writer {
 
 // export writes one report to a file or, without one, to standard output.
 func (s *session) export(format, output string) error {
-	if _, err := s.request.newWriter(format, io.Discard); err != nil && format != "text" {
-		return err
+	if !slices.Contains([]string{"csv", "jsonl", "junit", "parquet", "text"}, format) {
+		return usagef("--format is csv, jsonl, junit, parquet or text, not %q", format)
+	}
+	if format == "parquet" && output == "" && term.IsTerminal(int(s.stdout.Fd())) {
+		return usagef("Parquet is not for a terminal: say --output FILE")
 	}
 	history, err := replay(s.dir, s.request)
 	if err != nil {
 		return err
 	}
-	record := newRecord(s.dir, history, s.request, nil)
-	fill := func(f *os.File) error {
-		if format == "text" {
-			if err := record.pour(); err != nil {
-				return err
-			}
-			return record.summary.Text(f, coloured(f))
-		}
-		buffered := bufio.NewWriterSize(f, 1<<16)
-		w, err := s.request.newWriter(format, buffered)
-		if err != nil {
-			return err
-		}
-		if err := record.pour(w); err != nil {
-			return err
-		}
-		return buffered.Flush()
+	code := exitDone
+	fill := func(f *os.File) (err error) {
+		code, err = s.exportTo(f, format, history)
+		return err
 	}
 	if output == "" {
 		err = fill(s.stdout)
@@ -115,7 +96,32 @@ func (s *session) export(format, output string) error {
 		err = (&journal.Dir{Path: filepath.Dir(output)}).Write(filepath.Base(output), fill)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("the report could not be written: %w", err)
 	}
-	return &exit{code: record.summary.ExitCode}
+	return &exit{code: code}
+}
+
+// exportTo writes one report and returns the exit code of the run.
+func (s *session) exportTo(f *os.File, format string, history *journal.History) (code int, err error) {
+	summed := newRecord(s.dir, history, s.request, nil)
+	pour := func(w report.Writer) (int, error) {
+		err := summed.pour(w)
+		return summed.summary.ExitCode, err
+	}
+	switch format {
+	case "csv":
+		return pour(s.request.newCSV(f))
+	case "jsonl":
+		return pour(report.NewJSONL(f, s.request.Keep...))
+	case "parquet":
+		return pour(report.NewParquet(f, s.request.Keep...))
+	}
+	if err := summed.pour(); err != nil {
+		return 0, err
+	}
+	code = summed.summary.ExitCode
+	if format == "text" {
+		return code, summed.summary.Text(f, coloured(f))
+	}
+	return code, newRecord(s.dir, history, s.request, nil).pour(report.NewJUnit(f, summed.summary))
 }
