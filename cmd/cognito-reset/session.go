@@ -333,15 +333,25 @@ func newRecord(dir *journal.Dir, history *journal.History, r request, stopped er
 	return rec
 }
 
-// pour writes every row to the writers, closes them, and sums up.
+// pour writes every row to the writers, and sums up.
 func (rec *record) pour(writers ...report.Writer) error {
-	writers = append(writers, &rec.summary)
-	retry := make(map[string]bool) // kinds that would take somebody up again
-	for result, err := range rec.results {
+	summary, retry := &rec.summary, make(retryKinds)
+	if err := pour(rec.results, append(writers, summary, retry)...); err != nil {
+		return err
+	}
+	if summary.ExitCode == exitDone && !summary.Well() {
+		summary.ExitCode = exitSomeFailed
+	}
+	summary.Next = next(rec.dir, rec.history, rec.request, retry, summary.Outcomes[batch.Reset] > 0)
+	return nil
+}
+
+// pour writes every row to every writer, and closes them.
+func pour(results iter.Seq2[batch.Result, error], writers ...report.Writer) error {
+	for result, err := range results {
 		if err != nil {
 			return err
 		}
-		retry[retryKind(result)] = true
 		for _, w := range writers {
 			if err := w.Write(result); err != nil {
 				return err
@@ -352,13 +362,20 @@ func (rec *record) pour(writers ...report.Writer) error {
 	for _, w := range writers {
 		errs = append(errs, w.Close())
 	}
-	summary := &rec.summary
-	if summary.ExitCode == exitDone && !summary.Well() {
-		summary.ExitCode = exitSomeFailed
-	}
-	summary.Next = next(rec.dir, rec.history, rec.request, retry, summary.Outcomes[batch.Reset] > 0)
 	return errors.Join(errs...)
 }
+
+// retryKinds are the --retry that would take somebody up again.
+type retryKinds map[string]bool
+
+func (k retryKinds) Write(r batch.Result) error {
+	if kind := retryKind(r); kind != "" {
+		k[kind] = true
+	}
+	return nil
+}
+
+func (k retryKinds) Close() error { return nil }
 
 // render writes the reports of a run from its record.
 func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
@@ -374,9 +391,8 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	return rec.summary, dir.WriteJSON("summary.json", rec.summary)
 }
 
-// next is the command to run after a session; "" if there is none. retry has the
-// kinds of users whom it would help to take up again.
-func next(dir *journal.Dir, history *journal.History, r request, retry map[string]bool, reset bool) string {
+// next is the command to run after a session; "" if there is none.
+func next(dir *journal.Dir, history *journal.History, r request, retry retryKinds, reset bool) string {
 	path := quotePath(dir.Path)
 	left, _ := history.Open()
 	var kinds []string
