@@ -2,22 +2,28 @@ package report
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"cognito-reset/batch"
 )
 
+// SummarySchema is the JSON Schema of a [Summary]. Keys are added to it and never
+// taken away.
+//
+//go:embed summary.schema.json
+var SummarySchema string
+
 // A Summary is a run in numbers. Outcomes add up to Rows.
 type Summary struct {
 	Rows           int64                   `json:"rows"`
-	Outcomes       map[batch.Outcome]int64 `json:"outcomes"` // every outcome has a key
-	Reasons        map[batch.Reason]int64  `json:"reasons"`
+	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`  // every outcome has a key
+	Reasons        map[batch.Reason]int64  `json:"reasons"`   // of rows for which nothing was done
 	Calls          int64                   `json:"calls"`     // resets asked for, throttled ones included
 	Throttled      int64                   `json:"throttled"` // calls that were throttled
 	StartedAt      time.Time               `json:"started_at"`
@@ -31,6 +37,19 @@ type Summary struct {
 	Forecast       *Forecast               `json:"forecast,omitempty"` // of a dry run that looked at the pool
 	RunDirectory   string                  `json:"run_directory"`
 	JournalBytes   int64                   `json:"journal_bytes"` // of the journal that this was rendered from
+
+	KeepPassword int64   `json:"keep_password"` // users whose old password works, or will again, as far as the run can tell
+	RateAsked    float64 `json:"rate_asked"`    // calls a second, as asked for last; 0 is no limit
+	RateHeld     float64 `json:"rate_held"`     // calls a second, over the time at work
+	LongestWaits []Wait  `json:"longest_waits"` // at most 3, the longest first
+	Next         string  `json:"next"`          // command to run now; "" if there is none
+}
+
+// A Wait is how long a user's row took, from the first call to the last answer.
+type Wait struct {
+	Row       int64   `json:"row"`
+	Seconds   float64 `json:"seconds"`
+	Throttled int     `json:"throttled"` // calls
 }
 
 // A Coverage is how many users an input and a pool have in common.
@@ -56,27 +75,67 @@ type Forecast struct {
 
 // Write counts one result. With Close it makes a Summary a [Writer].
 func (s *Summary) Write(r batch.Result) error {
-	if s.Outcomes == nil {
-		s.Outcomes, s.Reasons = make(map[batch.Outcome]int64), make(map[batch.Reason]int64)
-		for _, o := range batch.Outcomes {
-			s.Outcomes[o] = 0
-		}
-	}
+	s.begin()
 	s.Rows++
 	s.Outcomes[r.Outcome]++
-	if r.Reason != "" {
+	if r.Reason != "" && !r.Outcome.Done() {
 		s.Reasons[r.Reason]++
 	}
 	s.Calls += int64(r.Attempts)
 	s.Throttled += int64(r.Throttled)
+	if keepsPassword(r) {
+		s.KeepPassword++
+	}
+	s.wait(r)
 	return nil
 }
 
-// Close works out the users worked on a second.
+// begin sees to it that what counts nothing is not null.
+func (s *Summary) begin() {
+	if s.Outcomes != nil {
+		return
+	}
+	s.Outcomes, s.Reasons, s.LongestWaits = make(map[batch.Outcome]int64), make(map[batch.Reason]int64), []Wait{}
+	for _, o := range batch.Outcomes {
+		s.Outcomes[o] = 0
+	}
+}
+
+// keepsPassword tells that nothing was done about the password of a user who may
+// well have one here.
+func keepsPassword(r batch.Result) bool {
+	switch {
+	case r.Outcome != batch.Failed && r.Outcome != batch.NotAttempted:
+		return false
+	case r.Reason == batch.UserNotFound || r.Reason == batch.ExternalProvider:
+		return false
+	}
+	return !slices.ContainsFunc(r.Steps, func(s batch.StepResult) bool { return s.Outcome.Done() })
+}
+
+// wait takes a result among the longest waits, if it is one.
+func (s *Summary) wait(r batch.Result) {
+	const most = 3
+	seconds := r.Duration().Seconds()
+	if n := len(s.LongestWaits); seconds <= 0 || n == most && seconds <= s.LongestWaits[n-1].Seconds {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(s.LongestWaits, seconds, func(w Wait, seconds float64) int {
+		if w.Seconds >= seconds {
+			return -1
+		}
+		return 1
+	})
+	s.LongestWaits = slices.Insert(s.LongestWaits, at, Wait{r.Row, seconds, r.Throttled})
+	s.LongestWaits = s.LongestWaits[:min(len(s.LongestWaits), most)]
+}
+
+// Close works out what is so many a second.
 func (s *Summary) Close() error {
+	s.begin()
 	worked := s.Rows - s.Outcomes[batch.Skipped] - s.Outcomes[batch.Invalid] - s.Outcomes[batch.NotAttempted]
-	if s.UsersPerSecond = 0; s.ElapsedSeconds > 0 && !s.DryRun {
-		s.UsersPerSecond = float64(worked) / s.ElapsedSeconds
+	if s.UsersPerSecond, s.RateHeld = 0, 0; s.ElapsedSeconds > 0 && !s.DryRun {
+		s.UsersPerSecond, s.RateHeld = float64(worked)/s.ElapsedSeconds, float64(s.Calls)/s.ElapsedSeconds
 	}
 	return nil
 }
@@ -140,90 +199,158 @@ var advice = map[batch.Reason]string{
 	batch.Other:                "the report has Cognito's words",
 }
 
-// Text writes the summary for a person, at most 80 columns wide where the
-// names of files allow.
-func (s Summary) Text(w io.Writer) error {
-	var b strings.Builder
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+// alarming are the reasons that leave the old password working, or able to work
+// again, until somebody does something about it.
+var alarming = map[batch.Reason]bool{
+	batch.NoVerifiedContact: true, batch.WrongState: true, batch.TemporaryPassword: true,
+	batch.Disabled: true, batch.Unconfirmed: true,
+}
+
+// mostCounts is how many outcomes and reasons fit on one screen with all the rest.
+const mostCounts = 12
+
+// Text writes the summary for a person: on one screen, and at most 80 columns
+// wide where the names of files allow. Colour, for a terminal, repeats what the
+// words say.
+func (s Summary) Text(w io.Writer, colour bool) error {
+	p := &page{colour: colour}
+	s.tellOutcomes(p)
+	s.tellReasons(p)
+	if f := s.Forecast; f != nil {
+		f.tell(p, s.Outcomes[batch.WouldReset])
+	} else if s.Calls > 0 {
+		s.tellCalls(p)
+	}
+	if c := s.Coverage; c != nil {
+		p.blank()
+		p.line(plain, fmt.Sprintf("%d in both input and pool, %d in the input only, %d in the pool only", c.Both, c.InputOnly, c.PoolOnly))
+	}
+	p.blank()
+	if s.StoppedBecause != "" {
+		p.tell(yellow, "Stopped", s.StoppedBecause)
+	}
+	if s.Next != "" {
+		p.line(plain, fmt.Sprintf(labelled, "Next", s.Next)) // whole, to be copied
+	}
+	if s.RunDirectory != "" {
+		p.line(plain, fmt.Sprintf(labelled, "Record", s.RunDirectory))
+	}
+	_, err := io.WriteString(w, p.text.String())
+	return err
+}
+
+func (s Summary) tellOutcomes(p *page) {
+	colours := map[batch.Outcome]colour{
+		batch.Reset: green, batch.Locked: green, batch.UserDisabled: green, batch.Invited: green,
+		batch.WouldReset: green, batch.WouldLock: green, batch.WouldDisable: green, batch.WouldInvite: green, batch.Failed: red, batch.Invalid: red,
+		batch.Unknown: yellow, batch.NotAttempted: yellow,
+	}
+	var t table
 	for _, o := range batch.Outcomes {
 		if n := s.Outcomes[o]; n > 0 {
 			meaning := meanings[o]
 			if o == batch.Failed && s.DryRun {
 				meaning = "would be refused"
 			}
-			fmt.Fprintf(table, "%*d\t%s\t%s\n", s.width(), n, o, meaning)
+			t.add(colours[o], s.count(n), string(o), meaning)
 		}
 	}
-	fmt.Fprintf(table, "%*d\trows\n", s.width(), s.Rows)
-	table.Flush()
-	if len(s.Reasons) > 0 {
-		fmt.Fprintln(&b)
-		for _, r := range slices.SortedFunc(maps.Keys(s.Reasons), func(x, y batch.Reason) int {
-			return cmp.Or(cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
-		}) {
-			fmt.Fprintf(table, "%*d\t%s\t%s\n", s.width(), s.Reasons[r], r, advice[r])
-		}
-		table.Flush()
-	}
-	if s.Calls > 0 {
-		fmt.Fprintf(&b, "\n%d calls in %v, %.1f users/s, %d throttled\n", s.Calls,
-			time.Duration(s.ElapsedSeconds*float64(time.Second)).Round(100*time.Millisecond), s.UsersPerSecond, s.Throttled)
-	}
-	if f := s.Forecast; f != nil {
-		b.WriteString(f.text(s.Outcomes[batch.WouldReset]))
-	}
-	if c := s.Coverage; c != nil {
-		fmt.Fprintf(&b, "\n%d in both input and pool, %d in the input only, %d in the pool only\n", c.Both, c.InputOnly, c.PoolOnly)
-	}
-	if s.StoppedBecause != "" {
-		fmt.Fprintf(&b, "\nStopped: %s\n", s.StoppedBecause)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	t.add(plain, s.count(s.Rows), "rows")
+	p.table(t)
 }
 
-// text tells of a forecast what the counts by outcome and reason do not.
-func (f *Forecast) text(users int64) string {
-	var b strings.Builder
-	tell := func(what, text string) {
-		const width = 80 - len("Messages   ")
-		for len(text) > width {
-			at := strings.LastIndex(text[:width+1], ", ")
-			if at < 0 {
-				break
-			}
-			fmt.Fprintf(&b, "%-9s  %s\n", what, text[:at+1])
-			what, text = "", text[at+2:]
-		}
-		fmt.Fprintf(&b, "%-9s  %s\n", what, text)
+func (s Summary) tellReasons(p *page) {
+	if len(s.Reasons) == 0 {
+		return
 	}
-	b.WriteByte('\n')
-	tell("States", listed(f.States))
-	tell("Messages", fmt.Sprintf("%d asked for (%s)", users, listed(f.Channels)))
+	p.blank()
+	urgency := map[bool]int{false: 1}
+	reasons := slices.SortedFunc(maps.Keys(s.Reasons), func(x, y batch.Reason) int {
+		return cmp.Or(cmp.Compare(urgency[alarming[x]], urgency[alarming[y]]), cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
+	})
+	most := mostCounts
+	for _, n := range s.Outcomes {
+		if n > 0 {
+			most--
+		}
+	}
+	var t table
+	for i, r := range reasons {
+		if i == most-1 && len(reasons) > most {
+			rest := int64(0)
+			for _, r := range reasons[i:] {
+				rest += s.Reasons[r]
+			}
+			t.add(plain, s.count(rest), "others", fmt.Sprintf("of %d more reasons; summary.json has them all", len(reasons)-i))
+			break
+		}
+		colour := plain
+		if alarming[r] {
+			colour = red
+		}
+		t.add(colour, s.count(s.Reasons[r]), string(r), advice[r])
+	}
+	p.table(t)
+}
+
+// tellCalls tells of the calls of a run.
+func (s Summary) tellCalls(p *page) {
+	p.blank()
+	if s.KeepPassword > 0 {
+		p.tell(loud, "DANGER", fmt.Sprintf("STILL HAVE THEIR OLD PASSWORD: %d", s.KeepPassword))
+	}
+	asked := "no limit was asked for"
+	if s.RateAsked > 0 {
+		asked = fmt.Sprintf("%.4g asked for", s.RateAsked)
+	}
+	p.tell(plain, "Rate", fmt.Sprintf("%.1f calls/s held, %s; %.1f users/s", s.RateHeld, asked, s.UsersPerSecond))
+	p.tell(plain, "Calls", fmt.Sprintf("%d calls in %v, %d throttled", s.Calls, short(s.ElapsedSeconds), s.Throttled))
+	var waits []string
+	for _, w := range s.LongestWaits {
+		waits = append(waits, fmt.Sprintf("row %d %v", w.Row, short(w.Seconds)))
+	}
+	if waits != nil {
+		p.tell(plain, "Longest", strings.Join(waits, ", "))
+	}
+}
+
+// short is a time rounded to what people read.
+func short(seconds float64) time.Duration {
+	d := time.Duration(seconds * float64(time.Second))
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(100 * time.Millisecond)
+}
+
+// tell tells of a forecast what the counts by outcome and reason do not.
+func (f *Forecast) tell(p *page, users int64) {
+	p.blank()
+	p.tell(plain, "States", listed(f.States))
+	p.tell(plain, "Messages", fmt.Sprintf("%d asked for (%s)", users, listed(f.Channels)))
 	if f.Time != "" {
-		tell("Time", f.Time)
+		p.tell(plain, "Time", f.Time)
 	}
 	switch {
 	case f.KeepPassword > 0:
-		tell("DANGER", fmt.Sprintf("%d KEEP THEIR OLD PASSWORD; a reset signs nobody out", f.KeepPassword))
+		p.tell(loud, "DANGER", fmt.Sprintf("%d KEEP THEIR OLD PASSWORD; a reset signs nobody out", f.KeepPassword))
 	default:
-		tell("Danger", "a reset signs nobody out: tokens already issued live on")
+		p.tell(plain, "Danger", "a reset signs nobody out: tokens already issued live on")
 	}
 	switch {
 	case f.BilledReads > 0:
-		tell("Cost", fmt.Sprintf("%d users were read one by one, and each is billed as active", f.BilledReads))
+		p.tell(plain, "Cost", fmt.Sprintf("%d users were read one by one, and each is billed as active", f.BilledReads))
 	case f.Billed > 0:
-		tell("Cost", fmt.Sprintf("up to %d users more are billed as active: sign-out, lock, invite", f.Billed))
+		p.tell(plain, "Cost", fmt.Sprintf("up to %d users more are billed as active: sign-out, lock, invite", f.Billed))
 	default:
-		tell("Cost", "this look and the resets are free; the pool's sender charges messages")
+		p.tell(plain, "Cost", "this look and the resets are free; the pool's sender charges messages")
 	}
 	if f.Warnings != nil {
-		tell("Warnings", strings.Join(f.Warnings, ", ")+"; see cognito-reset preflight")
+		p.tell(yellow, "Warnings", strings.Join(f.Warnings, ", ")+"; see cognito-reset preflight")
 	}
 	if f.Blockers != nil {
-		tell("BLOCKED", "by "+strings.Join(f.Blockers, ", ")+"; see cognito-reset preflight")
+		p.tell(red, "BLOCKED", "by "+strings.Join(f.Blockers, ", ")+"; see cognito-reset preflight")
 	}
-	return b.String()
 }
 
 // listed are counts, the largest first.
@@ -237,4 +364,7 @@ func listed(counts map[string]int64) string {
 	return cmp.Or(strings.Join(list, ", "), "none")
 }
 
-func (s Summary) width() int { return max(len(fmt.Sprint(s.Rows)), 3) }
+// count is a number as wide as that of the rows.
+func (s Summary) count(n int64) string {
+	return fmt.Sprintf("%*d", max(len(fmt.Sprint(s.Rows)), 3), n)
+}

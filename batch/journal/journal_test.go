@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -590,7 +591,7 @@ func TestEveryMemberOfALineIsReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got line
-	if what := newChain().check(raw, &got); what != "" {
+	if what := cmp.Or(newChain().check(raw), decode(raw, &got)); what != "" {
 		t.Fatalf("%s: %s", raw, what)
 	}
 	if !reflect.DeepEqual(got, want) {

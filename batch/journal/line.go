@@ -295,36 +295,68 @@ type record struct {
 	size   int   // bytes, the newline included
 }
 
-// read yields the lines of a journal after checking each against the chain. A
-// torn last line, the mark of a crash, ends it quietly; c and *end then stand
-// behind the last whole line. Anything else that is wrong is a [*DamageError].
+// read yields the lines of a journal after checking each against the chain, by a
+// goroutine of its own. A torn last line, the mark of a crash, ends it quietly; c
+// and *end then stand behind the last whole line. Anything else that is wrong is
+// a [*DamageError].
 func read(path string, r io.Reader, c *chain, end *int64) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
-		n := 0
 		var rec record // one for all, as it escapes
-		for raw, err := range split(path, r) {
-			if err != nil {
-				yield(record{}, err)
-				return
+		var broken error
+		n, more := 0, true
+		relay(func(pass func([]byte) ([]byte, bool)) {
+			broken = c.follow(path, r, pass)
+		}, func(lines []byte) bool {
+			for raw := range bytes.Lines(lines) {
+				n++
+				rec = record{offset: *end, size: len(raw)}
+				if what := decode(raw, &rec.line); what != "" {
+					yield(record{}, &DamageError{path, n, what})
+					more = false
+					break
+				}
+				*end += int64(len(raw))
+				if more = yield(rec, nil); !more {
+					break
+				}
 			}
-			if n++; raw[len(raw)-1] != '\n' {
-				return // torn
-			}
-			rec = record{offset: *end, size: len(raw)}
-			if what := c.check(raw, &rec.line); what != "" {
-				yield(record{}, &DamageError{path, n, what})
-				return
-			}
-			*end += int64(len(raw))
-			if !yield(rec, nil) {
-				return
-			}
+			return more
+		})
+		if more && broken != nil {
+			yield(record{}, broken)
 		}
 	}
 }
 
-// check advances the chain over one line and decodes it. It says what is wrong.
-func (c *chain) check(raw []byte, l *line) (what string) {
+// passSize is how many bytes of lines are passed on together, at least.
+const passSize = 64 << 10
+
+// follow passes on the lines of a journal, many together, until one is torn or
+// not what the chain says.
+func (c *chain) follow(path string, r io.Reader, pass func([]byte) ([]byte, bool)) (err error) {
+	var lines []byte
+	n, more := 0, true
+	for raw, wrong := range split(path, r) {
+		if err = wrong; err != nil || raw[len(raw)-1] != '\n' {
+			break
+		}
+		n++
+		if what := c.check(raw); what != "" {
+			err = &DamageError{path, n, what}
+			break
+		}
+		if lines = append(lines, raw...); len(lines) >= passSize {
+			if lines, more = pass(lines); !more {
+				return nil
+			}
+		}
+	}
+	pass(lines)
+	return err
+}
+
+// check advances the chain over one line. It says what is wrong.
+func (c *chain) check(raw []byte) (what string) {
 	body := len(raw) - sealLen
 	if body < 1 || !bytes.HasPrefix(raw[body:], []byte(sealOpen)) || !bytes.HasSuffix(raw, []byte(sealClose)) {
 		return "this is not a whole line"
@@ -335,14 +367,65 @@ func (c *chain) check(raw []byte, l *line) (what string) {
 		return "the SHA-256 does not match what stands before it"
 	}
 	c.hash.Write(raw[sum:])
-	return decode(raw, l)
+	return ""
 }
 
 // decode reads a line that the chain has vouched for.
 func decode(raw []byte, l *line) (what string) {
+	if l.scan(raw) {
+		return ""
+	}
+	*l = line{}
 	// The seal is a member of the JSON object too, but not of the struct.
 	if err := json.Unmarshal(raw, l); err != nil {
 		return err.Error()
 	}
 	return ""
+}
+
+// scan reads a line about a user, if it is as plain as nearly all of them are.
+func (l *line) scan(raw []byte) bool {
+	body := max(0, len(raw)-sealLen) // what follows is the chain's
+	s := scan(raw[:body], "{", "")
+	for s.next() {
+		switch string(s.name) {
+		case "event":
+			l.Event = s.word()
+		case "at":
+			l.At = s.moment()
+		case "row":
+			l.Row = s.integer()
+		case "username":
+			l.Username = s.text()
+		case "outcome":
+			l.Outcome = batch.Outcome(s.word())
+		case "reason":
+			l.Reason = batch.Reason(s.word())
+		case "attempts":
+			l.Attempts = int(s.integer())
+		case "throttled":
+			l.Throttled = int(s.integer())
+		case "error_code":
+			l.ErrorCode = s.text()
+		case "error_message":
+			l.ErrorMessage = s.text()
+		case "request_id":
+			l.RequestID = s.text()
+		case "started_at":
+			l.StartedAt = s.moment()
+		case "finished_at":
+			l.FinishedAt = s.moment()
+		case "settled_by":
+			l.SettledBy = batch.Evidence(s.word())
+		case "step":
+			l.Step = s.text()
+		case "steps":
+			s.into(&l.Steps)
+		case "before":
+			s.into(&l.Before)
+		default:
+			return false
+		}
+	}
+	return !s.odd
 }

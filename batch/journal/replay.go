@@ -43,9 +43,9 @@ type History struct {
 	StrangersInDoubt int64
 
 	dir   *Dir
-	marks []mark // by row from 0
-	size  int64  // of the journal's whole lines
-	seen  int64  // the journal's size when it was read
+	marks list[mark] // by row from 0
+	size  int64      // of the journal's whole lines
+	seen  int64      // the journal's size when it was read
 	chain *chain
 }
 
@@ -97,7 +97,7 @@ func (d *Dir) Replay() (*History, error) {
 	}
 	defer f.Close() // of no file: an error nobody needs
 	rows, sum := newRowFinder(d), sha256.New()
-	for e, err := range d.entries(sum) {
+	for e, err := range ahead(d.entries(sum)) {
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +105,7 @@ func (d *Dir) Replay() (*History, error) {
 		if e.Outcome != "" {
 			m.state = uncalled
 		}
-		h.marks = append(h.marks, m)
+		h.marks.add(m)
 		if begun {
 			rows.add(e)
 		}
@@ -181,7 +181,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	case err != nil:
 		return err
 	case ok:
-		h.marks[row-1] = m
+		*h.marks.at(row - 1) = m
 	default:
 		strangers[rec.Username] = m.state
 	}
@@ -195,7 +195,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 type rowFinder struct {
 	dir    *Dir
 	seed   maphash.Seed
-	hashes []uint64 // of the username, by row from 0; 0 for a row without a call
+	hashes list[uint64] // of the username, by row from 0; 0 for a row without a call
 	users  *names.Set
 	rows   []int64 // by number of the user
 }
@@ -209,11 +209,11 @@ func (f *rowFinder) add(e batch.Entry) {
 	if e.Outcome == "" {
 		hash = f.hash(e.Username)
 	}
-	f.hashes = append(f.hashes, hash)
+	f.hashes.add(hash)
 }
 
 func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err error) {
-	if row >= 1 && row <= int64(len(f.hashes)) && f.hashes[row-1] == f.hash(username) {
+	if row >= 1 && row <= f.hashes.len && *f.hashes.at(row - 1) == f.hash(username) {
 		return row, true, nil
 	}
 	if f.users == nil {
@@ -243,8 +243,8 @@ func (h *History) Size() int64 { return h.size }
 // Open tells how many users a resume would work on: those never called, those
 // in doubt, and those whose answer was the run's and not their own.
 func (h *History) Open() (users, doubts int64) {
-	for _, m := range h.marks {
-		switch m.state {
+	for i := range h.marks.len {
+		switch h.marks.at(i).state {
 		case promised:
 			doubts++
 			users++
@@ -295,7 +295,7 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 // Rows that no session has come to are not attempted, for the given reason; a
 // promise without a settlement is unknown.
 func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
-	return func(yield func(batch.Result, error) bool) {
+	return ahead(func(yield func(batch.Result, error) bool) {
 		for row, err := range h.each() {
 			var res batch.Result
 			if err == nil {
@@ -305,14 +305,14 @@ func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
 				return
 			}
 		}
-	}
+	})
 }
 
 // told is a row of the roster and where the last word on its user stands.
 type told struct {
 	batch.Entry
 	mark
-	journal *os.File
+	journal *window
 }
 
 func (h *History) each() iter.Seq2[told, error] {
@@ -323,12 +323,13 @@ func (h *History) each() iter.Seq2[told, error] {
 			return
 		}
 		defer f.Close() // of no file: an error nobody needs
+		journal := &window{file: f}
 		for e, err := range h.dir.Entries() {
-			row := told{Entry: e, journal: f}
-			if err == nil && e.Row > int64(len(h.marks)) {
+			row := told{Entry: e, journal: journal}
+			if err == nil && e.Row > h.marks.len {
 				err = fmt.Errorf("%s grew while it was read", h.dir.File(RosterFile))
 			} else if err == nil {
-				row.mark = h.marks[e.Row-1]
+				row.mark = *h.marks.at(e.Row - 1)
 			}
 			if !yield(row, err) || err != nil {
 				return
@@ -342,15 +343,15 @@ func (t told) last() (l line, err error) {
 	if t.state == untouched || t.state == uncalled {
 		return line{}, nil
 	}
-	raw := make([]byte, t.size)
-	if _, err := t.journal.ReadAt(raw, t.offset); err != nil {
+	raw, err := t.journal.read(t.offset, int(t.size))
+	if err != nil {
 		return line{}, err
 	}
 	if what := decode(raw, &l); what != "" {
-		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.Name(), t.offset, what)
+		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.file.Name(), t.offset, what)
 	}
 	if l.Username != t.Username {
-		return line{}, fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.Name(), t.offset)
+		return line{}, fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.file.Name(), t.offset)
 	}
 	return l, nil
 }

@@ -49,6 +49,7 @@ type csvFile struct {
 	*Roster
 	column int   // 0-based, of the username
 	keep   []int // likewise, of what to keep
+	safe   int   // likewise, of what says that a row is guarded; -1 without
 	fields int   // of every record; 0 until known
 
 	record []byte      // the physical lines of the current record
@@ -59,7 +60,7 @@ type csvFile struct {
 }
 
 func (r *Roster) openCSV() error {
-	c := &csvFile{Roster: r, source: bytes.NewReader(nil)}
+	c := &csvFile{Roster: r, source: bytes.NewReader(nil), safe: -1}
 	r.next = c.next
 
 	first := r.lines.text
@@ -96,7 +97,17 @@ func (r *Roster) openCSV() error {
 	if bytes.ContainsRune(c.record, '\r') && !bytes.ContainsRune(c.record, '\n') {
 		return &InputError{Name: r.Name, Line: line, What: "lines end in CR alone: save the file with line ends of Unix or Windows"}
 	}
+	if c.safe = slices.Index(header, safeColumn); c.Report && c.safe >= 0 {
+		c.unguard(header)
+	}
 	return c.pickColumn(header, line)
+}
+
+// unguard makes the cells of a report exact.
+func (c *csvFile) unguard(cells []string) {
+	for i, cell := range cells {
+		cells[i] = exact(cell)
+	}
 }
 
 // pickNumber finds the username in a file without a header, of which one record
@@ -224,6 +235,9 @@ func (c *csvFile) next() (batch.Entry, error) {
 		return invalid(e, batch.MalformedRow, place(c.Name, c.line, 0),
 			fmt.Sprintf("the row has %d columns where the first line has %d, so it is not plain which is the username", len(fields), c.fields)), nil
 	}
+	if c.Report && c.safe >= 0 && fields[c.safe] == "yes" {
+		c.unguard(fields)
+	}
 	e, err := c.entry(fields[c.column], nil, func() (line, column int) { return c.fieldPos(c.column) })
 	for _, at := range c.keep {
 		if !utf8.ValidString(fields[at]) {
@@ -251,8 +265,9 @@ func (c *csvFile) fieldPos(field int) (line, column int) {
 //
 // A record may span lines if it is quoted, but a stray quote must not swallow
 // the rows behind it. So a record of several lines is believed only if it is
-// closed, has as many fields as the others, and its username is on one line;
-// otherwise its first line alone is bad, and the others are read again.
+// closed, has as many fields as the others, and its username is on one line, or
+// in a report; otherwise its first line alone is bad, and the others are read
+// again.
 func (c *csvFile) read() (fields []string, ok bool, err error) {
 	if err := c.line1(); err != nil {
 		return nil, false, err
@@ -274,7 +289,7 @@ func (c *csvFile) read() (fields []string, ok bool, err error) {
 		open = c.leavesOpen(line, true)
 	}
 	if fields, err := c.parse(); !open && err == nil &&
-		(len(more) == 0 || len(fields) == c.fields && !strings.ContainsAny(fields[c.column], "\r\n")) {
+		(len(more) == 0 || len(fields) == c.fields && (c.Report || !strings.ContainsAny(fields[c.column], "\r\n"))) {
 		return fields, true, nil
 	}
 	c.queue = append(more, c.queue...)

@@ -7,10 +7,12 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding/unicode"
 
 	"cognito-reset/batch"
+	"cognito-reset/report"
 )
 
 // all reads an input to its end and checks what holds for any.
@@ -83,6 +85,71 @@ func FuzzCSVRoundTrip(f *testing.F) {
 			t.Errorf("%q gave %+v, %v", text.String(), entries, err)
 		}
 	})
+}
+
+// What a report says of a user, however it is written, comes back as it was.
+func FuzzReportRoundTrip(f *testing.F) {
+	for _, text := range []string{"alice", "=1+1", "+4912", "-1", "@a", "'", "''", "'=1", "'a", "a;=1", "a,'b", "\"=1\"", "; =1", ";' =1", "＝1", "\t=", "a\n=b", "a\x00b", "a\rb", "é"} {
+		f.Add(text, text)
+	}
+	writers := map[string]func(io.Writer, ...string) report.Writer{
+		"csv": report.NewCSV, "safe csv": report.NewSafeCSV, "jsonl": report.NewJSONL,
+	}
+	f.Fuzz(func(t *testing.T, username, kept string) {
+		if !utf8.ValidString(username) || !utf8.ValidString(kept) || len(username)+len(kept) > maxLine/8 {
+			t.Skip() // no report of ours
+		}
+		results := []batch.Result{
+			{Row: 1, Username: username, Outcome: batch.Reset, Kept: []string{kept}},
+			{Row: 2, Username: "bob", Outcome: batch.Failed, Reason: batch.Other, Kept: []string{"=x"}},
+			{Row: 3, Username: "carol", Outcome: batch.Invalid, Reason: batch.MalformedRow},
+		}
+		for name, newWriter := range writers {
+			var text bytes.Buffer
+			w := newWriter(&text, "=note")
+			for _, r := range results {
+				if err := w.Write(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			format := CSV
+			if name == "jsonl" {
+				format = JSONL
+			}
+			r, err := Open(&text, Options{Format: format, Report: true, Column: "username", Keep: []string{"=note", "outcome"}})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			row := 0
+			for e, err := range r.Entries() {
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				note := append(results[row].Kept, "")[0]
+				if want := lineEnds(name, results[row].Username); trim(want) != e.Username {
+					t.Errorf("%s: %q came back as %q", name, want, e.Username)
+				}
+				if e.Kept == nil || trim(lineEnds(name, note)) != e.Kept[0] || e.Kept[1] != string(results[row].Outcome) {
+					t.Errorf("%s: %q came back as %q", name, note, e.Kept)
+				}
+				row++
+			}
+			if row != len(results) {
+				t.Errorf("%s: %d rows", name, row)
+			}
+		}
+	})
+}
+
+// lineEnds is what a format makes of them: readers of CSV take CRLF for LF.
+func lineEnds(format, text string) string {
+	if format == "jsonl" {
+		return text
+	}
+	return strings.ReplaceAll(text, "\r\n", "\n")
 }
 
 func FuzzJSONL(f *testing.F) {

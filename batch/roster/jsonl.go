@@ -125,9 +125,16 @@ func (r *Roster) kept(members map[string]jsontext.Value) []string {
 	if len(r.Keep) == 0 {
 		return nil
 	}
+	var within map[string]jsontext.Value
+	if r.Report {
+		json.Unmarshal(members[keptKey], &within) // whatever else it is, it has none
+	}
 	values := make([]string, len(r.Keep))
 	for i, key := range r.Keep {
 		value, ok := members[key]
+		if !ok {
+			value, ok = within[key]
+		}
 		if !ok {
 			continue
 		}

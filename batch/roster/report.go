@@ -9,11 +9,35 @@ import (
 	"cognito-reset/batch"
 )
 
-// The columns of a report that say how a row ended, as package report has them.
+// The columns of a report that say how a row ended, and that its cells are guarded
+// against spreadsheets, as package report has them. Its JSON lines have what was
+// kept of the input in an object of its own.
 const (
 	outcomeColumn = "outcome"
 	reasonColumn  = "reason"
+	safeColumn    = "csv_safe"
+	keptKey       = "kept"
 )
+
+// exact takes the apostrophes out of a guarded cell. One stands wherever a cell
+// begins, or would begin if split at another separator, with what a spreadsheet
+// takes for a formula or with an apostrophe.
+func exact(cell string) string {
+	var b []byte
+	done, begins := 0, true
+	for i, c := range cell {
+		if begins && c == '\'' {
+			b = append(b, cell[done:i]...)
+			done, begins = i+1, false
+			continue
+		}
+		begins = strings.ContainsRune(",;|\t\r\n\"", c) || begins && c == ' '
+	}
+	if done == 0 {
+		return cell
+	}
+	return string(append(b, cell[done:]...))
+}
 
 // ParseOnly reads outcomes and reasons with commas between them, such as
 // failed,unknown,throttled.

@@ -43,6 +43,11 @@ type Options struct {
 	NoHeader  bool   // the first line of the CSV is a row
 	PoolID    string // a row that names another pool is invalid; "" takes any
 
+	// Report tells that the input is a report of an earlier run: whatever its
+	// cells hold is theirs, and a CSV that is guarded against spreadsheets is
+	// read as the exact one would be.
+	Report bool
+
 	// Encoding is the input's, such as windows-1252, by its name in the WHATWG
 	// Encoding Standard. "" is UTF-8 or, where the input begins like it, UTF-16.
 	Encoding string
@@ -116,7 +121,7 @@ func Open(r io.Reader, o Options) (*Roster, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, cannot(err)
 	}
-	if what := unreadable(head); what != "" {
+	if what := unreadable(head); what != "" && !o.Report {
 		return nil, &InputError{Name: o.Name, What: what}
 	}
 	if bytes.HasPrefix(head, utf8BOM) {

@@ -81,6 +81,11 @@ func outputFlags() []cli.Flag {
 	}
 }
 
+// csvSafeFlag is of the commands that write report.csv.
+func csvSafeFlag() cli.Flag {
+	return boolFlag(groupOutput, "csv-safe", "write report.csv for a spreadsheet to open: no cell is taken for a formula")
+}
+
 // settings are what may change from one session of a run to the next. They
 // stand in run.json as they were asked for last.
 type settings struct {
@@ -106,6 +111,7 @@ type settings struct {
 	Profile        string  `json:"profile"`
 	Region         string  `json:"region"`
 	EndpointURL    string  `json:"endpoint_url"`
+	CSVSafe        bool    `json:"csv_safe,omitzero"` // of report.csv
 
 	findRate bool // --rate auto was given
 }
@@ -148,6 +154,9 @@ func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 	text("profile", &s.Profile)
 	text("region", &s.Region)
 	text("endpoint-url", &s.EndpointURL)
+	if given("csv-safe") {
+		s.CSVSafe = ctx.Bool("csv-safe")
+	}
 	if random := ctx.Int("canary-random"); given("canary") || given("canary-random") {
 		s.Canary, s.CanaryRandom = ctx.Int("canary"), random > 0
 		if random > 0 && s.Canary > 0 {

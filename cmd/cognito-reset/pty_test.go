@@ -172,3 +172,20 @@ func TestAPersonJudgesTheCanary(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSummaryIsColouredOnATerminalUnlessSomebodyMinds(t *testing.T) {
+	for _, c := range []struct {
+		term, noColour string
+		coloured       bool
+	}{{"xterm", "", true}, {"xterm", "1", false}, {"dumb", "", false}} {
+		t.Setenv("TERM", c.term)
+		t.Setenv("NO_COLOR", c.noColour)
+		x, _ := onTerminal(t, 2, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--yes", "--quiet", "--run", "record")
+		x.sees("2  reset  password reset, message requested")
+		x.sees("Next       cognito-reset verify record")
+		x.ends(exitDone)
+		if got := strings.Contains(x.text(), "\x1b["); got != c.coloured {
+			t.Errorf("TERM=%s NO_COLOR=%s: coloured is %t in\n%q", c.term, c.noColour, got, x.text())
+		}
+	}
+}

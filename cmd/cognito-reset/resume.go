@@ -23,7 +23,7 @@ func (c *command) resumeCommand() *cli.Command {
 		&cli.StringSliceFlag{Category: groupSafety, Name: "retry", Usage: "take up settled users again: `failed` (by the moment, not by the user's own fault) or unknown (read back first)", EnvVars: env("retry")},
 	)
 	flags = append(flags, awsFlags()...)
-	flags = append(flags, outputFlags()...)
+	flags = append(append(flags, csvSafeFlag()), outputFlags()...)
 	return &cli.Command{
 		Name:      "resume",
 		Usage:     "go on with a run that was stopped",
@@ -123,16 +123,19 @@ func retried(kinds []string) (func(batch.Result) bool, error) {
 			return nil, usagef("--retry is failed or unknown, not %q", kind)
 		}
 	}
+	return func(r batch.Result) bool { return slices.Contains(kinds, retryKind(r)) }, nil
+}
+
+// retryKind is the --retry that takes a settled user up again; "" if none does.
+func retryKind(r batch.Result) string {
 	moments := []batch.Reason{batch.ServerError, batch.Network, batch.AttemptLimit, batch.LambdaRefused, batch.Other}
-	return func(r batch.Result) bool {
-		switch r.Outcome {
-		case batch.Failed:
-			return slices.Contains(kinds, "failed") && slices.Contains(moments, r.Reason)
-		case batch.Unknown:
-			return slices.Contains(kinds, "unknown")
-		}
-		return false
-	}, nil
+	switch {
+	case r.Outcome == batch.Failed && slices.Contains(moments, r.Reason):
+		return "failed"
+	case r.Outcome == batch.Unknown:
+		return "unknown"
+	}
+	return ""
 }
 
 // checkInput compares the input with what it was when the run began. The run

@@ -64,6 +64,7 @@ func (c *command) runCommand() *cli.Command {
 	flags = append(flags,
 		boolFlag(groupAWS, "sandbox", "use a user pool inside this process, filled from the input; no AWS account needed"),
 		stringFlag(groupOutput, "run", "", "keep the record in `DIR` (default: cognito-reset-runs/<time>-<pool id>)"),
+		csvSafeFlag(),
 	)
 	flags = append(flags, outputFlags()...)
 	return &cli.Command{

@@ -292,16 +292,28 @@ func (s *session) print(summary report.Summary) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(summary)
 	}
-	if err := summary.Text(s.stdout); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(s.stdout, "\nReport: %s\n", s.dir.File("report.csv"))
-	return err
+	return summary.Text(s.stdout, coloured(s.stdout))
 }
 
-// render writes the reports of a run from its record.
-func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
-	summary := &report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, JournalBytes: history.Size(), StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
+// coloured tells that a stream shows colours and nobody minds (no-color.org).
+func coloured(f *os.File) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
+
+// A record is the rows of a run and, once they were poured out, their sum.
+type record struct {
+	dir     *journal.Dir
+	history *journal.History
+	request request
+	results iter.Seq2[batch.Result, error]
+	summary report.Summary
+}
+
+// newRecord tells of a run what its journal says, but for why it stopped now.
+func newRecord(dir *journal.Dir, history *journal.History, r request, stopped error) *record {
+	rec := &record{dir: dir, history: history, request: r}
+	summary := &rec.summary
+	*summary = report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, JournalBytes: history.Size(), RateAsked: r.Rate, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
 	for i, session := range history.Sessions {
 		if i == 0 {
@@ -317,37 +329,91 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	if e, ok := errors.AsType[*exit](stopped); ok {
 		summary.ExitCode, summary.StoppedBecause = e.code, e.Error()
 	}
-	results := history.Results(pending)
-	if r.Offline {
-		results = forecast(results)
+	if rec.results = history.Results(pending); r.Offline {
+		rec.results = forecast(rec.results)
 	}
-	err := dir.Write("report.csv", func(csv *os.File) error {
-		return dir.Write("report.jsonl", func(jsonl *os.File) error {
-			writers := []report.Writer{report.NewCSV(csv, r.Keep...), report.NewJSONL(jsonl, r.Keep...), summary}
-			for result, err := range results {
-				if err != nil {
-					return err
-				}
-				for _, w := range writers {
-					if err := w.Write(result); err != nil {
-						return err
-					}
-				}
-			}
-			var errs []error
-			for _, w := range writers {
-				errs = append(errs, w.Close())
-			}
-			return errors.Join(errs...)
-		})
-	})
-	if err != nil {
-		return *summary, err
+	return rec
+}
+
+// pour writes every row to the writers, and sums up.
+func (rec *record) pour(writers ...report.Writer) error {
+	summary, retry := &rec.summary, make(retryKinds)
+	if err := pour(rec.results, append(writers, summary, retry)...); err != nil {
+		return err
 	}
 	if summary.ExitCode == exitDone && !summary.Well() {
 		summary.ExitCode = exitSomeFailed
 	}
-	return *summary, dir.WriteJSON("summary.json", summary)
+	summary.Next = next(rec.dir, rec.history, rec.request, retry, summary.Outcomes[batch.Reset] > 0)
+	return nil
+}
+
+// pour writes every row to every writer, and closes them.
+func pour(results iter.Seq2[batch.Result, error], writers ...report.Writer) error {
+	for result, err := range results {
+		if err != nil {
+			return err
+		}
+		for _, w := range writers {
+			if err := w.Write(result); err != nil {
+				return err
+			}
+		}
+	}
+	var errs []error
+	for _, w := range writers {
+		errs = append(errs, w.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// retryKinds are the --retry that would take somebody up again.
+type retryKinds map[string]bool
+
+func (k retryKinds) Write(r batch.Result) error {
+	if kind := retryKind(r); kind != "" {
+		k[kind] = true
+	}
+	return nil
+}
+
+func (k retryKinds) Close() error { return nil }
+
+// render writes the reports of a run from its record.
+func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
+	rec := newRecord(dir, history, r, stopped)
+	err := dir.Write("report.csv", func(csv *os.File) error {
+		return dir.Write("report.jsonl", func(jsonl *os.File) error {
+			return rec.pour(r.newCSV(csv), report.NewJSONL(jsonl, r.Keep...))
+		})
+	})
+	if err != nil {
+		return rec.summary, err
+	}
+	return rec.summary, dir.WriteJSON("summary.json", rec.summary)
+}
+
+// next is the command to run after a session; "" if there is none.
+func next(dir *journal.Dir, history *journal.History, r request, retry retryKinds, reset bool) string {
+	path := quotePath(dir.Path)
+	left, _ := history.Open()
+	var kinds []string
+	for _, kind := range []string{"failed", "unknown"} {
+		if retry[kind] {
+			kinds = append(kinds, kind)
+		}
+	}
+	switch {
+	case r.DryRun || r.Sandbox:
+		return ""
+	case left > 0:
+		return "cognito-reset resume " + path
+	case kinds != nil:
+		return "cognito-reset resume " + path + " --retry " + strings.Join(kinds, ",")
+	case reset:
+		return "cognito-reset verify " + path
+	}
+	return ""
 }
 
 // forecast is what a dry run of files alone says of users that nothing there

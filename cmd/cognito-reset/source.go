@@ -26,6 +26,7 @@ import (
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/roster/s3input"
 	"cognito-reset/batch/userpool"
+	"cognito-reset/report"
 )
 
 // A source is where the users of a run come from: files, or the pool itself.
@@ -116,8 +117,8 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 		Statuses: ctx.StringSlice("status"), Disabled: ctx.Bool("include-disabled") || !ctx.Bool("enabled-only"),
 	}
 	inputs := ctx.StringSlice("input")
-	if report := ctx.String("from-report"); report != "" {
-		inputs, src.FromReport, src.UsernameColumn = append(inputs, report), true, "username"
+	if name := ctx.String("from-report"); name != "" {
+		inputs, src.FromReport, src.UsernameColumn = append(inputs, name), true, "username"
 	}
 	if src.Inputs, err = expand(inputs); err != nil {
 		return usagef("--input: %w; nothing was sent", err)
@@ -195,6 +196,8 @@ func (src *source) check(inputs int) error {
 		return usagef("--only chooses among the rows of a report: it goes with --from-report")
 	case src.listed() && len(src.Where)+len(src.Keep)+len(src.Tell)+len(src.OrderBy) > 0:
 		return usagef("--where, --keep-column, --client-metadata-from-columns and --order-by are about the columns of an input; the pool's own users have none")
+	case slices.Contains(src.Keep, report.SafeColumn):
+		return usagef("--keep-column %s: the report has a column of its own of that name; rename the input's", report.SafeColumn)
 	case src.Sample < 0 || src.Limit < 0:
 		return usagef("--sample and --limit cannot be negative")
 	case src.ResetBefore.IsZero() != (len(src.History) == 0):
@@ -339,7 +342,7 @@ func (s *session) openInputs(ctx context.Context) (*roster.Inputs, error) {
 	}
 	return roster.OpenInputs(ctx, nearby(r.Inputs), s.places(), roster.Options{
 		Format: r.Format, Column: r.UsernameColumn, Delimiter: separator, NoHeader: r.NoHeader, Keep: choice.Columns(),
-		Encoding: r.Encoding, PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
+		Report: r.FromReport, Encoding: r.Encoding, PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
 	})
 }
 

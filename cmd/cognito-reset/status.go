@@ -164,33 +164,3 @@ func (c *command) printStanding(st standing, path string) error {
 	_, err := fmt.Fprint(c.stdout, text)
 	return err
 }
-
-func (c *command) reportCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "report",
-		Usage:       "write the reports of a run again, from its journal",
-		ArgsUsage:   "DIR",
-		UsageText:   "cognito-reset report cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
-		Description: "Works for a run that crashed, too. The exit code is that of the run.",
-		Flags:       []cli.Flag{boolFlag(groupOutput, "json", "print the summary as JSON")},
-		Action:      c.report,
-	}
-}
-
-func (c *command) report(ctx *cli.Context) error {
-	path, err := oneDirectory(ctx)
-	if err != nil {
-		return err
-	}
-	s := &session{command: c, json: ctx.Bool("json")}
-	if s.dir, err = journal.View(path); err != nil {
-		return &exit{exitUsage, err}
-	}
-	if s.dir.Held() {
-		return usagef("%s is being worked on by %s, which will write its reports; cognito-reset status %s tells how it stands", path, s.dir.Holder(), quotePath(path))
-	}
-	if err := s.dir.ReadJSON(journal.RunFile, &s.request); err != nil {
-		return &exit{exitUsage, err}
-	}
-	return s.finish(nil)
-}
