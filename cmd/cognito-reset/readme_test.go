@@ -83,8 +83,8 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 			commands++
 			background := words[len(words)-1] == "&"
 			if background {
-				// So that it is there to be steered: slow, and with much to do.
-				words, env = words[:len(words)-1], append(env, "COGNITO_RESET_RATE=0.001")
+				// So that it is there to be steered: slow, with much to do, and alice first.
+				words, env = words[:len(words)-1], append(env, "COGNITO_RESET_RATE=0.001", "COGNITO_RESET_WORKERS=1")
 				if err := writeInput(1000); err != nil {
 					t.Fatal(err)
 				}
