@@ -586,7 +586,7 @@ func (s *session) earlierRun() (path string) {
 		}
 		var other request
 		if err := dir.ReadJSON(journal.RunFile, &other); err == nil && other.UserPoolID == r.UserPoolID &&
-			other.InputSHA256 == r.InputSHA256 && !other.DryRun && !other.Sandbox {
+			other.InputSHA256 == r.InputSHA256 && other.Shard == r.Shard && !other.DryRun && !other.Sandbox {
 			path = dir.Path
 		}
 	}

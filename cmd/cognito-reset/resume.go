@@ -42,6 +42,11 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	return c.goOn(ctx, path)
+}
+
+// goOn goes on with the run in a directory.
+func (c *command) goOn(ctx *cli.Context, path string) (err error) {
 	s := &session{command: c, json: ctx.Bool("json"), quiet: ctx.Bool("quiet")}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
 		return err

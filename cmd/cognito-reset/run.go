@@ -48,7 +48,8 @@ type request struct {
 }
 
 func (c *command) runCommand() *cli.Command {
-	flags := append(inputFlags(), responseFlags()...)
+	flags := append(inputFlags(), shardFlags()...)
+	flags = append(flags, responseFlags()...)
 	flags = append(flags, paceFlags()...)
 	flags = append(flags, safetyFlags()...)
 	flags = append(flags,
@@ -138,6 +139,18 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	if r.Sandbox && r.ofPool() {
 		return usagef("--sandbox makes its users from an --input of usernames; for a pool with users of its own start cognito-reset sandbox")
 	}
+	path := ctx.String("run")
+	if r.Shard.Count > 0 {
+		if s.comparePool || path == "" {
+			return usagef("a shard is compared with no pool, and its record stands beside those of the others: leave --reconcile out, and give --run DIR")
+		}
+		path = shardPath(path, r.Shard)
+		if ctx.String("shard") == "auto" && !r.DryRun {
+			if begun, err := takeUp(path); err != nil || begun {
+				return cmp.Or(err, c.goOn(ctx, path))
+			}
+		}
+	}
 	s.ask = !ctx.Bool("yes") && !r.DryRun
 	if s.ask && (r.stdin() || !term.IsTerminal(int(c.stdin.Fd()))) {
 		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
@@ -148,7 +161,7 @@ func (c *command) run(ctx *cli.Context) (err error) {
 			return usagef("%w; nothing was sent", err)
 		}
 	}
-	if err := s.begin(ctx.Context, ctx.String("run")); err != nil {
+	if err := s.begin(ctx.Context, path); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
@@ -268,6 +281,9 @@ func (s *session) introduce(ctx context.Context, force []string) error {
 		if s.understood != "" {
 			source += " (" + s.understood + ")"
 		}
+		if r.Shard.Count > 0 {
+			source += ", shard " + r.Shard.String()
+		}
 		_ = writeChecks(s.stderr, append(slices.Clone(r.Preflight), // a closed stream is no reason to stop
 			check{Name: "users", Level: fine, Text: source + ": " + rows},
 			check{Name: "record", Level: fine, Text: s.dir.Path}))
@@ -321,4 +337,5 @@ func (r *request) rateFrom(q userpool.Quota) {
 		r.Rate = max(1, (q.Limit-q.Peak)*(1-r.Headroom))
 		r.RateAuto = fmt.Sprintf("the quota of %g, less the last day's peak of %.1f, %s", q.Limit, q.Peak, leave)
 	}
+	r.Rate = r.Shard.Of(r.Rate)
 }

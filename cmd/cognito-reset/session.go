@@ -52,8 +52,8 @@ type session struct {
 func (s *session) connect(ctx context.Context) (err error) {
 	r := s.request
 	o := userpool.Options{
-		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL,
-		Connections: r.workers(), Log: s.log,
+		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID,
+		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log,
 	}
 	if r.Rate == 0 && !r.findRate { // no limit at all
 		o.ListRate = math.MaxFloat64
@@ -62,7 +62,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 		if o.EndpointURL, err = s.startSandbox(); err != nil {
 			return err
 		}
-		o.Profile, o.Region = "", userpool.RegionOf(r.UserPoolID)
+		o.Profile, o.RoleARN, o.Region = "", "", userpool.RegionOf(r.UserPoolID)
 		o.Credentials = awscredentials.NewStaticCredentialsProvider("sandbox", "sandbox", "")
 	}
 	s.pool, err = userpool.Open(ctx, o)
@@ -124,7 +124,7 @@ func (s *session) work(ctx context.Context, users int64, retry func(batch.Result
 	defer stop(nil)
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	ctl := &control{pace: pace.New(r.Rate), updates: pace.New(r.UpdateRate), creations: pace.New(inviteRate), tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
+	ctl := &control{pace: pace.New(r.Rate), updates: pace.New(r.UpdateRate), creations: pace.New(r.Shard.Of(inviteRate)), tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
 	waves, err := s.waves(ctl)
 	if err != nil {
 		return errors.Join(err, j.Close())

@@ -415,7 +415,7 @@ func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 		}
 		entries = s.pool.Match(ctx, r.Match, r.selection(), s.dir.Entries())
 	}
-	if r.Roster, err = s.dir.Spool(inOrder(users.Apply(entries))); err == nil && in != nil {
+	if r.Roster, err = s.dir.Spool(inOrder(r.Shard.Entries(users.Apply(entries)))); err == nil && in != nil {
 		r.Read, r.InputSHA256 = in.Sources(), in.SHA256()
 	}
 	return err

@@ -57,7 +57,7 @@ func (c *command) verify(ctx *cli.Context) error {
 	if r.DryRun || r.Sandbox {
 		return usagef("%s reset nobody in a pool that is still there: there is nothing to verify", path)
 	}
-	for name, to := range map[string]*string{"profile": &r.Profile, "region": &r.Region, "endpoint-url": &r.EndpointURL} {
+	for name, to := range map[string]*string{"profile": &r.Profile, "region": &r.Region, "endpoint-url": &r.EndpointURL, "role-arn": &r.RoleARN, "external-id": &r.ExternalID} {
 		if ctx.IsSet(name) {
 			*to = ctx.String(name)
 		}
