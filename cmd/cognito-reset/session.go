@@ -44,8 +44,12 @@ type session struct {
 	quiet      bool
 	ask        bool // a person at the terminal decides
 
-	comparePool     bool // with the input, before anything else
-	requireApproval bool // by somebody who is not the caller
+	path            string   // of the run directory; "" is a new one's
+	live            bool     // the pool is asked
+	planned         *plan    // that is carried out; nil if there is none
+	force           []string // blockers of the preflight to overrule
+	comparePool     bool     // with the input, before anything else
+	requireApproval bool     // by somebody who is not the caller
 }
 
 // connect prepares the user pool, or starts one of its own.
@@ -91,7 +95,7 @@ func (s *session) startSandbox() (url string, err error) {
 		return "", err
 	}
 	s.sandbox = &http.Server{Handler: pool}
-	go s.sandbox.Serve(listener) // until disconnect closes it
+	go s.sandbox.Serve(listener) // until close
 	if !s.quiet {
 		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n"+
 			"It made %d of the %d users, in a mix of states that a grown pool might have.\n", pool.Len(), s.request.Roster.Users)
@@ -99,10 +103,15 @@ func (s *session) startSandbox() (url string, err error) {
 	return "http://" + listener.Addr().String(), nil
 }
 
-func (s *session) disconnect() {
+// close gives up the sandbox and the run directory, if there are any.
+func (s *session) close() (err error) {
 	if s.sandbox != nil {
-		s.sandbox.Close()
+		err = s.sandbox.Close()
 	}
+	if s.dir != nil {
+		err = errors.Join(err, s.dir.Close())
+	}
+	return err
 }
 
 // The garbage collector's percentages. While calls are made the heap is small

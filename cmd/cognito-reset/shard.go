@@ -101,13 +101,20 @@ func shardPath(path string, s roster.Shard) string {
 // takeUp tells that a run which an engine starts again is to be resumed: its run
 // directory is there. Where it should be, but is lost, nobody can say who was
 // reset, so nothing is begun.
-func takeUp(path string) (bool, error) {
-	if _, err := journal.View(path); err == nil {
+func (s *session) takeUp(ctx *cli.Context) (begun bool, err error) {
+	if s.request.Shard.Count == 0 {
+		return false, nil
+	}
+	s.path = shardPath(s.path, s.request.Shard)
+	if ctx.String("shard") != "auto" || s.request.DryRun {
+		return false, nil
+	}
+	if _, err := journal.View(s.path); err == nil {
 		return true, nil
 	}
-	if n, err := strconv.Atoi(os.Getenv("AWS_BATCH_JOB_ATTEMPT")); err == nil && n > 1 && !strings.Contains(path, "://") {
+	if n, err := strconv.Atoi(os.Getenv("AWS_BATCH_JOB_ATTEMPT")); err == nil && n > 1 && !strings.Contains(s.path, "://") {
 		return false, usagef("this is attempt %d, and %s holds no run: the record of the attempts before is lost with its disk, and to begin again could reset users twice. "+
-			"Keep run directories where they last (--run s3://BUCKET/PREFIX), and see to this one by hand; nothing was sent", n, path)
+			"Keep run directories where they last (--run s3://BUCKET/PREFIX), and see to this one by hand; nothing was sent", n, s.path)
 	}
 	return false, nil
 }
