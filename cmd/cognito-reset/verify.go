@@ -191,6 +191,7 @@ var effectMeanings = []struct {
 	{userpool.NotInForce, "THE OLD PASSWORD MAY WORK: reset these again"},
 	{userpool.Waiting, "have not chosen a new password yet"},
 	{userpool.Completed, "have a new password"},
+	{userpool.Shut, "are locked: nobody knows the password"},
 	{userpool.Barred, "are disabled, and reset"},
 	{userpool.Gone, "are not in the pool any more"},
 }
@@ -240,8 +241,8 @@ func (s *session) printPoint(found *verification) error {
 }
 
 func (s *session) printCounts(found *verification) error {
-	_, err := fmt.Fprintf(s.stdout, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"disabled":%d,"gone":%d}`+"\n",
+	_, err := fmt.Fprintf(s.stdout, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"locked":%d,"disabled":%d,"gone":%d}`+"\n",
 		stamp(found.at), found.all(), found.effects[userpool.NotInForce], found.effects[userpool.Waiting],
-		found.effects[userpool.Completed], found.effects[userpool.Barred], found.effects[userpool.Gone])
+		found.effects[userpool.Completed], found.effects[userpool.Shut], found.effects[userpool.Barred], found.effects[userpool.Gone])
 	return err
 }
