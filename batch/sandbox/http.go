@@ -252,7 +252,8 @@ func (p *Pool) authorize(r *http.Request, service, action string) *apiError {
 		return err
 	}
 	prefix, _, _ := strings.Cut(action, ":")
-	if slices.Contains(p.cfg.Denied, action) || slices.Contains(p.cfg.Denied, prefix+":*") {
+	denied := slices.Contains(p.cfg.Denied, action) || slices.Contains(p.cfg.Denied, prefix+":*")
+	if denied || p.cfg.Allowed != nil && !slices.Contains(p.cfg.Allowed, action) {
 		return refuse("AccessDeniedException", fmt.Sprintf(
 			"User: %s is not authorized to perform: %s because no identity-based policy allows the %[2]s action", callerARN, action))
 	}

@@ -82,6 +82,12 @@ func (p *page) begin(command, note string) (end func()) {
 	}
 }
 
+// noAccount is an environment in which no AWS account is found.
+func noAccount() []string {
+	return append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+}
+
 // A shown is a command of a page that was started.
 type shown struct {
 	*page
@@ -97,8 +103,7 @@ func (p *page) start(command, note string, env []string) *shown {
 	text = strings.Replace(text, ":9229", ":0", 1) // whatever port is free
 	c := &shown{page: p, command: command, note: note, cmd: exec.Command("sh", "-c", "exec "+text), over: make(chan struct{})}
 	c.cmd.Dir, c.cmd.Stderr = p.dir, &c.stderr
-	c.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+	c.cmd.Env = noAccount()
 	if !strings.Contains(text, " --sandbox") {
 		c.cmd.Env = append(c.cmd.Env, env...)
 	}

@@ -69,7 +69,7 @@ func grown(pool *sandbox.Pool, n int) (usernames []string) {
 // in the second.
 func preparedForBreach(p *page, pool *sandbox.Pool) {
 	leaked := []string{"email,severity,seen", "nobody@example.com,3,2026-07-01"}
-	usernames := grown(pool, 1300)
+	usernames := grown(pool, 540)
 	for i, name := range usernames {
 		leaked = append(leaked, fmt.Sprintf("%s@example.com,%d,2026-07-%02d", name, i%3+1, i%28+1))
 	}
