@@ -1,11 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -147,6 +153,91 @@ func TestAfterABreachResponseNobodyGetsInWithWhatWasLeaked(t *testing.T) {
 		t.Errorf("the report has %d rows of %d", len(lines)-1, users)
 	}
 	t.Logf("%d kills: %v", *kills, done)
+}
+
+// The password that locks a user goes to the pool and nowhere else, though the
+// pool quotes it in a refusal, answers get lost and everything is logged.
+func TestThePasswordOfALockedUserIsNowhere(t *testing.T) {
+	t.Parallel()
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox", Faults: sandbox.EvenFaults(0.15)})
+	input := "username\n"
+	for i := range 40 {
+		u := sandbox.NewUser(fmt.Sprintf("user-%d", i))
+		u.EmailVerified = false
+		pool.Add(u)
+		input += u.Username + "\n"
+	}
+	tool, dir := buildTool(t), t.TempDir()
+	var outputs strings.Builder
+	var mu sync.Mutex
+	var passwords []string
+	cmd := exec.Command(tool, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--run", "run", "--yes", "--rate", "0",
+		"--steps", "reset,sign-out", "--if-unresettable", "lock", "--snapshot", "--log-level", "debug", "--settle-after", "1s")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".AdminSetUserPassword") {
+			pool.ServeHTTP(w, r)
+			return
+		}
+		var in struct{ Username, Password string }
+		body, err := io.ReadAll(r.Body)
+		if err = errors.Join(err, json.Unmarshal(body, &in)); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		passwords = append(passwords, in.Password)
+		for _, told := range []string{"cmdline", "environ"} { // Linux alone has them
+			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", cmd.Process.Pid, told))
+			outputs.Write(text)
+		}
+		if in.Username == "user-7" {
+			w.Header().Set("X-Amzn-ErrorType", "InvalidParameterException")
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"message": "Value '%s' at 'password' failed to satisfy constraint"}`, in.Password)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		pool.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	if err := os.WriteFile(filepath.Join(dir, "users.csv"), []byte(input), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "COGNITO_RESET_ENDPOINT_URL="+server.URL)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	mu.Lock()
+	err := cmd.Start()
+	mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 3 { // one is refused
+		t.Fatalf("ended with %d:\n%s", code, &out)
+	}
+	outputs.Write(out.Bytes())
+	if err := fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(dir, path))
+		outputs.Write(text)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	told := outputs.String()
+	if len(passwords) < 30 || !strings.Contains(told, "(hidden)") || !strings.Contains(told, "user-39") {
+		t.Fatalf("%d passwords were set, and %d bytes looked at", len(passwords), len(told))
+	}
+	for _, password := range passwords {
+		if len(password) != 64 || strings.Contains(told, password) || strings.Contains(told, password[:16]) {
+			t.Errorf("a password of %d characters is told", len(password))
+		}
+	}
 }
 
 // fate is what the report says of a user in the test above.

@@ -474,6 +474,7 @@ func (f *surroundings) deletionCheck() (level, string) {
 
 func (f *surroundings) permissionsCheck() (level, string) {
 	var allowed, missing []string
+	worst := warning
 	for _, p := range []struct {
 		action string
 		err    error
@@ -493,10 +494,13 @@ func (f *surroundings) permissionsCheck() (level, string) {
 			allowed = append(allowed, action)
 		} else {
 			missing = append(missing, fmt.Sprintf("%s is %s; without it the run stops", action, gap(err, "cognito-idp:"+action)))
+			if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Reason == batch.AccessDenied {
+				worst = blocker
+			}
 		}
 	}
 	if missing != nil {
-		return warning, strings.Join(missing, ". ")
+		return worst, strings.Join(missing, ". ")
 	}
 	return fine, strings.Join(allowed, ", ") + "; the reset itself shows at the first call"
 }

@@ -191,8 +191,8 @@ var effectMeanings = []struct {
 	{userpool.NotInForce, "THE OLD PASSWORD MAY WORK: reset these again"},
 	{userpool.Waiting, "have not chosen a new password yet"},
 	{userpool.Completed, "have a new password"},
-	{userpool.Shut, "are locked: nobody knows the password"},
-	{userpool.Barred, "are disabled, and reset"},
+	{userpool.Shut, "have a password that nobody knows"},
+	{userpool.Barred, "cannot sign in"},
 	{userpool.Gone, "are not in the pool any more"},
 }
 
