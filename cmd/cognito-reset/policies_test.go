@@ -30,6 +30,33 @@ var policies = map[string][]string{
 	},
 }
 
+// The table beside the policies says of each action in which of them it is.
+func TestPolicyTable(t *testing.T) {
+	table, err := os.ReadFile("../../examples/aws/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make(map[string][]string) // actions, by policy
+	for line := range strings.Lines(string(table)) {
+		cells := strings.Split(line, " | ")
+		action, ok := strings.CutPrefix(cells[0], "| `")
+		if !ok {
+			continue
+		}
+		for i, name := range []string{"audit", "reset", "breach"} {
+			if cells[1+i] == "●" {
+				rows[name] = append(rows[name], strings.TrimSuffix(action, "`"))
+			}
+		}
+	}
+	for name := range policies {
+		actions := actionsOf(t, filepath.Join("../../examples/aws", name+"-policy.json"))
+		if slices.Sort(actions); !slices.Equal(actions, slices.Sorted(slices.Values(rows[name]))) {
+			t.Errorf("%s: the policy has %q, the table %q", name, actions, rows[name])
+		}
+	}
+}
+
 // With a policy of the examples all goes well, and nothing remains unknown.
 // Without any one of its actions something does not, and it is said what to
 // allow: so a policy holds all that is needed, and no more.
