@@ -53,8 +53,11 @@ func (p *page) run(document string) (commands int) {
 	return commands
 }
 
+// crawl is a rate, in calls a second, at which a run is there to be steered.
+const crawl = "0.001"
+
 // begin starts a run that goes on beside others, and returns once it can be
-// steered: it waits for its next wave, or for its rate.
+// steered: it waits for its next wave, or crawls.
 func (p *page) begin(command, note string) (end func()) {
 	p.Helper()
 	env, restore := p.env, func() {}
@@ -64,7 +67,7 @@ func (p *page) begin(command, note string) (end func()) {
 	_, run, _ := strings.Cut(command, "--run ")
 	run, _, _ = strings.Cut(run, " ")
 	c := p.start(command, note, env)
-	for steerable := regexp.MustCompile(`waits for (rate|wave)`); ; time.Sleep(10 * time.Millisecond) {
+	for steerable := regexp.MustCompile("waits for (wave|rate, " + crawl + "/s)"); ; time.Sleep(10 * time.Millisecond) {
 		status := exec.Command("cognito-reset", "status", run)
 		status.Dir = p.dir
 		if out, _ := status.Output(); steerable.Match(out) { // until there is a run, it fails

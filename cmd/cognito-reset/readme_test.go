@@ -51,7 +51,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 	sh := &page{T: t, dir: dir, env: []string{"COGNITO_RESET_ENDPOINT_URL=" + server.URL}}
 	sh.beside = func() ([]string, func()) {
 		writeInput(1000) // so that it is there to be steered: slow, with much to do, and alice first
-		return append(sh.env, "COGNITO_RESET_RATE=0.001", "COGNITO_RESET_WORKERS=1"), func() { writeInput(0) }
+		return append(sh.env, "COGNITO_RESET_RATE="+crawl, "COGNITO_RESET_WORKERS=1"), func() { writeInput(0) }
 	}
 	if commands := sh.run(filepath.Join(root, "README.md")); commands < 8 {
 		t.Errorf("only %d commands were found in the README", commands)
