@@ -249,7 +249,8 @@ func (p *Pool) authorize(r *http.Request, service, action string) *apiError {
 	}
 	prefix, _, _ := strings.Cut(action, ":")
 	caller, _ := p.caller(r)
-	if slices.Contains(p.cfg.Denied, action) || slices.Contains(p.cfg.Denied, prefix+":*") {
+	denied := slices.Contains(p.cfg.Denied, action) || slices.Contains(p.cfg.Denied, prefix+":*")
+	if denied || p.cfg.Allowed != nil && !slices.Contains(p.cfg.Allowed, action) {
 		return refuse("AccessDeniedException", fmt.Sprintf(
 			"User: %s is not authorized to perform: %s because no identity-based policy allows the %[2]s action", caller, action))
 	}

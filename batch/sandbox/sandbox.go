@@ -144,6 +144,10 @@ type Config struct {
 	// "cloudwatch:*".
 	Denied []string
 
+	// Allowed are the only actions that the caller has permission for, each by
+	// its whole name. Nil is all that are not Denied.
+	Allowed []string
+
 	// Seed decides latencies, faults, codes and the sub of users that have
 	// none. Calls made one after the other meet the same fate with the same
 	// seed; concurrent ones do as they come.
@@ -193,6 +197,7 @@ func New(cfg Config) *Pool {
 	}
 	cfg.Aliases = slices.Clone(cfg.Aliases)
 	cfg.Denied = slices.Clone(cfg.Denied)
+	cfg.Allowed = slices.Clone(cfg.Allowed)
 	cfg.Quotas = maps.Clone(cfg.Quotas)
 	p := &Pool{
 		cfg:     cfg,

@@ -241,8 +241,8 @@ func (s *session) printPoint(found *verification) error {
 }
 
 func (s *session) printCounts(found *verification) error {
-	_, err := fmt.Fprintf(s.stdout, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"disabled":%d,"gone":%d}`+"\n",
+	_, err := fmt.Fprintf(s.stdout, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"locked":%d,"disabled":%d,"gone":%d}`+"\n",
 		stamp(found.at), found.all(), found.effects[userpool.NotInForce], found.effects[userpool.Waiting],
-		found.effects[userpool.Completed], found.effects[userpool.Barred], found.effects[userpool.Gone])
+		found.effects[userpool.Completed], found.effects[userpool.Shut], found.effects[userpool.Barred], found.effects[userpool.Gone])
 	return err
 }
