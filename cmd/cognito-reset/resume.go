@@ -55,8 +55,8 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
 	r := &s.request
-	if err := s.dir.ReadJSON(journal.RunFile, r); err != nil {
-		return &exit{exitUsage, err}
+	if err := readRequest(s.dir, r); err != nil {
+		return err
 	}
 	switch {
 	case r.DryRun:

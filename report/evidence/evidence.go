@@ -108,14 +108,14 @@ type Member struct {
 	Write func(io.Writer) error
 }
 
-// Write seals members into an empty file, and returns the SHA-256 of what it wrote.
-// It completes the manifest. The signer may be nil. What is sealed passes once
+// Write seals members into an empty file. It completes the manifest, in which only
+// they, the format and the signer are missing. The signer may be nil. What is sealed passes once
 // through a second file beside the first, never through memory. The same members
 // and manifest make the same bytes, and so does the same key if it is an Ed25519 one.
-func Write(f *os.File, m Manifest, signer ssh.Signer, members ...Member) (sum string, err error) {
+func Write(f *os.File, m Manifest, signer ssh.Signer, members ...Member) (err error) {
 	spool, err := os.CreateTemp(filepath.Dir(f.Name()), filepath.Base(f.Name())+".*.tmp") // mode 0600
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer func() {
 		spool.Close()
@@ -125,7 +125,7 @@ func Write(f *os.File, m Manifest, signer ssh.Signer, members ...Member) (sum st
 	for _, member := range members {
 		file, err := member.pack(spool)
 		if err != nil {
-			return "", err
+			return err
 		}
 		m.Files = append(m.Files, file)
 	}
@@ -134,11 +134,11 @@ func Write(f *os.File, m Manifest, signer ssh.Signer, members ...Member) (sum st
 	}
 	b := layout{files: m.Files, part: func(string) {}}
 	if b.manifest, err = m.encode(); err != nil {
-		return "", err
+		return err
 	}
 	if signer != nil {
 		if b.signature, err = sign(b.manifest, signer); err != nil {
-			return "", err
+			return err
 		}
 	}
 	var spooled int64
@@ -147,11 +147,7 @@ func Write(f *os.File, m Manifest, signer ssh.Signer, members ...Member) (sum st
 		spooled += f.Packed.Bytes
 		return packed, nil
 	}
-	whole := sha256.New()
-	if err := b.write(io.MultiWriter(f, whole)); err != nil {
-		return "", err
-	}
-	return sumOf(whole), nil
+	return b.write(f)
 }
 
 func sumOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
