@@ -118,10 +118,12 @@ func lookAt(dir *journal.Dir) (run pastRun, err error) {
 			continue // it was deleted just now, or is not of the run
 		}
 		run.Bytes += info.Size()
-		if name := e.Name(); name != journal.RunFile && name != summaryFile {
-			run.files = append(run.files, name)
-		} else if name == journal.RunFile {
+		switch name := e.Name(); name {
+		case journal.RunFile:
 			run.EndedAt = info.ModTime() // unless better is known
+		case summaryFile, journal.LockFile:
+		default:
+			run.files = append(run.files, name)
 		}
 	}
 	r := &run.request

@@ -25,6 +25,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -219,6 +220,9 @@ func (b *layout) write(w io.Writer) error {
 	add := func(h zip.FileHeader, content func(offset int64) (io.Reader, error)) error {
 		b.part("the zip's own bytes before " + h.Name)
 		h.ModifiedDate = firstDate
+		if h.ReaderVersion = 20; max(h.CompressedSize64, h.UncompressedSize64) > math.MaxUint32-1 {
+			h.ReaderVersion = 45
+		}
 		h.SetMode(0o600)
 		member, err := zw.CreateRaw(&h)
 		if err := cmp.Or(err, zw.Flush()); err != nil {
