@@ -156,7 +156,7 @@ func (m *merger) render(path string, asJSON bool) error {
 		return failed(err)
 	}
 	sum.RunDirectory = path
-	if err := dir.WriteJSON("summary.json", sum); err != nil {
+	if err := dir.WriteJSON(summaryFile, sum); err != nil {
 		return failed(err)
 	}
 	return m.finish(sum, asJSON)

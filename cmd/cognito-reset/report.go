@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -74,10 +75,23 @@ func ended(path string, r *request) (*journal.Dir, error) {
 	if dir.Held() {
 		return nil, usagef("%s is being worked on by %s, which will write its reports; cognito-reset status %s tells how it stands", path, dir.Holder(), quotePath(path))
 	}
+	return dir, readRequest(dir, r)
+}
+
+// readRequest reads what was asked of a run whose record is still there.
+func readRequest(dir *journal.Dir, r *request) error {
 	if err := dir.ReadJSON(journal.RunFile, r); err != nil {
-		return nil, &exit{exitUsage, err}
+		return &exit{exitUsage, err}
 	}
-	return dir, nil
+	return r.gone(dir)
+}
+
+// gone says of a run that was pruned that its record is gone.
+func (r request) gone(dir *journal.Dir) error {
+	if r.PrunedAt.IsZero() {
+		return nil
+	}
+	return usagef("%s was pruned on %s: users, journal and reports were deleted; %s has the numbers", dir.Path, r.PrunedAt.Format(time.DateOnly), dir.File(summaryFile))
 }
 
 // newCSV writes CSV as the run asked for it.

@@ -60,8 +60,8 @@ func (c *command) goOn(ctx *cli.Context, path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
 	r := &s.request
-	if err := s.dir.ReadJSON(journal.RunFile, r); err != nil {
-		return &exit{exitUsage, err}
+	if err := readRequest(s.dir, r); err != nil {
+		return err
 	}
 	switch {
 	case r.DryRun:

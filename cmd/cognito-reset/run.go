@@ -45,6 +45,8 @@ type request struct {
 	response
 	settings
 	approval
+
+	PrunedAt time.Time `json:"pruned_at,omitzero"` // when all but numbers were deleted
 }
 
 func (c *command) runCommand() *cli.Command {
@@ -208,7 +210,7 @@ func (s *session) prepare(ctx *cli.Context) error {
 		return nil
 	}
 	if s.planned != nil {
-		if err := s.planned.hold(*r, s.dir); err != nil {
+		if err := cmp.Or(s.planned.hold(*r, s.dir), s.planned.write(s.dir, planFile)); err != nil {
 			return undo(err)
 		}
 		r.PlanDigest = s.planned.Digest
@@ -273,9 +275,14 @@ func (s *session) readNoFurther(ctx context.Context) error {
 	return s.stopError(fmt.Errorf("%w while the input was read; nothing was sent", context.Cause(ctx)))
 }
 
+// runsFolder is where runs are recorded unless they are told where.
+const runsFolder = "cognito-reset-runs"
+
+func runName(at time.Time, poolID string) string { return at.Format("20060102T150405Z") + "-" + poolID }
+
 // newRunPath names a run by when and on what.
 func newRunPath(at time.Time, poolID string) string {
-	path := filepath.Join("cognito-reset-runs", at.Format("20060102T150405Z")+"-"+poolID)
+	path := filepath.Join(runsFolder, runName(at, poolID))
 	for n := 2; ; n++ {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return path
@@ -326,20 +333,28 @@ func (s *session) introduce(ctx context.Context) error {
 		return nil
 	}
 	say(s.stderr, "Each of these users loses the current password and is sent a code%s.", map[bool]string{true: ", and is signed out"}[r.signsOut()])
-	fmt.Fprint(s.stderr, "Type the pool id to go on: ")
+	switch typed, err := s.prompt(ctx, "Type the pool id to go on: "); {
+	case err != nil:
+		return s.stopError(err)
+	case typed != r.UserPoolID:
+		return usagef("that is not the pool id; nothing was sent")
+	}
+	return nil
+}
+
+// prompt returns the line that a person types, without spaces around it.
+func (c *command) prompt(ctx context.Context, question string) (string, error) {
+	fmt.Fprint(c.stderr, question)
 	answer := make(chan string, 1)
 	go func() { // a read of a terminal cannot be cancelled; it ends with the process
-		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
+		line, _ := bufio.NewReader(c.stdin).ReadString('\n')
 		answer <- strings.TrimSpace(line)
 	}()
 	select {
 	case typed := <-answer:
-		if typed == r.UserPoolID {
-			return nil
-		}
-		return usagef("that is not the pool id; nothing was sent")
+		return typed, nil
 	case <-ctx.Done():
-		return s.stopError(context.Cause(ctx))
+		return "", context.Cause(ctx)
 	}
 }
 

@@ -247,6 +247,9 @@ func (s *session) stopError(cause error) error {
 	return &exit{exitFailed, cause}
 }
 
+// summaryFile is the run in numbers. It stays when the rest is pruned.
+const summaryFile = "summary.json"
+
 // replay reads the record of a run, and sees to it that it is all of it: the
 // users are those of run.json, and the journal is no shorter than when the
 // summary was made of it.
@@ -260,7 +263,7 @@ func replay(dir *journal.Dir, r request) (*journal.History, error) {
 		return nil, fmt.Errorf("%s is not what run.json says: it was changed, or cut short, after it was written; %s", dir.File(journal.RosterFile), restore)
 	}
 	var last report.Summary
-	if err := dir.ReadJSON("summary.json", &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := dir.ReadJSON(summaryFile, &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if size := history.Size(); size < last.JournalBytes {
@@ -281,7 +284,7 @@ func (s *session) finish(stopped error) error {
 	if err != nil {
 		err = fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, path)
 	} else if err = s.print(summary); err != nil {
-		err = fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.dir.File("summary.json"))
+		err = fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.dir.File(summaryFile))
 	}
 	if stopped == nil && err != nil {
 		code = exitFailed
@@ -311,7 +314,6 @@ func coloured(f *os.File) bool {
 
 // A record is the rows of a run and, once they were poured out, their sum.
 type record struct {
-	dir     *journal.Dir
 	history *journal.History
 	request request
 	results iter.Seq2[batch.Result, error]
@@ -320,7 +322,7 @@ type record struct {
 
 // newRecord tells of a run what its journal says, but for why it stopped now.
 func newRecord(dir *journal.Dir, history *journal.History, r request, stopped error) *record {
-	rec := &record{dir: dir, history: history, request: r}
+	rec := &record{history: history, request: r}
 	summary := &rec.summary
 	*summary = report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, JournalBytes: history.Size(), RateAsked: r.Rate, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
@@ -353,7 +355,7 @@ func (rec *record) pour(writers ...report.Writer) error {
 	if summary.ExitCode == exitDone && !summary.Well() {
 		summary.ExitCode = exitSomeFailed
 	}
-	summary.Next = next(rec.dir, rec.history, rec.request, retry, summary.Outcomes[batch.Reset] > 0)
+	summary.Next = next(summary.RunDirectory, rec.history, rec.request, retry, summary.Outcomes[batch.Reset] > 0)
 	return nil
 }
 
@@ -399,12 +401,12 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	if err != nil {
 		return rec.summary, err
 	}
-	return rec.summary, dir.WriteJSON("summary.json", rec.summary)
+	return rec.summary, dir.WriteJSON(summaryFile, rec.summary)
 }
 
 // next is the command to run after a session; "" if there is none.
-func next(dir *journal.Dir, history *journal.History, r request, retry retryKinds, reset bool) string {
-	path := quotePath(dir.Path)
+func next(path string, history *journal.History, r request, retry retryKinds, reset bool) string {
+	path = quotePath(path)
 	left, _ := history.Open()
 	var kinds []string
 	for _, kind := range []string{"failed", "unknown"} {

@@ -51,8 +51,8 @@ func (c *command) verify(ctx *cli.Context) error {
 		return &exit{exitUsage, err}
 	}
 	r := &s.request
-	if err := s.dir.ReadJSON(journal.RunFile, r); err != nil {
-		return &exit{exitUsage, err}
+	if err := readRequest(s.dir, r); err != nil {
+		return err
 	}
 	if r.DryRun || r.Sandbox {
 		return usagef("%s reset nobody in a pool that is still there: there is nothing to verify", path)
