@@ -219,7 +219,7 @@ func (b *layout) write(w io.Writer) error {
 	zw := zip.NewWriter(io.MultiWriter(w, written))
 	add := func(h zip.FileHeader, content func(offset int64) (io.Reader, error)) error {
 		b.part("the zip's own bytes before " + h.Name)
-		h.ModifiedDate = firstDate
+		h.ModifiedDate = firstDate //lint:ignore SA1019 a raw member takes its date in no other way
 		if h.ReaderVersion = 20; max(h.CompressedSize64, h.UncompressedSize64) > math.MaxUint32-1 {
 			h.ReaderVersion = 45
 		}
