@@ -252,15 +252,28 @@ func (s Summary) tellOutcomes(p *page) {
 	var t table
 	for _, o := range batch.Outcomes {
 		if n := s.Outcomes[o]; n > 0 {
-			meaning := meanings[o]
-			if o == batch.Failed && s.DryRun {
-				meaning = "would be refused"
-			}
-			t.add(colours[o], s.count(n), string(o), meaning)
+			t.add(colours[o], s.count(n), string(o), s.meaning(o))
 		}
 	}
 	t.add(plain, s.count(s.Rows), "rows")
 	p.table(t)
+}
+
+// meaning says in a few words what an outcome is in this run.
+func (s Summary) meaning(o batch.Outcome) string {
+	if o == batch.Failed && s.DryRun {
+		return "would be refused"
+	}
+	return meanings[o]
+}
+
+// byUrgency are the reasons, those first that leave an old password working, then
+// those of many users.
+func (s Summary) byUrgency() []batch.Reason {
+	urgency := map[bool]int{false: 1}
+	return slices.SortedFunc(maps.Keys(s.Reasons), func(x, y batch.Reason) int {
+		return cmp.Or(cmp.Compare(urgency[alarming[x]], urgency[alarming[y]]), cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
+	})
 }
 
 func (s Summary) tellReasons(p *page) {
@@ -268,10 +281,7 @@ func (s Summary) tellReasons(p *page) {
 		return
 	}
 	p.blank()
-	urgency := map[bool]int{false: 1}
-	reasons := slices.SortedFunc(maps.Keys(s.Reasons), func(x, y batch.Reason) int {
-		return cmp.Or(cmp.Compare(urgency[alarming[x]], urgency[alarming[y]]), cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
-	})
+	reasons := s.byUrgency()
 	most := mostCounts
 	for _, n := range s.Outcomes {
 		if n > 0 {

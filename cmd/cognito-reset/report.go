@@ -28,7 +28,7 @@ func (c *command) reportCommand() *cli.Command {
 			"merge makes one report of several runs on a pool: the last word on a username\n" +
 			"counts. It goes to the folder --output, or with --format to that file.",
 		Flags: []cli.Flag{
-			stringFlag(groupOutput, "format", "", "print one report instead: `csv`, jsonl, junit, parquet or text"),
+			stringFlag(groupOutput, "format", "", "print one report instead: `csv`, jsonl, html, junit, parquet or text"),
 			stringFlag(groupOutput, "output", "", "with --format, write it to `FILE`"),
 			csvSafeFlag(),
 			boolFlag(groupOutput, "json", "print the summary as JSON"),
@@ -126,8 +126,8 @@ func (s *session) export(format, output string) error {
 }
 
 func (c *command) checkFormat(format, output string) error {
-	if !slices.Contains([]string{"csv", "jsonl", "junit", "parquet", "text"}, format) {
-		return usagef("--format is csv, jsonl, junit, parquet or text, not %q", format)
+	if !slices.Contains([]string{"csv", "jsonl", "html", "junit", "parquet", "text"}, format) {
+		return usagef("--format is csv, jsonl, html, junit, parquet or text, not %q", format)
 	}
 	if format == "parquet" && output == "" && term.IsTerminal(int(c.stdout.Fd())) {
 		return usagef("Parquet is not for a terminal: say --output FILE")
@@ -152,7 +152,10 @@ func (c *command) write(output string, fill func(*os.File) error) (err error) {
 // to and sums up. It returns their exit code.
 func writeFormat(f *os.File, format string, r request, pour func(...report.Writer) (report.Summary, error)) (code int, err error) {
 	var writers []report.Writer
+	page := r.newPage()
 	switch format {
+	case "html":
+		writers = append(writers, page)
 	case "csv":
 		writers = append(writers, r.newCSV(f))
 	case "jsonl":
@@ -167,6 +170,9 @@ func writeFormat(f *os.File, format string, r request, pour func(...report.Write
 	switch format {
 	case "text":
 		err = sum.Text(f, coloured(f))
+	case "html":
+		page.CSV = "" // it is not beside it
+		err = page.Render(f, sum)
 	case "junit": // whose counts come first
 		_, err = pour(report.NewJUnit(f, sum))
 	}

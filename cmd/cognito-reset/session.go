@@ -393,12 +393,16 @@ func (k retryKinds) Close() error { return nil }
 // render writes the reports of a run from its record.
 func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
 	rec := newRecord(dir, history, r, stopped)
+	page := r.newPage()
 	err := dir.Write("report.csv", func(csv *os.File) error {
 		return dir.Write("report.jsonl", func(jsonl *os.File) error {
-			return rec.pour(r.newCSV(csv), report.NewJSONL(jsonl, r.Keep...))
+			return rec.pour(r.newCSV(csv), report.NewJSONL(jsonl, r.Keep...), page)
 		})
 	})
 	if err != nil {
+		return rec.summary, err
+	}
+	if err := dir.Write("report.html", func(html *os.File) error { return page.Render(html, rec.summary) }); err != nil {
 		return rec.summary, err
 	}
 	return rec.summary, dir.WriteJSON(summaryFile, rec.summary)
