@@ -64,13 +64,9 @@ var pageColumns = []string{
 type rowsJSON struct {
 	text bytes.Buffer
 	rows int
-	all  int64
 }
 
 func (j *rowsJSON) add(cells []any) error {
-	if j.all++; j.rows == PageRows {
-		return nil
-	}
 	if j.rows++; j.rows > 1 {
 		j.text.WriteString(",\n")
 	}
@@ -83,6 +79,14 @@ var inHTML = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.EscapeFo
 // Write takes in one result.
 func (p *Page) Write(r batch.Result) error {
 	p.sum(r)
+	rows := &p.others
+	switch r.Outcome {
+	case batch.Failed, batch.Invalid, batch.Unknown, batch.NotAttempted:
+		rows = &p.attention
+	}
+	if rows.rows == PageRows {
+		return nil
+	}
 	duration := any(nil)
 	if !r.FinishedAt.IsZero() {
 		duration = r.Duration().Milliseconds()
@@ -94,11 +98,7 @@ func (p *Page) Write(r batch.Result) error {
 	for _, value := range r.Kept {
 		cells = append(cells, value)
 	}
-	switch r.Outcome {
-	case batch.Failed, batch.Invalid, batch.Unknown, batch.NotAttempted:
-		return p.attention.add(cells)
-	}
-	return p.others.add(cells)
+	return rows.add(cells)
 }
 
 // Close does nothing: Render writes the page.
