@@ -182,7 +182,7 @@ func (d *Dir) Close() (err error) {
 		err = d.lock.Unlock()
 	}
 	if d.home != nil {
-		err = errors.Join(err, d.home.Close(), os.RemoveAll(d.Path))
+		err = errors.Join(err, d.home.Close())
 	}
 	return err
 }

@@ -33,7 +33,7 @@ type Home interface {
 	// Remove deletes the files of the run.
 	Remove() error
 
-	// Close lets go of the run.
+	// Close lets go of the run, and deletes the copy.
 	Close() error
 }
 
