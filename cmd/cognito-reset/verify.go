@@ -47,7 +47,7 @@ func (c *command) verify(ctx *cli.Context) error {
 	if s.log, err = logger(ctx, c.stderr); err != nil {
 		return err
 	}
-	if s.dir, err = journal.View(path); err != nil {
+	if s.dir, err = c.viewRun(ctx, path); err != nil {
 		return &exit{exitUsage, err}
 	}
 	r := &s.request

@@ -22,14 +22,14 @@ type Fault int
 
 // The faults.
 const (
-	None       Fault = iota
-	Broken           // 500, and nothing was done
-	SlowDown         // 503, and nothing was done
-	CutBefore        // no answer, and nothing was done
-	CutAfter         // no answer, but all was done
-	Denied           // 403
-	Unheeding        // the conditions of a write are ignored
-	Unable           // 501 for a write with a condition
+	None      Fault = iota
+	Broken          // 500, and nothing was done
+	SlowDown        // 503, and nothing was done
+	CutBefore       // no answer, and nothing was done
+	CutAfter        // no answer, but all was done
+	Denied          // 403
+	Unheeding       // the conditions of a write are ignored
+	Unable          // 501 for a write with a condition
 )
 
 // A Server is an S3 with one empty bucket.
