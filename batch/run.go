@@ -280,9 +280,10 @@ func (r *runner) attend(ctx context.Context, e Entry) Result {
 // end is the row of a user whose last step ended, or was left in doubt.
 func (r *runner) end(e Entry, last Result, settled bool) Result {
 	res := last
-	if res.Before = e.Before; !r.plain {
+	if !r.plain {
 		res = e.sum(last)
 	}
+	res.Before = e.Before
 	if r.Journal != nil && settled {
 		if err := r.Journal.Settle(res); err != nil {
 			r.stop(&JournalError{err})

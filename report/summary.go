@@ -24,7 +24,7 @@ type Summary struct {
 	Rows           int64                   `json:"rows"`
 	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`  // every outcome has a key
 	Reasons        map[batch.Reason]int64  `json:"reasons"`   // of rows for which nothing was done
-	Calls          int64                   `json:"calls"`     // resets asked for, throttled ones included
+	Calls          int64                   `json:"calls"`     // made for users, throttled ones included
 	Throttled      int64                   `json:"throttled"` // calls that were throttled
 	StartedAt      time.Time               `json:"started_at"`
 	FinishedAt     time.Time               `json:"finished_at"`
@@ -65,6 +65,7 @@ type Forecast struct {
 	Channels     map[string]int64 `json:"channels"`      // by which those to be reset would be sent a code
 	KeepPassword int64            `json:"keep_password"` // users whose old password a run would leave working, or able to work again
 	Seconds      float64          `json:"seconds"`       // that the calls of a run would take at its rate; 0 without one
+	SignsOut     bool             `json:"signs_out"`     // whether a run would end the users' sessions
 	Billed       int64            `json:"billed"`        // users whom the run would make billed active users of the month
 	BilledReads  int64            `json:"billed_reads"`  // users read one by one, each a billed active user
 	Time         string           `json:"time"`          // that a run would take, in words: messages may be fewer a day than calls
@@ -78,8 +79,11 @@ func (s *Summary) Write(r batch.Result) error {
 	s.begin()
 	s.Rows++
 	s.Outcomes[r.Outcome]++
-	if r.Reason != "" && !r.Outcome.Done() {
-		s.Reasons[r.Reason]++
+	switch r.Outcome {
+	case batch.Skipped, batch.Failed, batch.Invalid, batch.Unknown, batch.NotAttempted:
+		if r.Reason != "" {
+			s.Reasons[r.Reason]++
+		}
 	}
 	s.Calls += int64(r.Attempts)
 	s.Throttled += int64(r.Throttled)
@@ -217,7 +221,7 @@ func (s Summary) Text(w io.Writer, colour bool) error {
 	s.tellOutcomes(p)
 	s.tellReasons(p)
 	if f := s.Forecast; f != nil {
-		f.tell(p, s.Outcomes[batch.WouldReset])
+		f.tell(p, s.Outcomes)
 	} else if s.Calls > 0 {
 		s.tellCalls(p)
 	}
@@ -248,15 +252,28 @@ func (s Summary) tellOutcomes(p *page) {
 	var t table
 	for _, o := range batch.Outcomes {
 		if n := s.Outcomes[o]; n > 0 {
-			meaning := meanings[o]
-			if o == batch.Failed && s.DryRun {
-				meaning = "would be refused"
-			}
-			t.add(colours[o], s.count(n), string(o), meaning)
+			t.add(colours[o], s.count(n), string(o), s.meaning(o))
 		}
 	}
 	t.add(plain, s.count(s.Rows), "rows")
 	p.table(t)
+}
+
+// meaning says in a few words what an outcome is in this run.
+func (s Summary) meaning(o batch.Outcome) string {
+	if o == batch.Failed && s.DryRun {
+		return "would be refused"
+	}
+	return meanings[o]
+}
+
+// byUrgency are the reasons, those first that leave an old password working, then
+// those of many users.
+func (s Summary) byUrgency() []batch.Reason {
+	urgency := map[bool]int{false: 1}
+	return slices.SortedFunc(maps.Keys(s.Reasons), func(x, y batch.Reason) int {
+		return cmp.Or(cmp.Compare(urgency[alarming[x]], urgency[alarming[y]]), cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
+	})
 }
 
 func (s Summary) tellReasons(p *page) {
@@ -264,10 +281,7 @@ func (s Summary) tellReasons(p *page) {
 		return
 	}
 	p.blank()
-	urgency := map[bool]int{false: 1}
-	reasons := slices.SortedFunc(maps.Keys(s.Reasons), func(x, y batch.Reason) int {
-		return cmp.Or(cmp.Compare(urgency[alarming[x]], urgency[alarming[y]]), cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
-	})
+	reasons := s.byUrgency()
 	most := mostCounts
 	for _, n := range s.Outcomes {
 		if n > 0 {
@@ -324,18 +338,25 @@ func short(seconds float64) time.Duration {
 }
 
 // tell tells of a forecast what the counts by outcome and reason do not.
-func (f *Forecast) tell(p *page, users int64) {
+func (f *Forecast) tell(p *page, outcomes map[batch.Outcome]int64) {
 	p.blank()
 	p.tell(plain, "States", listed(f.States))
-	p.tell(plain, "Messages", fmt.Sprintf("%d asked for (%s)", users, listed(f.Channels)))
+	messages := fmt.Sprintf("%d asked for (%s)", outcomes[batch.WouldReset], listed(f.Channels))
+	if n := outcomes[batch.WouldInvite]; n > 0 {
+		messages += fmt.Sprintf(", invitations: %d", n)
+	}
+	p.tell(plain, "Messages", messages)
 	if f.Time != "" {
 		p.tell(plain, "Time", f.Time)
 	}
-	switch {
-	case f.KeepPassword > 0:
-		p.tell(loud, "DANGER", fmt.Sprintf("%d KEEP THEIR OLD PASSWORD; a reset signs nobody out", f.KeepPassword))
-	default:
-		p.tell(plain, "Danger", "a reset signs nobody out: tokens already issued live on")
+	sessions := "a reset signs nobody out: tokens already issued live on"
+	if f.SignsOut {
+		sessions = "access tokens live on until they expire"
+	}
+	if f.KeepPassword > 0 {
+		p.tell(loud, "DANGER", fmt.Sprintf("%d KEEP THEIR OLD PASSWORD; %s", f.KeepPassword, sessions))
+	} else {
+		p.tell(plain, "Danger", sessions)
 	}
 	switch {
 	case f.BilledReads > 0:

@@ -21,7 +21,7 @@ const (
 	RunFile     = "run.json"
 	RosterFile  = "roster.jsonl"
 	JournalFile = "journal.jsonl"
-	lockFile    = "lock"
+	LockFile    = "lock"
 )
 
 // A Dir is a run directory.
@@ -68,7 +68,7 @@ func Create(path string) (*Dir, error) {
 		return nil, err
 	}
 	// Of several that find it empty, one makes the lock file.
-	claim, err := os.OpenFile(d.File(lockFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	claim, err := os.OpenFile(d.File(LockFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, d.taken()
 	} else if err != nil {
@@ -132,7 +132,7 @@ const patience = 100 * time.Millisecond
 func (d *Dir) hold() (*Dir, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	lock := flock.New(d.File(lockFile), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+	lock := flock.New(d.File(LockFile), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
 	switch held, err := lock.TryLockContext(ctx, patience/20); {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, &HeldError{d.Path, d.Holder()}
@@ -141,7 +141,7 @@ func (d *Dir) hold() (*Dir, error) {
 	}
 	host, _ := os.Hostname()
 	holder := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
-	if err := os.WriteFile(d.File(lockFile), []byte(holder), 0o600); err != nil {
+	if err := os.WriteFile(d.File(LockFile), []byte(holder), 0o600); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	d.lock = lock
@@ -156,7 +156,7 @@ func (d *Dir) Held() bool {
 	if d.home != nil {
 		return d.home.Holder() != ""
 	}
-	lock := flock.New(d.File(lockFile), flock.SetFlag(os.O_RDONLY))
+	lock := flock.New(d.File(LockFile), flock.SetFlag(os.O_RDONLY))
 	free, err := lock.TryRLock()
 	if free {
 		lock.Unlock()
@@ -169,7 +169,7 @@ func (d *Dir) Holder() string {
 	if d.home != nil {
 		return cmp.Or(d.home.Holder(), "an unknown process")
 	}
-	text, err := os.ReadFile(d.File(lockFile))
+	text, err := os.ReadFile(d.File(LockFile))
 	if holder := strings.TrimSpace(string(text)); err == nil && holder != "" {
 		return holder
 	}

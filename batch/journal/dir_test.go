@@ -42,7 +42,7 @@ func TestALookAtTheLockIsNotTakenForWork(t *testing.T) {
 	d := newRun(t, "alice")
 	d.Close()
 	synctest.Test(t, func(t *testing.T) {
-		look := flock.New(d.File(lockFile)) // what Held does
+		look := flock.New(d.File(LockFile)) // what Held does
 		if looking, err := look.TryRLock(); err != nil || !looking {
 			t.Fatal(err)
 		}

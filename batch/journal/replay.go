@@ -45,6 +45,8 @@ type History struct {
 	dir   *Dir
 	marks list[mark] // by row from 0
 	size  int64      // of the journal's whole lines
+	lines int64      // that many of them
+	head  string     // the last one's SHA-256
 	seen  int64      // the journal's size when it was read
 	chain *chain
 }
@@ -125,9 +127,13 @@ func (d *Dir) Replay() (*History, error) {
 		if err != nil {
 			return nil, err
 		}
+		h.lines++
 		if err := h.apply(rec, rows, strangers); err != nil {
 			return nil, err
 		}
+	}
+	if h.lines > 0 {
+		h.head = string(h.chain.hex[:])
 	}
 	h.Strangers = int64(len(strangers))
 	for _, last := range strangers {
@@ -240,6 +246,10 @@ func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err erro
 
 // Size is how many bytes of the journal are whole.
 func (h *History) Size() int64 { return h.size }
+
+// Head is how many lines of the journal are whole, and the SHA-256 that seals
+// the last of them and with it all that stand before; "" if there are none.
+func (h *History) Head() (lines int64, sha256 string) { return h.lines, h.head }
 
 // Open tells how many users a resume would work on: those never called, those
 // in doubt, and those whose answer was the run's and not their own.

@@ -6,8 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"cognito-reset/batch"
 )
@@ -145,6 +148,46 @@ func TestAJournalCutAnywhereIsTornAndNobodyIsDoneWithoutAWholeLine(t *testing.T)
 		if again := replay(t, d); again.Torn || len(again.Sessions) != len(h.Sessions)+1 {
 			t.Fatalf("cut to %d bytes and gone on with: %d sessions, Torn is %t", size, len(again.Sessions), again.Torn)
 		}
+	}
+}
+
+// A doubt about a later step is about that step alone: what was done before it
+// stays done.
+func TestAResumeGoesOnAtTheStepThatWasPromised(t *testing.T) {
+	early := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	reset := []batch.StepResult{{Step: "reset", Outcome: batch.Reset, Attempts: 2, Throttled: 1, RequestID: "id-1", StartedAt: early, FinishedAt: early.Add(time.Second), SettledBy: batch.ByAnswer}}
+	before := &batch.Snapshot{Status: "CONFIRMED", Enabled: true, ModifiedAt: early}
+	d := newRun(t, "alice", "bob")
+	session(t, d, func(j *Journal) error {
+		alice := batch.Entry{Row: 1, Username: "alice", Before: before}
+		stopped := batch.Result{
+			Row: 2, Username: "bob", Outcome: batch.Failed, Reason: batch.Interrupted, ErrorMessage: "sign-out: the run stopped before it",
+			Steps: append(slices.Clone(reset), batch.StepResult{Step: "sign-out", Outcome: batch.NotAttempted, Reason: batch.Interrupted}),
+		}
+		err := errors.Join(j.Promise(alice), j.Promise(batch.Entry{Row: 2, Username: "bob"}), j.Settle(stopped))
+		alice.Step, alice.Steps = "sign-out", reset
+		return errors.Join(err, j.Promise(alice))
+	})
+	h := replay(t, d)
+
+	results := collect(t, h.Results(batch.Stopped))
+	alice := results[0]
+	if alice.Outcome != batch.Unknown || len(alice.Steps) != 2 || alice.Steps[0] != reset[0] || alice.Steps[1].Step != "sign-out" || alice.Steps[1].Outcome != batch.Unknown ||
+		!strings.HasPrefix(alice.ErrorMessage, "sign-out: ") || !reflect.DeepEqual(alice.Before, before) {
+		t.Errorf("alice: %+v", alice)
+	}
+	if bob := results[1]; bob.Outcome != batch.Failed || len(bob.Steps) != 2 {
+		t.Errorf("bob: %+v", bob)
+	}
+	remaining := collect(t, h.Remaining(nil))
+	if len(remaining) != 2 {
+		t.Fatalf("%d users are left", len(remaining))
+	}
+	if e := remaining[0]; !slices.Equal(e.Steps, reset) || e.Promised.IsZero() || !reflect.DeepEqual(e.Before, before) {
+		t.Errorf("alice goes on as %+v", e)
+	}
+	if e := remaining[1]; len(e.Steps) != 2 || e.Steps[0] != reset[0] || !e.Promised.IsZero() {
+		t.Errorf("bob goes on as %+v", e)
 	}
 }
 

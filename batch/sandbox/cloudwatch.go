@@ -144,12 +144,7 @@ func (p *Pool) getMetricData(in *metricRequest, now time.Time) (any, *apiError) 
 // sum adds to a result what a category used in each period, in seconds, that
 // had any calls.
 func (p *Pool) sum(result *metricResult, metric string, c Category, in *metricRequest, now time.Time, period int64) {
-	p.mu.Lock()
-	var used usage
-	if l := p.limits[c]; l != nil {
-		used = l.used
-	}
-	p.mu.Unlock()
+	used := p.quotas.used(c)
 	from := max(in.StartTime.Unix(), now.Unix()-keptMinutes*60+60)
 	to := min(in.EndTime.Unix(), now.Unix()+1)
 	for start := from - from%period; start < to; start += period {

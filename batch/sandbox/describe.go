@@ -6,12 +6,6 @@ import (
 	"time"
 )
 
-// account is whose the pool is; the number is AWS's own example.
-const account = "123456789012"
-
-// callerARN is who calls, whatever the key.
-const callerARN = "arn:aws:iam::" + account + ":user/sandbox"
-
 // region is what stands before the pool id's "_".
 func (p *Pool) region() string {
 	region, _, _ := strings.Cut(p.cfg.PoolID, "_")
@@ -20,7 +14,7 @@ func (p *Pool) region() string {
 
 // arn is the pool's ARN.
 func (p *Pool) arn() string {
-	return "arn:aws:cognito-idp:" + p.region() + ":" + account + ":userpool/" + p.cfg.PoolID
+	return "arn:aws:cognito-idp:" + p.region() + ":" + p.cfg.Account + ":userpool/" + p.cfg.PoolID
 }
 
 type poolRequest struct {
@@ -111,13 +105,13 @@ func (p *Pool) describeUserPool(in *poolRequest, _ time.Time) (any, *apiError) {
 	d.EmailConfiguration.EmailSendingAccount = "COGNITO_DEFAULT"
 	if p.sendsBySES() {
 		d.EmailConfiguration.EmailSendingAccount = "DEVELOPER"
-		d.EmailConfiguration.SourceArn = "arn:aws:ses:" + p.region() + ":" + account + ":identity/example.com"
+		d.EmailConfiguration.SourceArn = "arn:aws:ses:" + p.region() + ":" + p.cfg.Account + ":identity/example.com"
 	}
 	if p.cfg.Unprotected {
 		d.DeletionProtection = "INACTIVE"
 	}
 	if !p.cfg.NoSMS {
-		d.SMSConfiguration = &smsConfiguration{"arn:aws:iam::" + account + ":role/sms", p.region()}
+		d.SMSConfiguration = &smsConfiguration{"arn:aws:iam::" + p.cfg.Account + ":role/sms", p.region()}
 	}
 	d.AdminCreateUserConfig.UnusedAccountValidityDays = 7
 	return struct{ UserPool poolDescription }{d}, nil
@@ -131,7 +125,7 @@ func (p *Pool) lambdaConfig() map[string]any {
 	}
 	attached := make(map[string]any, len(names))
 	for _, name := range names {
-		function := "arn:aws:lambda:" + p.region() + ":" + account + ":function:" + name
+		function := "arn:aws:lambda:" + p.region() + ":" + p.cfg.Account + ":function:" + name
 		attached[name] = function
 		if name == "CustomEmailSender" || name == "CustomSMSSender" {
 			attached[name] = map[string]string{"LambdaArn": function, "LambdaVersion": "V1_0"}

@@ -18,7 +18,7 @@ import (
 const maxBody = 1 << 20
 
 // ServeHTTP answers a Cognito operation or one of Service Quotas (POST / with
-// an X-Amz-Target), STS GetCallerIdentity (POST / of a form), CloudWatch
+// an X-Amz-Target), STS GetCallerIdentity and AssumeRole (POST / of a form), CloudWatch
 // GetMetricData and SES GetAccount (by their paths), or one of the sandbox's
 // own questions, which need no signature:
 //
@@ -106,11 +106,7 @@ func (p *Pool) call(name string, op operation, do work, malformed *apiError) (re
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	limiter := p.limiter(op.category)
-	used := limiter.used.at(now)
-	used.calls++
-	if !limiter.arrive(now.Sub(p.started)) {
-		used.throttled++
+	if !p.quotas.take(op.category, now) {
 		p.count(name, tooManyRequests.code)
 		return nil, false, tooManyRequests
 	}
@@ -120,7 +116,7 @@ func (p *Pool) call(name string, op operation, do work, malformed *apiError) (re
 		err = internalError
 	case strikeThrottle:
 		err = tooManyRequests
-		used.throttled++
+		p.quotas.refused(op.category, now)
 	case strikeLostBefore:
 		p.count(name, LostBefore)
 		return nil, true, nil
@@ -252,15 +248,18 @@ func (p *Pool) authorize(r *http.Request, service, action string) *apiError {
 		return err
 	}
 	prefix, _, _ := strings.Cut(action, ":")
-	if slices.Contains(p.cfg.Denied, action) || slices.Contains(p.cfg.Denied, prefix+":*") {
+	caller, _ := p.caller(r)
+	denied := slices.Contains(p.cfg.Denied, action) || slices.Contains(p.cfg.Denied, prefix+":*")
+	if denied || p.cfg.Allowed != nil && !slices.Contains(p.cfg.Allowed, action) {
 		return refuse("AccessDeniedException", fmt.Sprintf(
-			"User: %s is not authorized to perform: %s because no identity-based policy allows the %[2]s action", callerARN, action))
+			"User: %s is not authorized to perform: %s because no identity-based policy allows the %[2]s action", caller, action))
 	}
 	return nil
 }
 
 // signed says whether a request carries what Signature Version 4 asks for,
-// made out to the service. The signature itself is not verified: any key does.
+// made out to the service. The signature itself is not verified: any key does,
+// but for the credentials of a role that have expired.
 func signed(r *http.Request, service string) *apiError {
 	fields, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ")
 	if !ok {
@@ -280,6 +279,9 @@ func signed(r *http.Request, service string) *apiError {
 	}
 	if have != 7 || r.Header.Get("X-Amz-Date") == "" {
 		return refuse("MissingAuthenticationTokenException", "Missing Authentication Token")
+	}
+	if role, ok := bearer(r); ok && !time.Now().Before(role.expires) {
+		return refuse("ExpiredTokenException", "The security token included in the request is expired")
 	}
 	return nil
 }

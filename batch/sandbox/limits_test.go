@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -322,6 +323,22 @@ func TestWhatIsDeniedIsRefused(t *testing.T) {
 		t.Error("Cognito:", got.says())
 	}
 	c.must("AdminResetUserPassword", in{"Username": "ann"})
+}
+
+func TestWhatIsNotAllowedIsRefused(t *testing.T) {
+	for _, allowed := range [][]string{nil, {}, {"cognito-idp:AdminGetUser"}, {"servicequotas:ListServiceQuotas"}} {
+		pool := sandbox.New(sandbox.Config{Allowed: allowed})
+		pool.Add(sandbox.NewUser("ann"))
+		c := connect(t, pool)
+		may := allowed == nil || slices.Contains(allowed, "cognito-idp:AdminGetUser")
+		if got := c.call("AdminGetUser", in{"Username": "ann"}); (got.code == "") != may {
+			t.Errorf("allowed %q: AdminGetUser: %s", allowed, got.says())
+		}
+		may = allowed == nil || slices.Contains(allowed, "servicequotas:ListServiceQuotas")
+		if got := c.quota("ListServiceQuotas", `{"ServiceCode":"cognito-idp"}`); (got.code == "") != may {
+			t.Errorf("allowed %q: ListServiceQuotas: %s", allowed, got.says())
+		}
+	}
 }
 
 func TestOtherServicesWantASignatureOfTheirOwn(t *testing.T) {

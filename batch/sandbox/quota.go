@@ -1,6 +1,9 @@
 package sandbox
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // A Category is a set of operations that share one quota of calls a second,
 // per account and Region.
@@ -37,7 +40,7 @@ func DefaultQuotas() map[Category]float64 {
 }
 
 // A limiter measures the calls of one category, and refuses those over its
-// quota. Times are since the pool was made.
+// quota. Times are since the quotas were made.
 type limiter struct {
 	rate     float64 // calls a second; 0 is unlimited
 	sliding  bool
@@ -50,15 +53,63 @@ type limiter struct {
 	used    usage
 }
 
-// limiter is the one of category c.
-func (p *Pool) limiter(c Category) *limiter {
-	l := p.limits[c]
+// The quotas of an account in a Region are shared by its pools.
+type quotas struct {
+	cfg     *Config // of the first pool
+	started time.Time
+
+	mu     sync.Mutex
+	limits map[Category]*limiter
+}
+
+// limiter is the one of category c. The lock is held.
+func (q *quotas) limiter(c Category) *limiter {
+	l := q.limits[c]
 	if l == nil {
-		rate := max(0, p.cfg.Quotas[c])
-		l = &limiter{rate: rate, sliding: p.cfg.SlidingSecond, tokens: max(1, rate)}
-		p.limits[c] = l
+		rate := max(0, q.cfg.Quotas[c])
+		l = &limiter{rate: rate, sliding: q.cfg.SlidingSecond, tokens: max(1, rate)}
+		q.limits[c] = l
 	}
 	return l
+}
+
+// take counts a call of category c, and says whether it is within the quota.
+func (q *quotas) take(c Category, now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.limiter(c)
+	used := l.used.at(now)
+	used.calls++
+	if l.arrive(now.Sub(q.started)) {
+		return true
+	}
+	used.throttled++
+	return false
+}
+
+// refused counts a call that was throttled though it was within the quota.
+func (q *quotas) refused(c Category, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.limiter(c).used.at(now).throttled++
+}
+
+// used is what category c was used lately.
+func (q *quotas) used(c Category) usage {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.limiter(c).used
+}
+
+// peaks are the most calls of each category that arrived in any one second.
+func (q *quotas) peaks() map[Category]int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	peaks := make(map[Category]int, len(q.limits))
+	for c, l := range q.limits {
+		peaks[c] = l.peak
+	}
+	return peaks
 }
 
 // arrive takes in a call at now, and says whether it is within the quota.

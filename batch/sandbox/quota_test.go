@@ -98,3 +98,23 @@ func TestTheWorkIsDoneHalfWayThroughTheLatency(t *testing.T) {
 		}
 	})
 }
+
+func TestPoolsBesideEachOtherShareTheirQuotas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one := sandbox.New(sandbox.Config{Account: "210987654321", Quotas: map[sandbox.Category]float64{sandbox.UserRead: 10}})
+		other := sandbox.New(sandbox.Config{Beside: one})
+		answers := make(map[string]int)
+		for _, pool := range []*sandbox.Pool{one, other} {
+			pool.Add(sandbox.NewUser("ann"))
+			for range 8 {
+				answers[connect(t, pool).call("AdminGetUser", in{"Username": "ann"}).code]++
+			}
+		}
+		if answers[""] != 10 || answers["TooManyRequestsException"] != 6 {
+			t.Errorf("of 16 calls on two pools with one quota of 10: %v", answers)
+		}
+		if peak := other.Stats().Peak[sandbox.UserRead]; peak != 16 {
+			t.Errorf("%d calls arrived at once", peak)
+		}
+	})
+}

@@ -44,6 +44,19 @@ type Config struct {
 	// PoolID is the pool's id, Region first; "us-east-1_Sandbox01" if empty.
 	PoolID string
 
+	// Account is the number of the AWS account that the pool is of;
+	// "123456789012", AWS's own example, if empty.
+	Account string
+
+	// Beside is another pool of the same account and Region. The two share its
+	// quotas; Account, Quotas and SlidingSecond are then its own. Nil if there
+	// is none.
+	Beside *Pool
+
+	// ExternalID is what a caller must give to assume a role of the account;
+	// "" asks for none.
+	ExternalID string
+
 	// PoolName is the pool's name; "sandbox" if empty.
 	PoolName string
 
@@ -131,6 +144,10 @@ type Config struct {
 	// "cloudwatch:*".
 	Denied []string
 
+	// Allowed are the only actions that the caller has permission for, each by
+	// its whole name. Nil is all that are not Denied.
+	Allowed []string
+
 	// Seed decides latencies, faults, codes and the sub of users that have
 	// none. Calls made one after the other meet the same fate with the same
 	// seed; concurrent ones do as they come.
@@ -142,13 +159,13 @@ type Config struct {
 type Pool struct {
 	cfg     Config
 	started time.Time
+	quotas  *quotas
 
 	// mu guards all below. It is held for the moment of the work alone, never
 	// while waiting, reading, decoding or writing.
 	mu       sync.Mutex
 	random   *rand.Rand
 	requests uint64
-	limits   map[Category]*limiter
 	calls    map[string]map[string]int // by operation, by answer code
 
 	users   []*record
@@ -175,17 +192,24 @@ func New(cfg Config) *Pool {
 	if cfg.Aliases == nil {
 		cfg.Aliases = []string{"email"}
 	}
+	if cfg.Account == "" {
+		cfg.Account = "123456789012"
+	}
 	cfg.Aliases = slices.Clone(cfg.Aliases)
 	cfg.Denied = slices.Clone(cfg.Denied)
+	cfg.Allowed = slices.Clone(cfg.Allowed)
 	cfg.Quotas = maps.Clone(cfg.Quotas)
 	p := &Pool{
 		cfg:     cfg,
 		started: time.Now(),
 		random:  rand.New(rand.NewPCG(cfg.Seed, 0)),
-		limits:  make(map[Category]*limiter),
 		calls:   make(map[string]map[string]int),
 		byName:  make(map[string]*record),
 		groups:  make(map[string]bool),
+	}
+	p.quotas = &quotas{cfg: &p.cfg, started: p.started, limits: make(map[Category]*limiter)}
+	if cfg.Beside != nil {
+		p.quotas, p.cfg.Account = cfg.Beside.quotas, cfg.Beside.cfg.Account
 	}
 	p.indexes = newIndexes(p.fold)
 	return p

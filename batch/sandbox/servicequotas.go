@@ -83,7 +83,7 @@ type serviceQuota struct {
 }
 
 // quotas describes those of the categories that have a code and a quota.
-func (p *Pool) quotas(values map[Category]float64) []serviceQuota {
+func (p *Pool) listQuotas(values map[Category]float64) []serviceQuota {
 	known := []serviceQuota{}
 	for _, c := range quotaCodes {
 		if values[c.category] <= 0 {
@@ -92,7 +92,7 @@ func (p *Pool) quotas(values map[Category]float64) []serviceQuota {
 		q := serviceQuota{
 			ServiceCode: "cognito-idp",
 			ServiceName: "Amazon Cognito User Pools",
-			QuotaArn:    "arn:aws:servicequotas:" + p.region() + ":" + account + ":cognito-idp/" + c.code,
+			QuotaArn:    "arn:aws:servicequotas:" + p.region() + ":" + p.cfg.Account + ":cognito-idp/" + c.code,
 			QuotaCode:   c.code,
 			QuotaName:   "Rate of " + string(c.category) + " requests",
 			Value:       values[c.category],
@@ -111,11 +111,11 @@ func (p *Pool) quotas(values map[Category]float64) []serviceQuota {
 // getServiceQuota tells a quota that the pool enforces. Of one that it does
 // not, only the default is known, as of some quotas of a live account.
 func (p *Pool) getServiceQuota(in *quotaRequest) (any, *apiError) {
-	return findQuota(p.quotas(p.cfg.Quotas), in.QuotaCode)
+	return findQuota(p.listQuotas(p.cfg.Quotas), in.QuotaCode)
 }
 
 func (p *Pool) getDefaultServiceQuota(in *quotaRequest) (any, *apiError) {
-	return findQuota(p.quotas(DefaultQuotas()), in.QuotaCode)
+	return findQuota(p.listQuotas(DefaultQuotas()), in.QuotaCode)
 }
 
 func findQuota(quotas []serviceQuota, code string) (any, *apiError) {
@@ -132,5 +132,5 @@ func (p *Pool) listServiceQuotas(in *quotaRequest) (any, *apiError) {
 	if in.NextToken != "" {
 		return nil, refuse("InvalidPaginationTokenException", "Invalid pagination token")
 	}
-	return struct{ Quotas []serviceQuota }{p.quotas(p.cfg.Quotas)}, nil
+	return struct{ Quotas []serviceQuota }{p.listQuotas(p.cfg.Quotas)}, nil
 }

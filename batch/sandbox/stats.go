@@ -24,7 +24,7 @@ type Stats struct {
 	Calls map[string]map[string]int `json:"calls"`
 
 	// Peak is the most calls of a category, throttled ones included, that
-	// arrived in any one second.
+	// arrived in any one second, those of the pools beside this one as well.
 	Peak map[Category]int `json:"peak"`
 }
 
@@ -36,16 +36,13 @@ func (p *Pool) Stats() Stats {
 		Users:    len(p.users),
 		Messages: len(p.outbox),
 		Calls:    make(map[string]map[string]int, len(p.calls)),
-		Peak:     make(map[Category]int, len(p.limits)),
+		Peak:     p.quotas.peaks(),
 	}
 	for op, answers := range p.calls {
 		s.Calls[op] = make(map[string]int, len(answers))
 		for code, n := range answers {
 			s.Calls[op][code] = n
 		}
-	}
-	for category, l := range p.limits {
-		s.Peak[category] = l.peak
 	}
 	return s
 }

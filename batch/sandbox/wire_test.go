@@ -144,7 +144,7 @@ func TestSTSTellsTheCaller(t *testing.T) {
 	if status, body := ask("Action=GetCallerIdentity", ""); status != 403 || !strings.Contains(string(body), "MissingAuthenticationToken") {
 		t.Errorf("%d %s", status, body)
 	}
-	if status, body := ask("Action=AssumeRole", signature); status != 400 || !strings.Contains(string(body), "InvalidAction") {
+	if status, body := ask("Action=AssumeRoleWithSAML", signature); status != 400 || !strings.Contains(string(body), "InvalidAction") {
 		t.Errorf("%d %s", status, body)
 	}
 }

@@ -20,8 +20,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
@@ -61,11 +63,17 @@ type Options struct {
 	Profile     string // of the shared AWS configuration; "" as usual
 	Region      string // "" takes the pool id's
 	EndpointURL string // serves every AWS service; "" as usual
+	RoleARN     string // of a role to assume through STS, again and again before it expires; "" assumes none
+	ExternalID  string // that the role's trust policy asks for; "" if none
 	Connections int    // idle connections kept, as many as there are workers
 
 	// ListRate is how many calls a second listings make; 0 is 27, for the
 	// category UserList has a quota of 30.
 	ListRate float64
+
+	// Share is the part, from 0 to 1, of the rates of listings and reads that
+	// this process takes, where others work at the same time; 0 is all.
+	Share float64
 
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
@@ -74,6 +82,23 @@ type Options struct {
 	// Log is told once what could not be read, and what to do about it.
 	Log *slog.Logger
 }
+
+// assume gives the credentials of a role. They are fetched anew when they are
+// about to expire, so that a run may take days.
+func assume(cfg aws.Config, role, externalID string) aws.CredentialsProvider {
+	client := sts.NewFromConfig(cfg, func(o *sts.Options) { o.Retryer = retry.NewStandard() })
+	provider := stscreds.NewAssumeRoleProvider(client, role, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = "cognito-reset"
+		if externalID != "" {
+			o.ExternalID = &externalID
+		}
+	})
+	return aws.NewCredentialsCache(provider, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow })
+}
+
+// expiryWindow is how long before they expire credentials are replaced: more
+// than a call may take.
+const expiryWindow = time.Minute
 
 // A Pool is one user pool. It implements [batch.Action] and [batch.Settler]:
 // its work on a user is AdminResetUserPassword.
@@ -124,12 +149,16 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("AWS configuration: %w", err)
 	}
-	if cfg.Credentials != nil {
-		cfg.Credentials = &credentials{cfg.Credentials}
-	}
 	if o.EndpointURL != "" {
 		cfg.BaseEndpoint = aws.String(o.EndpointURL)
 	}
+	if o.RoleARN != "" {
+		cfg.Credentials = assume(cfg, o.RoleARN, o.ExternalID)
+	}
+	if cfg.Credentials != nil {
+		cfg.Credentials = &credentials{cfg.Credentials}
+	}
+	share := cmp.Or(o.Share, 1)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -138,8 +167,9 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		client: cognito.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
 		quotas: servicequotas.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		emails: sesv2.NewFromConfig(cfg),
-		reads:  rate.NewLimiter(readRate, 1), lists: rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)), 1),
-		log: o.Log,
+		reads:  rate.NewLimiter(rate.Limit(readRate*share), 1),
+		lists:  rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)*share), 1),
+		log:    o.Log,
 	}, nil
 }
 

@@ -143,26 +143,28 @@ func resetsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// stopafter SIGNAL CODE COMMAND… starts a command, sends it the signal once the
-// sandbox has been called, and expects the exit code.
+// stopafter N SIGNAL CODE COMMAND… starts a command, sends it the signal once the
+// sandbox has sent N messages, and expects the exit code.
 func stopCommand(ts *testscript.TestScript, _ bool, args []string) {
 	found, _ := pools.Load(ts.Getenv("WORK"))
 	pool := found.(*sandbox.Pool)
+	messages, err := strconv.Atoi(args[0])
+	ts.Check(err)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, args[2], args[3:]...)
+	cmd := exec.CommandContext(ctx, args[3], args[4:]...)
 	cmd.Dir, cmd.Env = ts.Getenv("WORK"), environ(ts)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
-	before := len(pool.Outbox())
+	messages += len(pool.Outbox())
 	ts.Check(cmd.Start())
-	for len(pool.Outbox()) == before && ctx.Err() == nil {
+	for len(pool.Outbox()) < messages && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
-	ts.Check(cmd.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[0]]))
+	ts.Check(cmd.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]]))
 	cmd.Wait()
-	if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != args[1] {
-		ts.Fatalf("ended with %s, not %s: %s", got, args[1], stderr.String())
+	if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != args[2] {
+		ts.Fatalf("ended with %s, not %s: %s", got, args[2], stderr.String())
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("stderr.txt"), []byte(stderr.String()), 0o600))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"cognito-reset/batch/roster"
 	"cognito-reset/batch/userpool"
 )
 
@@ -68,6 +69,8 @@ func awsFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag(groupAWS, "profile", "", "`NAME` of the AWS profile"),
 		stringFlag(groupAWS, "region", "", "AWS `REGION` (default: the pool id's)"),
+		stringFlag(groupAWS, "role-arn", "", "`ARN` of a role to assume, with the profile's credentials"),
+		stringFlag(groupAWS, "external-id", "", "`ID` that the role's trust policy asks for"),
 		stringFlag(groupAWS, "endpoint-url", "", "`URL` that serves every AWS service called"),
 	}
 }
@@ -111,7 +114,13 @@ type settings struct {
 	Profile        string  `json:"profile"`
 	Region         string  `json:"region"`
 	EndpointURL    string  `json:"endpoint_url"`
+	RoleARN        string  `json:"role_arn,omitzero"`
+	ExternalID     string  `json:"external_id,omitzero"`
 	CSVSafe        bool    `json:"csv_safe,omitzero"` // of report.csv
+
+	// Shard is the part of the users that the run works on. The rates and
+	// MaxResets are its part of what was asked for.
+	Shard roster.Shard `json:"shard,omitzero"`
 
 	findRate bool // --rate auto was given
 }
@@ -139,12 +148,22 @@ func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 			*to = seconds(ctx.Duration(name).Seconds())
 		}
 	}
+	if first {
+		if s.Shard, err = readShard(ctx); err != nil {
+			return err
+		}
+	}
 	integer("workers", &s.Workers)
 	integer("max-attempts", &s.MaxAttempts)
 	integer("wave-size", &s.WaveSize)
 	duration("wave-pause", &s.WavePause)
 	text("stop-on-failures", &s.StopOnFailures)
-	integer("max-resets", &s.MaxResets)
+	if given("max-resets") {
+		whole := ctx.Int("max-resets")
+		if s.MaxResets = int(s.Shard.Of(float64(whole))); whole > 0 && s.MaxResets == 0 {
+			return usagef("--max-resets %d is less than one for each of the %d shards", whole, s.Shard.Count)
+		}
+	}
 	text("on-message-limit", &s.OnMessageLimit)
 	duration("deadline", &s.Deadline)
 	text("until", &s.Until)
@@ -153,6 +172,8 @@ func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 	duration("grace", &s.Grace)
 	text("profile", &s.Profile)
 	text("region", &s.Region)
+	text("role-arn", &s.RoleARN)
+	text("external-id", &s.ExternalID)
 	text("endpoint-url", &s.EndpointURL)
 	if given("csv-safe") {
 		s.CSVSafe = ctx.Bool("csv-safe")
@@ -175,11 +196,13 @@ func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 		if err != nil || s.Rate < 0 || math.IsNaN(s.Rate) || math.IsInf(s.Rate, 0) {
 			return usagef("--rate is a number of calls a second, 0 for no limit, or auto; not %q", ctx.String("rate"))
 		}
+		s.Rate = s.Shard.Of(s.Rate)
 	}
 	if given("update-rate") {
 		if s.UpdateRate = ctx.Float64("update-rate"); s.UpdateRate < 0 || math.IsNaN(s.UpdateRate) || math.IsInf(s.UpdateRate, 0) {
 			return usagef("--update-rate is a number of calls a second, or 0 for no limit; not %v", s.UpdateRate)
 		}
+		s.UpdateRate = s.Shard.Of(s.UpdateRate)
 	}
 	if given("wave-gate") {
 		if s.WaveGate, err = share(ctx.String("wave-gate")); err != nil {
@@ -192,6 +215,8 @@ func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 		}
 	}
 	switch {
+	case s.ExternalID != "" && s.RoleARN == "":
+		return usagef("--external-id goes with --role-arn")
 	case s.Workers < 0:
 		return usagef("--workers cannot be negative")
 	case s.MaxAttempts < 1:

@@ -54,8 +54,8 @@ func (s *session) foretell(ctx context.Context, each bool) (err error) {
 	} else if !s.quiet && r.Roster.Users > muchToList {
 		say(s.stderr, "Looking in the pool how %s users would fare, which is free of charge.", comma(r.Roster.Users))
 	}
-	s.lookAround(ctx, nil)
-	f := &report.Forecast{States: make(map[string]int64), Channels: make(map[string]int64)}
+	s.lookAround(ctx)
+	f := &report.Forecast{States: make(map[string]int64), Channels: make(map[string]int64), SignsOut: r.signsOut()}
 	for p, err := range prospects(ctx, s.dir.Entries()) {
 		if err != nil {
 			return errors.Join(s.unforeseen(ctx, err), j.Close())

@@ -34,15 +34,74 @@ func TestKilledWhileTheServerLosesAnswersNobodyIsResetTwice(t *testing.T) {
 	survive(t, "--latency", "5ms", "--fault-rate", "0.2")
 }
 
+// buildTool makes the tool, to be started as a process of its own.
+func buildTool(t *testing.T) string {
+	tool := filepath.Join(t.TempDir(), "cognito-reset")
+	if out, err := exec.Command("go", "build", "-o", tool, ".").CombinedOutput(); err != nil {
+		t.Skipf("the go command, to build the tool with, is not here: %v %s", err, out)
+	}
+	return tool
+}
+
+// kill runs the tool, kills and resumes it again and again, and lets the last
+// resume end.
+func kill(tool, run string, flags ...string) (output []byte, err error) {
+	return killUnless(tool, run, *kills, func() bool {
+		_, err := os.Stat(filepath.Join(run, "run.json"))
+		if errors.Is(err, fs.ErrNotExist) {
+			os.RemoveAll(run) // killed before it began
+			return false
+		}
+		return true
+	}, flags...)
+}
+
+// killUnless does so many times what kill does. A run that has not begun is begun
+// once more.
+func killUnless(tool, run string, times int, begun func() bool, flags ...string) (output []byte, err error) {
+	command := func() *exec.Cmd {
+		args := []string{"resume", run}
+		if !begun() {
+			args = append([]string{"run", "--run", run}, flags...)
+		}
+		cmd := exec.Command(tool, append(args, "--quiet")...)
+		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
+			"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+		return cmd
+	}
+	for range times {
+		cmd := command()
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		timer := time.AfterFunc(time.Duration(20+rand.IntN(230))*time.Millisecond, func() { cmd.Process.Kill() })
+		cmd.Wait()
+		timer.Stop()
+	}
+	return command().CombinedOutput()
+}
+
+// readReport is the report of a run, with its header.
+func readReport(t *testing.T, run string) [][]string {
+	t.Helper()
+	file, err := os.Open(filepath.Join(run, "report.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	lines, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
 func survive(t *testing.T, sandboxFlags ...string) {
 	if testing.Short() {
 		t.Skip("killing takes a while")
 	}
 	dir := t.TempDir()
-	tool := filepath.Join(dir, "cognito-reset")
-	if out, err := exec.Command("go", "build", "-o", tool, ".").CombinedOutput(); err != nil {
-		t.Skipf("the go command, to build the tool with, is not here: %v %s", err, out)
-	}
+	tool := buildTool(t)
 	const usersAKill, rate = 60, "400"
 	users := *kills * usersAKill
 
@@ -76,28 +135,8 @@ func survive(t *testing.T, sandboxFlags ...string) {
 	}
 
 	run := filepath.Join(dir, "run")
-	command := func() *exec.Cmd {
-		args := []string{"resume", run}
-		if _, err := os.Stat(filepath.Join(run, "run.json")); errors.Is(err, fs.ErrNotExist) {
-			os.RemoveAll(run) // killed before it began
-			args = []string{"run", "--run", run, "--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes",
-				"--endpoint-url", url, "--rate", rate, "--settle-after", "200ms"}
-		}
-		cmd := exec.Command(tool, append(args, "--quiet")...)
-		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
-			"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
-		return cmd
-	}
-	for range *kills {
-		cmd := command()
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		timer := time.AfterFunc(time.Duration(20+rand.IntN(230))*time.Millisecond, func() { cmd.Process.Kill() })
-		cmd.Wait()
-		timer.Stop()
-	}
-	if out, err := command().CombinedOutput(); err != nil {
+	if out, err := kill(tool, run, "--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes",
+		"--endpoint-url", url, "--rate", rate, "--settle-after", "200ms"); err != nil {
 		t.Fatalf("the last resume: %v\n%s", err, out)
 	}
 
@@ -122,15 +161,7 @@ func survive(t *testing.T, sandboxFlags ...string) {
 	if seen != users {
 		t.Errorf("the server has %d users of %d", seen, users)
 	}
-	report, err := os.Open(filepath.Join(run, "report.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer report.Close()
-	lines, err := csv.NewReader(report).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	lines := readReport(t, run)
 	readBack := 0
 	for i, line := range lines[1:] {
 		if line[0] != fmt.Sprint(i+1) || line[1] != fmt.Sprintf("user-%07d", i+1) || line[2] != "reset" {

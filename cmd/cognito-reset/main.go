@@ -60,7 +60,7 @@ cognito-reset COMMAND --help`,
 		// A value may hold commas; lists are given by repeating a flag.
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
-			c.runCommand(), c.preflightCommand(), c.resumeCommand(), c.statusCommand(), c.ctlCommand(), c.reportCommand(), c.verifyCommand(),
+			c.runCommand(), c.preflightCommand(), c.resumeCommand(), c.statusCommand(), c.ctlCommand(), c.reportCommand(), c.verifyCommand(), c.evidenceCommand(), c.runsCommand(),
 			c.sandboxCommand(), c.singleCommand(),
 		},
 		Reader: c.stdin, Writer: c.stdout, ErrWriter: c.stderr,
@@ -204,7 +204,7 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 		}
 		flags = append(flags, arg)
 		name, _, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if value, ok := impliedValues[name]; ok && !inline && (i+1 == len(args) || strings.HasPrefix(args[i+1], "-")) {
+		if value, ok := impliedValues[name]; ok && takesValue[name] && !inline && (i+1 == len(args) || strings.HasPrefix(args[i+1], "-")) {
 			flags[len(flags)-1] += "=" + value
 			continue
 		}

@@ -143,12 +143,16 @@ func (m *merger) render(path string, asJSON bool) error {
 	}
 	dir := &journal.Dir{Path: path}
 	var sum report.Summary
+	page := m.request.newPage()
 	err := dir.Write("report.csv", func(csv *os.File) error {
 		return dir.Write("report.jsonl", func(jsonl *os.File) (err error) {
-			sum, err = m.pour(m.request.newCSV(csv), report.NewJSONL(jsonl, m.request.Keep...))
+			sum, err = m.pour(m.request.newCSV(csv), report.NewJSONL(jsonl, m.request.Keep...), page)
 			return err
 		})
 	})
+	if err == nil {
+		err = dir.Write("report.html", func(html *os.File) error { return page.Render(html, sum) })
+	}
 	if err != nil {
 		return failed(err)
 	}
@@ -156,7 +160,7 @@ func (m *merger) render(path string, asJSON bool) error {
 		return failed(err)
 	}
 	sum.RunDirectory = path
-	if err := dir.WriteJSON("summary.json", sum); err != nil {
+	if err := dir.WriteJSON(summaryFile, sum); err != nil {
 		return failed(err)
 	}
 	return m.finish(sum, asJSON)

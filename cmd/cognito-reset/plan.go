@@ -25,6 +25,9 @@ import (
 	"cognito-reset/report"
 )
 
+// planFile is the plan of a run in its directory.
+const planFile = "plan.json"
+
 // A plan pins what a dry run saw, for a run that does exactly that. It names no
 // users.
 type plan struct {
@@ -106,7 +109,7 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 	}
 	r := s.request
 	var summary report.Summary
-	if err := s.dir.ReadJSON("summary.json", &summary); err != nil {
+	if err := s.dir.ReadJSON(summaryFile, &summary); err != nil {
 		return err
 	}
 	users, err := pin(s.dir, r.Roster.Users)
@@ -130,15 +133,7 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 	if p.Digest, err = p.sum(); err != nil {
 		return err
 	}
-	text, err := p.encode()
-	if err != nil {
-		return err
-	}
-	folder := journal.Dir{Path: filepath.Dir(path)}
-	if err := folder.Write(filepath.Base(path), func(f *os.File) error {
-		_, err := f.Write(text)
-		return err
-	}); err != nil {
+	if err := cmp.Or(p.write(&journal.Dir{Path: filepath.Dir(path)}, filepath.Base(path)), p.write(s.dir, planFile)); err != nil {
 		return fmt.Errorf("--plan: %w", err)
 	}
 	if !s.quiet {
@@ -170,6 +165,18 @@ func pin(dir *journal.Dir, users int64) (pinnedUsers, error) {
 func (p plan) encode() ([]byte, error) {
 	text, err := json.Marshal(p, jsontext.WithIndent("  "), json.Deterministic(true))
 	return append(text, '\n'), err
+}
+
+// write keeps the plan in a folder.
+func (p plan) write(folder *journal.Dir, name string) error {
+	text, err := p.encode()
+	if err != nil {
+		return err
+	}
+	return folder.Write(name, func(f *os.File) error {
+		_, err := f.Write(text)
+		return err
+	})
 }
 
 // sum is the digest that the plan should have.

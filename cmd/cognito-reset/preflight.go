@@ -61,8 +61,7 @@ func (c *command) preflight(ctx *cli.Context) (err error) {
 	if err := r.settings.read(ctx, true); err != nil {
 		return err
 	}
-	force, err := forced(ctx.StringSlice("force"))
-	if err != nil {
+	if s.force, err = forced(ctx.StringSlice("force")); err != nil {
 		return err
 	}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
@@ -85,7 +84,7 @@ func (c *command) preflight(ctx *cli.Context) (err error) {
 	if err := s.connect(ctx.Context); err != nil {
 		return &exit{exitUsage, err}
 	}
-	s.lookAround(ctx.Context, force)
+	s.lookAround(ctx.Context)
 	if ctx.Context.Err() != nil {
 		return s.stopError(context.Cause(ctx.Context))
 	}
@@ -206,7 +205,7 @@ type surroundings struct {
 
 // lookAround asks what a run would meet, all side by side, and makes the
 // request's preflight of it. What cannot be read is a gap, not an error.
-func (s *session) lookAround(ctx context.Context, force []string) {
+func (s *session) lookAround(ctx context.Context) {
 	r := &s.request
 	found := surroundings{request: r, region: s.pool.Region}
 	var asked sync.WaitGroup
@@ -231,7 +230,7 @@ func (s *session) lookAround(ctx context.Context, force []string) {
 	if r.Roster.Rows == 0 && r.listed() { // a preflight alone, which lists nobody
 		r.Roster.Users = int64(found.pool.EstimatedUsers)
 	}
-	r.Preflight = found.checks(force)
+	r.Preflight = found.checks(s.force)
 }
 
 // checks are the preflight of what was found. One that has nothing to say is
@@ -474,6 +473,7 @@ func (f *surroundings) deletionCheck() (level, string) {
 
 func (f *surroundings) permissionsCheck() (level, string) {
 	var allowed, missing []string
+	worst := warning
 	for _, p := range []struct {
 		action string
 		err    error
@@ -493,10 +493,13 @@ func (f *surroundings) permissionsCheck() (level, string) {
 			allowed = append(allowed, action)
 		} else {
 			missing = append(missing, fmt.Sprintf("%s is %s; without it the run stops", action, gap(err, "cognito-idp:"+action)))
+			if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Reason == batch.AccessDenied {
+				worst = blocker
+			}
 		}
 	}
 	if missing != nil {
-		return warning, strings.Join(missing, ". ")
+		return worst, strings.Join(missing, ". ")
 	}
 	return fine, strings.Join(allowed, ", ") + "; the reset itself shows at the first call"
 }
@@ -582,7 +585,7 @@ func (s *session) earlierRun() (path string) {
 		}
 		var other request
 		if err := dir.ReadJSON(journal.RunFile, &other); err == nil && other.UserPoolID == r.UserPoolID &&
-			other.InputSHA256 == r.InputSHA256 && !other.DryRun && !other.Sandbox {
+			other.InputSHA256 == r.InputSHA256 && other.Shard == r.Shard && !other.DryRun && !other.Sandbox {
 			path = dir.Path
 		}
 	}

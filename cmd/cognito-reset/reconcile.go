@@ -64,7 +64,6 @@ func (s *session) reconcileDryRun(ctx context.Context) error {
 		if err := s.connect(ctx); err != nil {
 			return usagef("%w; nothing was sent", err)
 		}
-		defer s.disconnect()
 	}
 	return s.reconcile(ctx)
 }

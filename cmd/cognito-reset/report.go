@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -27,7 +28,7 @@ func (c *command) reportCommand() *cli.Command {
 			"merge makes one report of several runs on a pool: the last word on a username\n" +
 			"counts. It goes to the folder --output, or with --format to that file.",
 		Flags: append(awsFlags(),
-			stringFlag(groupOutput, "format", "", "print one report instead: `csv`, jsonl, junit, parquet or text"),
+			stringFlag(groupOutput, "format", "", "print one report instead: `csv`, jsonl, html, junit, parquet or text"),
 			stringFlag(groupOutput, "output", "", "with --format, write it to `FILE`"),
 			csvSafeFlag(),
 			boolFlag(groupOutput, "json", "print the summary as JSON"),
@@ -74,10 +75,23 @@ func (c *command) ended(ctx *cli.Context, path string, r *request) (*journal.Dir
 	if dir.Held() {
 		return nil, usagef("%s is being worked on by %s, which will write its reports; cognito-reset status %s tells how it stands", path, dir.Holder(), quotePath(path))
 	}
+	return dir, readRequest(dir, r)
+}
+
+// readRequest reads what was asked of a run whose record is still there.
+func readRequest(dir *journal.Dir, r *request) error {
 	if err := dir.ReadJSON(journal.RunFile, r); err != nil {
-		return nil, &exit{exitUsage, err}
+		return &exit{exitUsage, err}
 	}
-	return dir, nil
+	return r.gone(dir)
+}
+
+// gone says of a run that was pruned that its record is gone.
+func (r request) gone(dir *journal.Dir) error {
+	if r.PrunedAt.IsZero() {
+		return nil
+	}
+	return usagef("%s was pruned on %s: users, journal and reports were deleted; %s has the numbers", dir.Path, r.PrunedAt.Format(time.DateOnly), dir.File(summaryFile))
 }
 
 // newCSV writes CSV as the run asked for it.
@@ -112,8 +126,8 @@ func (s *session) export(format, output string) error {
 }
 
 func (c *command) checkFormat(format, output string) error {
-	if !slices.Contains([]string{"csv", "jsonl", "junit", "parquet", "text"}, format) {
-		return usagef("--format is csv, jsonl, junit, parquet or text, not %q", format)
+	if !slices.Contains([]string{"csv", "jsonl", "html", "junit", "parquet", "text"}, format) {
+		return usagef("--format is csv, jsonl, html, junit, parquet or text, not %q", format)
 	}
 	if format == "parquet" && output == "" && term.IsTerminal(int(c.stdout.Fd())) {
 		return usagef("Parquet is not for a terminal: say --output FILE")
@@ -138,7 +152,10 @@ func (c *command) write(output string, fill func(*os.File) error) (err error) {
 // to and sums up. It returns their exit code.
 func writeFormat(f *os.File, format string, r request, pour func(...report.Writer) (report.Summary, error)) (code int, err error) {
 	var writers []report.Writer
+	page := r.newPage()
 	switch format {
+	case "html":
+		writers = append(writers, page)
 	case "csv":
 		writers = append(writers, r.newCSV(f))
 	case "jsonl":
@@ -153,6 +170,9 @@ func writeFormat(f *os.File, format string, r request, pour func(...report.Write
 	switch format {
 	case "text":
 		err = sum.Text(f, coloured(f))
+	case "html":
+		page.CSV = "" // it is not beside it
+		err = page.Render(f, sum)
 	case "junit": // whose counts come first
 		_, err = pour(report.NewJUnit(f, sum))
 	}

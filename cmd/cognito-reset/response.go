@@ -231,5 +231,8 @@ func (s *session) tryPermissions(ctx context.Context) map[string]error {
 	if r.uses(doLock) {
 		errs["AdminSetUserPassword"] = s.pool.MaySetPassword(ctx)
 	}
+	if r.uses(doInvite) {
+		errs["AdminCreateUser"] = s.pool.MayInvite(ctx)
+	}
 	return errs
 }

@@ -43,6 +43,11 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	return c.goOn(ctx, path)
+}
+
+// goOn goes on with the run in a directory.
+func (c *command) goOn(ctx *cli.Context, path string) (err error) {
 	s := &session{command: c, s3: c.inS3(ctx), json: ctx.Bool("json"), quiet: ctx.Bool("quiet")}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
 		return err
@@ -56,8 +61,8 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
 	r := &s.request
-	if err := s.dir.ReadJSON(journal.RunFile, r); err != nil {
-		return &exit{exitUsage, err}
+	if err := readRequest(s.dir, r); err != nil {
+		return err
 	}
 	switch {
 	case r.DryRun:

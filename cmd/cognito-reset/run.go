@@ -46,10 +46,13 @@ type request struct {
 	response
 	settings
 	approval
+
+	PrunedAt time.Time `json:"pruned_at,omitzero"` // when all but numbers were deleted
 }
 
 func (c *command) runCommand() *cli.Command {
-	flags := append(inputFlags(), responseFlags()...)
+	flags := append(inputFlags(), shardFlags()...)
+	flags = append(flags, responseFlags()...)
 	flags = append(flags, paceFlags()...)
 	flags = append(flags, safetyFlags()...)
 	flags = append(flags,
@@ -84,23 +87,48 @@ func (c *command) runCommand() *cli.Command {
 var poolIDPattern = regexp.MustCompile(`^[\w-]{1,55}_[0-9a-zA-Z]+$`)
 
 func (c *command) run(ctx *cli.Context) (err error) {
-	if err := noArguments(ctx); err != nil {
-		return err
-	}
-	var planned *plan
-	dryRun, live, err := dryRun(ctx)
+	s, err := c.newSession(ctx)
 	if err != nil {
 		return err
 	}
+	if begun, err := s.takeUp(ctx); err != nil || begun {
+		return cmp.Or(err, c.goOn(ctx, s.path))
+	}
+	if s.ask = !ctx.Bool("yes") && !s.request.DryRun; s.ask && (s.request.stdin() || !term.IsTerminal(int(c.stdin.Fd()))) {
+		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
+	}
+	if err := s.reach(ctx.Context); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	if s.request.DryRun {
+		return s.writePlan(ctx, s.finish(nil))
+	}
+	return s.work(ctx.Context, s.request.Roster.Users, nil)
+}
+
+// newSession is what the command line asks for. Nothing has been done.
+func (c *command) newSession(ctx *cli.Context) (*session, error) {
+	if err := noArguments(ctx); err != nil {
+		return nil, err
+	}
+	s := &session{command: c, s3: c.inS3(ctx), json: ctx.Bool("json"), quiet: ctx.Bool("quiet"), comparePool: ctx.Bool("reconcile"), requireApproval: ctx.Bool("require-approval"), path: ctx.String("run")}
+	dryRun, live, err := dryRun(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.live = !dryRun || live
 	if path := ctx.String("plan"); path != "" && !dryRun {
-		if planned, err = openPlan(path, ctx.Duration("plan-max-age")); err != nil {
-			return err
+		if s.planned, err = openPlan(path, ctx.Duration("plan-max-age")); err != nil {
+			return nil, err
 		}
-		if err := planned.impose(ctx); err != nil {
-			return err
+		if err := s.planned.impose(ctx); err != nil {
+			return nil, err
 		}
 	}
-	s := &session{command: c, s3: c.inS3(ctx), json: ctx.Bool("json"), quiet: ctx.Bool("quiet"), comparePool: ctx.Bool("reconcile"), requireApproval: ctx.Bool("require-approval")}
 	r := &s.request
 	*r = request{
 		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
@@ -108,85 +136,91 @@ func (c *command) run(ctx *cli.Context) (err error) {
 		approval: approval{ApprovedBy: ctx.String("approved-by"), Reason: ctx.String("reason")},
 	}
 	if err := r.settings.read(ctx, true); err != nil {
-		return err
+		return nil, err
 	}
-	force, err := forced(ctx.StringSlice("force"))
-	if err != nil {
-		return err
+	if s.force, err = forced(ctx.StringSlice("force")); err != nil {
+		return nil, err
 	}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
-		return err
+		return nil, err
 	}
 	if r.Sandbox && r.UserPoolID == "" {
 		r.UserPoolID = "us-east-1_Sandbox"
 	}
 	switch {
 	case r.UserPoolID == "":
-		return usagef("say which user pool with --user-pool-id ID, or try it with --sandbox")
+		return nil, usagef("say which user pool with --user-pool-id ID, or try it with --sandbox")
 	case !poolIDPattern.MatchString(r.UserPoolID):
-		return usagef("--user-pool-id: %q is not the id of a user pool; one looks like eu-west-1_AbCdEfGhI", r.UserPoolID)
+		return nil, usagef("--user-pool-id: %q is not the id of a user pool; one looks like eu-west-1_AbCdEfGhI", r.UserPoolID)
 	case r.Sandbox && r.EndpointURL != "":
-		return usagef("--sandbox and --endpoint-url are two places; give one")
+		return nil, usagef("--sandbox and --endpoint-url are two places; give one")
 	}
 	if err := r.source.read(ctx, r.CreatedAt); err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.response.read(ctx, r.told() || ctx.String("plan") != ""); err != nil {
-		return err
+		return nil, err
 	}
-	if r.Offline && (r.Snapshot || r.IfResetRequired == "skip" && !r.told()) {
-		return usagef("--dry-run=offline asks the pool nothing: --snapshot and --if-reset-required skip need its answers")
+	switch {
+	case r.Offline && (r.Snapshot || r.IfResetRequired == "skip" && !r.told()):
+		return nil, usagef("--dry-run=offline asks the pool nothing: --snapshot and --if-reset-required skip need its answers")
+	case r.Sandbox && r.ofPool():
+		return nil, usagef("--sandbox makes its users from an --input of usernames; for a pool with users of its own start cognito-reset sandbox")
+	case r.Shard.Count > 0 && (s.comparePool || s.path == ""):
+		return nil, usagef("a shard is compared with no pool, and its record stands beside those of the others: leave --reconcile out, and give --run DIR")
 	}
-	if r.Sandbox && r.ofPool() {
-		return usagef("--sandbox makes its users from an --input of usernames; for a pool with users of its own start cognito-reset sandbox")
-	}
-	s.ask = !ctx.Bool("yes") && !r.DryRun
-	if s.ask && (r.stdin() || !term.IsTerminal(int(c.stdin.Fd()))) {
-		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
-	}
+	return s, nil
+}
 
-	if !r.Sandbox && (!r.DryRun || live || r.ofPool()) { // whose users, and how they compare, the pool tells
-		if err := s.connect(ctx.Context); err != nil {
-			return usagef("%w; nothing was sent", err)
-		}
+// reach prepares the user pool, unless it takes the users to make one, or none is
+// asked.
+func (s *session) reach(ctx context.Context) error {
+	if r := s.request; r.Sandbox || !s.live && !r.ofPool() { // whose users, and how they compare, the pool tells
+		return nil
 	}
-	if err := s.begin(ctx.Context, ctx.String("run")); err != nil {
+	if err := s.connect(ctx); err != nil {
+		return usagef("%w; nothing was sent", err)
+	}
+	return nil
+}
+
+// prepare does all that comes before the first call: it reads who is meant, looks
+// at the pool, and asks. Where it fails it leaves no run directory.
+func (s *session) prepare(ctx *cli.Context) error {
+	r := &s.request
+	if err := s.begin(ctx.Context, s.path); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.dir.Close()) }()
-	if r.Sandbox && (!r.DryRun || live) {
+	undo := func(err error) error { return errors.Join(err, s.dir.Remove()) }
+	if r.Sandbox && s.live {
 		if err := s.connect(ctx.Context); err != nil {
-			return errors.Join(usagef("%w; nothing was sent", err), s.dir.Remove())
+			return undo(usagef("%w; nothing was sent", err))
 		}
-		defer s.disconnect()
 	}
 	if err := s.lookFirst(ctx.Context); err != nil {
-		return errors.Join(err, s.dir.Remove())
+		return undo(err)
 	}
 	if r.DryRun {
-		if live {
+		if s.live {
 			if err := s.foretell(ctx.Context, ctx.Bool("read-each")); err != nil {
-				return errors.Join(err, s.dir.Remove())
+				return undo(err)
 			}
 		}
 		if err := s.reconcileDryRun(ctx.Context); err != nil {
-			return errors.Join(err, s.dir.Remove())
+			return undo(err)
 		}
-		return s.writePlan(ctx, s.finish(nil))
+		return nil
 	}
-	if planned != nil {
-		if err := planned.hold(*r, s.dir); err != nil {
-			return errors.Join(err, s.dir.Remove())
+	if s.planned != nil {
+		if err := cmp.Or(s.planned.hold(*r, s.dir), s.planned.write(s.dir, planFile)); err != nil {
+			return undo(err)
 		}
-		r.PlanDigest = planned.Digest
+		r.PlanDigest = s.planned.Digest
 	}
-	if err := s.introduce(ctx.Context, force); err != nil {
-		return errors.Join(err, s.dir.Remove())
+	if err := s.introduce(ctx.Context); err != nil {
+		return undo(err)
 	}
-	if err := s.dir.WriteJSON(journal.RunFile, r); err != nil {
-		return err
-	}
-	return s.work(ctx.Context, r.Roster.Users, nil)
+	return s.dir.WriteJSON(journal.RunFile, r)
 }
 
 // begin reads who is meant into a new run directory. Where that cannot be used,
@@ -246,9 +280,14 @@ func (s *session) readNoFurther(ctx context.Context) error {
 	return s.stopError(fmt.Errorf("%w while the input was read; nothing was sent", context.Cause(ctx)))
 }
 
+// runsFolder is where runs are recorded unless they are told where.
+const runsFolder = "cognito-reset-runs"
+
+func runName(at time.Time, poolID string) string { return at.Format("20060102T150405Z") + "-" + poolID }
+
 // newRunPath names a run by when and on what.
 func newRunPath(at time.Time, poolID string) string {
-	path := filepath.Join("cognito-reset-runs", at.Format("20060102T150405Z")+"-"+poolID)
+	path := filepath.Join(runsFolder, runName(at, poolID))
 	for n := 2; ; n++ {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return path
@@ -258,9 +297,9 @@ func newRunPath(at time.Time, poolID string) string {
 }
 
 // introduce shows what the run would meet and lets a person say no.
-func (s *session) introduce(ctx context.Context, force []string) error {
+func (s *session) introduce(ctx context.Context) error {
 	r := &s.request
-	s.lookAround(ctx, force)
+	s.lookAround(ctx)
 	if ctx.Err() != nil {
 		return s.stopError(context.Cause(ctx))
 	}
@@ -272,6 +311,9 @@ func (s *session) introduce(ctx context.Context, force []string) error {
 		source := r.source.String()
 		if s.understood != "" {
 			source += " (" + s.understood + ")"
+		}
+		if r.Shard.Count > 0 {
+			source += ", shard " + r.Shard.String()
 		}
 		_ = writeChecks(s.stderr, append(slices.Clone(r.Preflight), // a closed stream is no reason to stop
 			check{Name: "users", Level: fine, Text: source + ": " + rows},
@@ -296,20 +338,28 @@ func (s *session) introduce(ctx context.Context, force []string) error {
 		return nil
 	}
 	say(s.stderr, "Each of these users loses the current password and is sent a code%s.", map[bool]string{true: ", and is signed out"}[r.signsOut()])
-	fmt.Fprint(s.stderr, "Type the pool id to go on: ")
+	switch typed, err := s.prompt(ctx, "Type the pool id to go on: "); {
+	case err != nil:
+		return s.stopError(err)
+	case typed != r.UserPoolID:
+		return usagef("that is not the pool id; nothing was sent")
+	}
+	return nil
+}
+
+// prompt returns the line that a person types, without spaces around it.
+func (c *command) prompt(ctx context.Context, question string) (string, error) {
+	fmt.Fprint(c.stderr, question)
 	answer := make(chan string, 1)
 	go func() { // a read of a terminal cannot be cancelled; it ends with the process
-		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
+		line, _ := bufio.NewReader(c.stdin).ReadString('\n')
 		answer <- strings.TrimSpace(line)
 	}()
 	select {
 	case typed := <-answer:
-		if typed == r.UserPoolID {
-			return nil
-		}
-		return usagef("that is not the pool id; nothing was sent")
+		return typed, nil
 	case <-ctx.Done():
-		return s.stopError(context.Cause(ctx))
+		return "", context.Cause(ctx)
 	}
 }
 
@@ -326,4 +376,5 @@ func (r *request) rateFrom(q userpool.Quota) {
 		r.Rate = max(1, (q.Limit-q.Peak)*(1-r.Headroom))
 		r.RateAuto = fmt.Sprintf("the quota of %g, less the last day's peak of %.1f, %s", q.Limit, q.Peak, leave)
 	}
+	r.Rate = r.Shard.Of(r.Rate)
 }

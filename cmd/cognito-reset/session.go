@@ -46,16 +46,20 @@ type session struct {
 	quiet      bool
 	ask        bool // a person at the terminal decides
 
-	comparePool     bool // with the input, before anything else
-	requireApproval bool // by somebody who is not the caller
+	path            string   // of the run directory; "" is a new one's
+	live            bool     // the pool is asked
+	planned         *plan    // that is carried out; nil if there is none
+	force           []string // blockers of the preflight to overrule
+	comparePool     bool     // with the input, before anything else
+	requireApproval bool     // by somebody who is not the caller
 }
 
 // connect prepares the user pool, or starts one of its own.
 func (s *session) connect(ctx context.Context) (err error) {
 	r := s.request
 	o := userpool.Options{
-		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL,
-		Connections: r.workers(), Log: s.log,
+		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID,
+		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log,
 	}
 	if r.Rate == 0 && !r.findRate { // no limit at all
 		o.ListRate = math.MaxFloat64
@@ -64,7 +68,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 		if o.EndpointURL, err = s.startSandbox(); err != nil {
 			return err
 		}
-		o.Profile, o.Region = "", userpool.RegionOf(r.UserPoolID)
+		o.Profile, o.RoleARN, o.Region = "", "", userpool.RegionOf(r.UserPoolID)
 		o.Credentials = awscredentials.NewStaticCredentialsProvider("sandbox", "sandbox", "")
 	}
 	s.pool, err = userpool.Open(ctx, o)
@@ -93,7 +97,7 @@ func (s *session) startSandbox() (url string, err error) {
 		return "", err
 	}
 	s.sandbox = &http.Server{Handler: pool}
-	go s.sandbox.Serve(listener) // until disconnect closes it
+	go s.sandbox.Serve(listener) // until close
 	if !s.quiet {
 		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n"+
 			"It made %d of the %d users, in a mix of states that a grown pool might have.\n", pool.Len(), s.request.Roster.Users)
@@ -101,10 +105,15 @@ func (s *session) startSandbox() (url string, err error) {
 	return "http://" + listener.Addr().String(), nil
 }
 
-func (s *session) disconnect() {
+// close gives up the sandbox and the run directory, if there are any.
+func (s *session) close() (err error) {
 	if s.sandbox != nil {
-		s.sandbox.Close()
+		err = s.sandbox.Close()
 	}
+	if s.dir != nil {
+		err = errors.Join(err, s.dir.Close())
+	}
+	return err
 }
 
 // The garbage collector's percentages. While calls are made the heap is small
@@ -126,7 +135,7 @@ func (s *session) work(ctx context.Context, users int64, retry func(batch.Result
 	defer stop(nil)
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	ctl := &control{pace: pace.New(r.Rate), updates: pace.New(r.UpdateRate), creations: pace.New(inviteRate), tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
+	ctl := &control{pace: pace.New(r.Rate), updates: pace.New(r.UpdateRate), creations: pace.New(r.Shard.Of(inviteRate)), tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
 	waves, err := s.waves(ctl)
 	if err != nil {
 		return errors.Join(err, j.Close())
@@ -240,6 +249,9 @@ func (s *session) stopError(cause error) error {
 	return &exit{exitFailed, cause}
 }
 
+// summaryFile is the run in numbers. It stays when the rest is pruned.
+const summaryFile = "summary.json"
+
 // replay reads the record of a run, and sees to it that it is all of it: the
 // users are those of run.json, and the journal is no shorter than when the
 // summary was made of it.
@@ -253,7 +265,7 @@ func replay(dir *journal.Dir, r request) (*journal.History, error) {
 		return nil, fmt.Errorf("%s is not what run.json says: it was changed, or cut short, after it was written; %s", dir.File(journal.RosterFile), restore)
 	}
 	var last report.Summary
-	if err := dir.ReadJSON("summary.json", &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := dir.ReadJSON(summaryFile, &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if size := history.Size(); size < last.JournalBytes {
@@ -277,7 +289,7 @@ func (s *session) finish(stopped error) error {
 	if err != nil {
 		err = fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, path)
 	} else if err = s.print(summary); err != nil {
-		err = fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.dir.File("summary.json"))
+		err = fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.dir.File(summaryFile))
 	}
 	if stopped == nil && err != nil {
 		code = exitFailed
@@ -307,7 +319,6 @@ func coloured(f *os.File) bool {
 
 // A record is the rows of a run and, once they were poured out, their sum.
 type record struct {
-	dir     *journal.Dir
 	history *journal.History
 	request request
 	results iter.Seq2[batch.Result, error]
@@ -316,7 +327,7 @@ type record struct {
 
 // newRecord tells of a run what its journal says, but for why it stopped now.
 func newRecord(dir *journal.Dir, history *journal.History, r request, stopped error) *record {
-	rec := &record{dir: dir, history: history, request: r}
+	rec := &record{history: history, request: r}
 	summary := &rec.summary
 	*summary = report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.String(), JournalBytes: history.Size(), RateAsked: r.Rate, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
@@ -349,7 +360,7 @@ func (rec *record) pour(writers ...report.Writer) error {
 	if summary.ExitCode == exitDone && !summary.Well() {
 		summary.ExitCode = exitSomeFailed
 	}
-	summary.Next = next(rec.dir, rec.history, rec.request, retry, summary.Outcomes[batch.Reset] > 0)
+	summary.Next = next(summary.RunDirectory, rec.history, rec.request, retry, summary.Outcomes[batch.Reset] > 0)
 	return nil
 }
 
@@ -387,20 +398,24 @@ func (k retryKinds) Close() error { return nil }
 // render writes the reports of a run from its record.
 func render(dir *journal.Dir, history *journal.History, r request, stopped error) (report.Summary, error) {
 	rec := newRecord(dir, history, r, stopped)
+	page := r.newPage()
 	err := dir.Write("report.csv", func(csv *os.File) error {
 		return dir.Write("report.jsonl", func(jsonl *os.File) error {
-			return rec.pour(r.newCSV(csv), report.NewJSONL(jsonl, r.Keep...))
+			return rec.pour(r.newCSV(csv), report.NewJSONL(jsonl, r.Keep...), page)
 		})
 	})
 	if err != nil {
 		return rec.summary, err
 	}
-	return rec.summary, dir.WriteJSON("summary.json", rec.summary)
+	if err := dir.Write("report.html", func(html *os.File) error { return page.Render(html, rec.summary) }); err != nil {
+		return rec.summary, err
+	}
+	return rec.summary, dir.WriteJSON(summaryFile, rec.summary)
 }
 
 // next is the command to run after a session; "" if there is none.
-func next(dir *journal.Dir, history *journal.History, r request, retry retryKinds, reset bool) string {
-	path := quotePath(dir.String())
+func next(path string, history *journal.History, r request, retry retryKinds, reset bool) string {
+	path = quotePath(path)
 	left, _ := history.Open()
 	var kinds []string
 	for _, kind := range []string{"failed", "unknown"} {

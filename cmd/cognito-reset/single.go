@@ -108,6 +108,7 @@ func (c *command) single(ctx *cli.Context) error {
 
 	pool, err := userpool.Open(ctx.Context, userpool.Options{
 		PoolID: in.UserPoolId, Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url"),
+		RoleARN: ctx.String("role-arn"), ExternalID: ctx.String("external-id"),
 	})
 	if err != nil {
 		return &exit{exitAWSConfig, fmt.Errorf("admin-reset-user-password: %w", err)}

@@ -247,13 +247,8 @@ func when(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n >= 0 {
-			return now.AddDate(0, 0, -n), nil
-		}
-	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
+	if at, ok := ago(text, now); ok {
+		return at, nil
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if at, err := time.Parse(layout, text); err == nil {
@@ -261,6 +256,18 @@ func when(text string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is not a date such as 2026-01-31, a time such as 2026-01-31T09:00:00Z, or a while ago such as 90d or 12h", text)
+}
+
+// ago reads how long before now a time was: 90d, 12w, or as Go has it, 12h30m.
+func ago(text string, now time.Time) (time.Time, bool) {
+	for unit, days := range map[string]int{"d": 1, "w": 7} {
+		if number, ok := strings.CutSuffix(text, unit); ok {
+			n, err := strconv.Atoi(number)
+			return now.AddDate(0, 0, -n*days), err == nil && n >= 0 && n < 1e6
+		}
+	}
+	d, err := time.ParseDuration(text)
+	return now.Add(-d), err == nil && d >= 0
 }
 
 // listed tells that the users are the pool's own, not an input's.
@@ -415,7 +422,7 @@ func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 		}
 		entries = s.pool.Match(ctx, r.Match, r.selection(), s.dir.Entries())
 	}
-	if r.Roster, err = s.dir.Spool(inOrder(users.Apply(entries))); err == nil && in != nil {
+	if r.Roster, err = s.dir.Spool(inOrder(r.Shard.Entries(users.Apply(entries)))); err == nil && in != nil {
 		r.Read, r.InputSHA256 = in.Sources(), in.SHA256()
 	}
 	return err
@@ -469,15 +476,15 @@ func recentlyReset(paths []string, poolID string, since time.Time) iter.Seq2[bat
 	return func(yield func(batch.Entry, error) bool) {
 		for _, path := range paths {
 			runs, err := runsIn(path)
+			if err == nil && len(runs) == 0 {
+				err = fmt.Errorf("there is no run in %s", path)
+			}
 			if err != nil {
-				yield(batch.Entry{}, err)
+				yield(batch.Entry{}, usagef("--history: %w", err))
 				return
 			}
 			for _, dir := range runs {
-				for r, err := range resetsOf(dir, poolID) {
-					if err == nil && r.FinishedAt.Before(since) {
-						continue
-					}
+				for r, err := range resetsOf(dir, poolID, since) {
 					if !yield(batch.Entry{Username: r.Username}, err) || err != nil {
 						return
 					}
@@ -494,7 +501,7 @@ func runsIn(path string) (runs []*journal.Dir, err error) {
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return nil, usagef("--history: %w", err)
+		return nil, err
 	}
 	for _, e := range entries {
 		if dir, err := journal.View(filepath.Join(path, e.Name())); err == nil {
@@ -503,21 +510,22 @@ func runsIn(path string) (runs []*journal.Dir, err error) {
 			return nil, err
 		}
 	}
-	if len(runs) == 0 {
-		return nil, usagef("--history: there is no run in %s", path)
-	}
 	return runs, nil
 }
 
-// resetsOf yields whose password a run on a pool has replaced.
-func resetsOf(dir *journal.Dir, poolID string) iter.Seq2[batch.Result, error] {
+// resetsOf yields whose password a run on a pool has replaced since a time.
+func resetsOf(dir *journal.Dir, poolID string, since time.Time) iter.Seq2[batch.Result, error] {
 	return func(yield func(batch.Result, error) bool) {
 		var r request
 		if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
 			yield(batch.Result{}, err)
 			return
 		}
-		if r.UserPoolID != poolID || r.DryRun || r.Sandbox {
+		if r.UserPoolID != poolID || r.DryRun || r.Sandbox || !r.PrunedAt.IsZero() && endedBefore(dir, since) {
+			return
+		}
+		if err := r.gone(dir); err != nil {
+			yield(batch.Result{}, err)
 			return
 		}
 		history, err := replay(dir, r)
@@ -526,7 +534,7 @@ func resetsOf(dir *journal.Dir, poolID string) iter.Seq2[batch.Result, error] {
 			return
 		}
 		for res, err := range history.Results(batch.Interrupted) {
-			if err == nil && (!res.Outcome.Done() || res.Outcome == batch.UserDisabled) {
+			if err == nil && (!res.Outcome.Done() || res.Outcome == batch.UserDisabled || res.FinishedAt.Before(since)) {
 				continue
 			}
 			if !yield(res, err) || err != nil {
@@ -534,6 +542,12 @@ func resetsOf(dir *journal.Dir, poolID string) iter.Seq2[batch.Result, error] {
 			}
 		}
 	}
+}
+
+// endedBefore tells of a run by its summary that it was over at a time.
+func endedBefore(dir *journal.Dir, at time.Time) bool {
+	var last report.Summary
+	return dir.ReadJSON(summaryFile, &last) == nil && last.FinishedAt.Before(at)
 }
 
 // fold is how the pool compares usernames. Where that is not known, letters

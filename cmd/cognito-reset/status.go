@@ -65,8 +65,8 @@ func (c *command) statusOf(ctx *cli.Context, path string) error {
 		return &exit{exitUsage, err}
 	}
 	var r request
-	if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
-		return &exit{exitUsage, err}
+	if err := readRequest(dir, &r); err != nil {
+		return err
 	}
 	st, err := stand(ctx.Context, dir, r)
 	if err != nil {

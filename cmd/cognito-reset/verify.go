@@ -16,7 +16,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/userpool"
 )
 
@@ -51,13 +50,13 @@ func (c *command) verify(ctx *cli.Context) error {
 		return &exit{exitUsage, err}
 	}
 	r := &s.request
-	if err := s.dir.ReadJSON(journal.RunFile, r); err != nil {
-		return &exit{exitUsage, err}
+	if err := readRequest(s.dir, r); err != nil {
+		return err
 	}
 	if r.DryRun || r.Sandbox {
 		return usagef("%s reset nobody in a pool that is still there: there is nothing to verify", path)
 	}
-	for name, to := range map[string]*string{"profile": &r.Profile, "region": &r.Region, "endpoint-url": &r.EndpointURL} {
+	for name, to := range map[string]*string{"profile": &r.Profile, "region": &r.Region, "endpoint-url": &r.EndpointURL, "role-arn": &r.RoleARN, "external-id": &r.ExternalID} {
 		if ctx.IsSet(name) {
 			*to = ctx.String(name)
 		}
@@ -191,7 +190,8 @@ var effectMeanings = []struct {
 	{userpool.NotInForce, "THE OLD PASSWORD MAY WORK: reset these again"},
 	{userpool.Waiting, "have not chosen a new password yet"},
 	{userpool.Completed, "have a new password"},
-	{userpool.Barred, "are disabled, and reset"},
+	{userpool.Shut, "have a password that nobody knows"},
+	{userpool.Barred, "cannot sign in"},
 	{userpool.Gone, "are not in the pool any more"},
 }
 
@@ -240,8 +240,8 @@ func (s *session) printPoint(found *verification) error {
 }
 
 func (s *session) printCounts(found *verification) error {
-	_, err := fmt.Fprintf(s.stdout, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"disabled":%d,"gone":%d}`+"\n",
+	_, err := fmt.Fprintf(s.stdout, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"locked":%d,"disabled":%d,"gone":%d}`+"\n",
 		stamp(found.at), found.all(), found.effects[userpool.NotInForce], found.effects[userpool.Waiting],
-		found.effects[userpool.Completed], found.effects[userpool.Barred], found.effects[userpool.Gone])
+		found.effects[userpool.Completed], found.effects[userpool.Shut], found.effects[userpool.Barred], found.effects[userpool.Gone])
 	return err
 }

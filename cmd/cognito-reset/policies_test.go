@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"cognito-reset/batch/sandbox"
+)
+
+// What each policy of the examples is for.
+var policies = map[string][]string{
+	"audit": {
+		"preflight --user-pool-id eu-west-1_AbCdEfGhI --all-users --rate auto",
+		"run --user-pool-id eu-west-1_AbCdEfGhI --all-users --exclude-group service --dry-run --rate auto",
+	},
+	"reset": {
+		"run --user-pool-id eu-west-1_AbCdEfGhI --all-users --exclude-group service --rate auto --yes",
+	},
+	"breach": {
+		"run --user-pool-id eu-west-1_AbCdEfGhI --all-users --exclude-group service --rate auto --yes " +
+			"--steps reset,sign-out --if-unresettable lock,temporary_password=invite,unconfirmed=disable",
+	},
+}
+
+// The table beside the policies says of each action in which of them it is.
+func TestPolicyTable(t *testing.T) {
+	table, err := os.ReadFile("../../examples/aws/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make(map[string][]string) // actions, by policy
+	for line := range strings.Lines(string(table)) {
+		cells := strings.Split(line, " | ")
+		action, ok := strings.CutPrefix(cells[0], "| `")
+		if !ok {
+			continue
+		}
+		for i, name := range []string{"audit", "reset", "breach"} {
+			if cells[1+i] == "●" {
+				rows[name] = append(rows[name], strings.TrimSuffix(action, "`"))
+			}
+		}
+	}
+	for name := range policies {
+		actions := actionsOf(t, filepath.Join("../../examples/aws", name+"-policy.json"))
+		if slices.Sort(actions); !slices.Equal(actions, slices.Sorted(slices.Values(rows[name]))) {
+			t.Errorf("%s: the policy has %q, the table %q", name, actions, rows[name])
+		}
+	}
+}
+
+// With a policy of the examples all goes well, and nothing remains unknown.
+// Without any one of its actions something does not, and it is said what to
+// allow: so a policy holds all that is needed, and no more.
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	for name, commands := range policies {
+		actions := actionsOf(t, filepath.Join("../../examples/aws", name+"-policy.json"))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			said, well := withActions(t, actions, commands)
+			if gaps := gapsIn(said, actions); !well || gaps != nil {
+				t.Errorf("the policy is not enough, and %q are missed:\n%s", gaps, said)
+			}
+			for _, action := range actions {
+				rest := slices.DeleteFunc(slices.Clone(actions), func(a string) bool { return a == action })
+				said, _ := withActions(t, rest, commands)
+				if gaps := gapsIn(said, actions); !slices.Equal(gaps, []string{action}) {
+					t.Errorf("without %s, %q are missed:\n%s", action, gaps, said)
+				}
+			}
+		})
+	}
+}
+
+// gapsIn are the actions that somebody is told to allow.
+func gapsIn(said string, actions []string) (gaps []string) {
+	said = strings.Join(strings.Fields(said), " ") // lines are wrapped
+	for _, action := range actions {
+		if regexp.MustCompile(`(allow|not authorized to perform:) ` + action + `\b`).MatchString(said) {
+			gaps = append(gaps, action)
+		}
+	}
+	return gaps
+}
+
+// actionsOf are the actions of a policy, which must be of this form: on one pool,
+// and on what no pool owns.
+func actionsOf(t *testing.T, path string) (actions []string) {
+	t.Helper()
+	var policy struct {
+		Version   string
+		Statement []struct {
+			Sid, Effect, Resource string
+			Action                []string
+		}
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	decoder := json.NewDecoder(file)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&policy); err != nil || policy.Version != "2012-10-17" {
+		t.Fatalf("%s is no policy: version %q, %v", path, policy.Version, err)
+	}
+	for _, s := range policy.Statement {
+		for _, action := range s.Action {
+			want := "*"
+			if strings.HasPrefix(action, "cognito-idp:") {
+				want = "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_AbCdEfGhI"
+			}
+			if s.Effect != "Allow" || s.Resource != want || strings.Contains(action, "*") || slices.Contains(actions, action) {
+				t.Errorf("%s: %s %s on %s", path, s.Effect, action, s.Resource)
+			}
+			actions = append(actions, action)
+		}
+	}
+	return actions
+}
+
+// withActions runs commands as one who is allowed the actions and no more, on a
+// pool of whose users a reset reaches some. It is well if all are done.
+func withActions(t *testing.T, actions, commands []string) (said string, well bool) {
+	t.Helper()
+	pool := sandbox.New(sandbox.Config{PoolID: "eu-west-1_AbCdEfGhI", Allowed: actions})
+	grown(pool, 1)
+	server := httptest.NewServer(pool)
+	defer server.Close()
+	well = true
+	for _, line := range commands {
+		cmd := exec.Command("cognito-reset", strings.Fields(line)...)
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(noAccount(), "COGNITO_RESET_ENDPOINT_URL="+server.URL)
+		out, _ := cmd.CombinedOutput()
+		code := cmd.ProcessState.ExitCode()
+		said += fmt.Sprintf("%s\nexit %d\n", out, code)
+		well = well && (code == exitDone || code == exitSomeFailed)
+	}
+	return said, well
+}
