@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cognito-reset/batch"
@@ -29,7 +30,7 @@ type Place struct {
 	Litter func() error
 }
 
-// Test runs the suite, each part of it in a place of its own.
+// Test runs the suite, each part of it in a place and a time of its own.
 func Test(t *testing.T, place func(t *testing.T) Place) {
 	for name, test := range map[string]func(*testing.T, Place){
 		"a promise can be read once it is made":                    promisesAreDurable,
@@ -45,7 +46,9 @@ func Test(t *testing.T, place func(t *testing.T) Place) {
 		"a run that is removed leaves its place empty":             removed,
 		"what is worked on is private to its owner":                private,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, place(t)) })
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, place(t)) })
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cognito-reset/batch"
@@ -38,9 +39,8 @@ func through(t *testing.T, s *s3test.Server) Options {
 	return Options{Options: s3input.Options{EndpointURL: "http://s3.test", HTTPClient: s}}
 }
 
-// place is a run in S3, which dead holders do not hold up for long.
+// place is a run in S3.
 func place(t *testing.T, name string, o Options) journaltest.Place {
-	o.TTL = 300 * time.Millisecond
 	at := func(open func(context.Context, string, Options) (*journal.Dir, error)) func() (*journal.Dir, error) {
 		return func() (*journal.Dir, error) { return open(t.Context(), name, o) }
 	}
@@ -75,7 +75,9 @@ func TestAPrefixIsARunDirectoryThoughRequestsFail(t *testing.T) {
 
 // A process that stood still while another took its run over calls nobody any
 // more, and what it writes is not taken.
-func TestWhoeverIsSilentForTooLongLosesTheRun(t *testing.T) {
+func TestWhoeverIsSilentForTooLongLosesTheRun(t *testing.T) { synctest.Test(t, silent) }
+
+func silent(t *testing.T) {
 	server := s3test.New()
 	var still atomic.Bool
 	sleeper := &s3test.Server{}
@@ -87,7 +89,6 @@ func TestWhoeverIsSilentForTooLongLosesTheRun(t *testing.T) {
 		return s3test.None
 	}
 	o := through(t, sleeper)
-	o.TTL = 300 * time.Millisecond
 	dir, err := Create(t.Context(), run, o)
 	if err != nil {
 		t.Fatal(err)

@@ -31,6 +31,10 @@ type store struct {
 // String is the prefix as people write it.
 func (s *store) String() string { return s3input.Scheme + "://" + s.bucket + "/" + s.prefix }
 
+// attempts are those of a request: a run of hours meets more failures than a
+// command that reads a file.
+const attempts = 8
+
 // reach finds out where the bucket is, and whether it may be used.
 func reach(ctx context.Context, name string, o s3input.Options) (*store, error) {
 	bucket, prefix, _ := strings.Cut(strings.TrimPrefix(name, s3input.Scheme+"://"), "/")
@@ -38,6 +42,7 @@ func reach(ctx context.Context, name string, o s3input.Options) (*store, error) 
 	if s.bucket == "" || s.prefix == "" {
 		return nil, fmt.Errorf("%s: name a bucket and a prefix in it, as in s3://bucket/runs/monday", name)
 	}
+	o.Attempts = attempts
 	for followed := false; ; followed = true {
 		var err error
 		if s.client, err = o.Client(); err != nil {

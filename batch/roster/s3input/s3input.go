@@ -35,6 +35,7 @@ type Options struct {
 	Profile     string // of the shared AWS configuration; "" as usual
 	Region      string // to ask first; "" as usual. A bucket elsewhere is followed there
 	EndpointURL string // of another server that speaks S3; "" as usual
+	Attempts    int    // to make a request, at most; 0 is 3
 
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
@@ -87,6 +88,7 @@ func (o Options) Client() (*s3.Client, error) {
 	}
 	return s3.NewFromConfig(cfg, func(s *s3.Options) {
 		s.UsePathStyle = s.BaseEndpoint != nil
+		s.RetryMaxAttempts = o.Attempts
 		s.DisableLogOutputChecksumValidationSkipped = true
 	}), nil
 }
