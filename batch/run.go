@@ -71,6 +71,10 @@ type Options struct {
 	// the run; a wave of none is one without an end.
 	NextWave func(ctx context.Context, soFar Counts) (users int, err error)
 
+	// MayCall, if set, is asked right before each call, whose turn it is. An
+	// error ends the run before it, and is why.
+	MayCall func() error
+
 	// WaitOut, if set, is asked about an answer that would end the run. True
 	// says that the pace was told to wait until it is over: the user then takes
 	// its turn again.
@@ -390,11 +394,19 @@ func (r *runner) stopAt(answer *Error) {
 
 // turn waits for the pace. It reports false if the run stopped meanwhile.
 func (r *runner) turn(ctx context.Context, step *Step) (left time.Time, ok bool) {
-	if step.Pace == nil {
-		return time.Now(), ctx.Err() == nil
+	left = time.Now()
+	if step.Pace != nil {
+		var err error
+		if left, err = step.Pace.Wait(ctx); err != nil {
+			return left, false
+		}
 	}
-	left, err := step.Pace.Wait(ctx)
-	return left, err == nil && ctx.Err() == nil
+	if r.MayCall != nil {
+		if err := r.MayCall(); err != nil {
+			r.stop(err)
+		}
+	}
+	return left, ctx.Err() == nil
 }
 
 // call makes one call and tells pace and tally how it was met.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,15 @@ const (
 type Dir struct {
 	Path string
 	lock *flock.Flock
+	home Home // nil if Path is no copy
+}
+
+// String is what people call the directory: its path, or where it is a copy of.
+func (d *Dir) String() string {
+	if d.home != nil {
+		return d.home.String()
+	}
+	return d.Path
 }
 
 // ErrExists is why a directory cannot be made into a run directory.
@@ -143,6 +153,9 @@ func (d *Dir) Held() bool {
 	if d.lock != nil && d.lock.Locked() {
 		return true
 	}
+	if d.home != nil {
+		return d.home.Holder() != ""
+	}
 	lock := flock.New(d.File(LockFile), flock.SetFlag(os.O_RDONLY))
 	free, err := lock.TryRLock()
 	if free {
@@ -153,6 +166,9 @@ func (d *Dir) Held() bool {
 
 // Holder is what the last process to lock the directory wrote of itself.
 func (d *Dir) Holder() string {
+	if d.home != nil {
+		return cmp.Or(d.home.Holder(), "an unknown process")
+	}
 	text, err := os.ReadFile(d.File(LockFile))
 	if holder := strings.TrimSpace(string(text)); err == nil && holder != "" {
 		return holder
@@ -160,12 +176,15 @@ func (d *Dir) Holder() string {
 	return "an unknown process"
 }
 
-// Close lets go of the lock.
-func (d *Dir) Close() error {
-	if d.lock == nil {
-		return nil
+// Close lets go of the lock. A copy is deleted.
+func (d *Dir) Close() (err error) {
+	if d.lock != nil {
+		err = d.lock.Unlock()
 	}
-	return d.lock.Unlock()
+	if d.home != nil {
+		err = errors.Join(err, d.home.Close())
+	}
+	return err
 }
 
 // File is the path of a file in the directory.
@@ -217,6 +236,9 @@ func (d *Dir) Write(name string, fill func(*os.File) error) (err error) {
 	if err := os.Rename(f.Name(), d.File(name)); err != nil {
 		return err
 	}
+	if d.home != nil {
+		return d.home.Put(name, d.File(name))
+	}
 	return syncDir(d.Path)
 }
 
@@ -235,5 +257,8 @@ func syncDir(path string) error {
 
 // Remove deletes the directory and all in it, for a run that never began.
 func (d *Dir) Remove() error {
+	if d.home != nil {
+		return errors.Join(d.home.Remove(), d.Close())
+	}
 	return errors.Join(d.Close(), os.RemoveAll(d.Path))
 }

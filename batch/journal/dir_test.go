@@ -38,43 +38,6 @@ func holdUntilKilled(path string) {
 	os.Exit(0)
 }
 
-func TestADirectoryInUseIsRefusedAndItsHolderNamed(t *testing.T) {
-	d := newRun(t, "alice")
-	me := fmt.Sprintf("process %d on ", os.Getpid())
-	synctest.Test(t, func(t *testing.T) {
-		for name, take := range map[string]func(string) (*Dir, error){"Open": Open, "Create": Create} {
-			_, err := take(d.Path)
-			held, ok := errors.AsType[*HeldError](err)
-			if !ok || held.Path != d.Path || !strings.HasPrefix(held.Holder, me) || !strings.Contains(err.Error(), d.Path+" is in use by "+me) {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-	})
-	seen, err := View(d.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if users, _ := replay(t, seen).Open(); users != 1 {
-		t.Error("a directory in use cannot be looked at")
-	}
-	if !d.Held() || !seen.Held() || !strings.HasPrefix(seen.Holder(), me) {
-		t.Errorf("held is %t to its holder, %t to others, by %s", d.Held(), seen.Held(), seen.Holder())
-	}
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if d.Held() || seen.Held() {
-		t.Error("it is still held")
-	}
-	again, err := Open(d.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(again.Close(), again.Close()); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestALookAtTheLockIsNotTakenForWork(t *testing.T) {
 	d := newRun(t, "alice")
 	d.Close()
@@ -154,36 +117,6 @@ func TestOnlyAnEmptyDirectoryBecomesARunDirectory(t *testing.T) {
 	}
 	if _, err := Create(filepath.Join(path, "letter.txt", "run")); err == nil {
 		t.Error("a file became a folder of folders")
-	}
-}
-
-func TestOneOfManyThatCreateTheSameDirectoryGetsIt(t *testing.T) {
-	for range 10 {
-		path := filepath.Join(t.TempDir(), "runs", "run")
-		type answer struct {
-			d   *Dir
-			err error
-		}
-		answers := make(chan answer)
-		for range 8 {
-			go func() {
-				d, err := Create(path)
-				answers <- answer{d, err}
-			}()
-		}
-		var created []*Dir
-		for range 8 {
-			a := <-answers
-			if _, held := errors.AsType[*HeldError](a.err); a.err == nil {
-				created = append(created, a.d)
-			} else if !held && !errors.Is(a.err, ErrExists) {
-				t.Error(a.err)
-			}
-		}
-		if len(created) != 1 {
-			t.Fatalf("%d got it", len(created))
-		}
-		created[0].Close()
 	}
 }
 

@@ -22,7 +22,6 @@ package journal
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -49,6 +48,9 @@ type Journal struct {
 	reserve string       // path of the reserve, "" once it is spent
 	size    int64        // bytes known to be whole
 	writer  *flock.Flock // of the file; nil if it is not a real one
+
+	home         Home          // that the file is a copy of; nil without one
+	settleWithin time.Duration // how long settlements gather
 
 	mu      sync.Mutex
 	chain   *chain
@@ -77,9 +79,12 @@ type commit struct {
 	err   error
 }
 
-// settleWithin is how long settlements gather at most, for a promise to come
-// whose sync they can share.
-const settleWithin = 10 * time.Millisecond
+// How long settlements gather at most, for a promise to come whose sync they
+// can share: on a disk, and where a sync is a request that is billed.
+const (
+	settleWithin     = 10 * time.Millisecond
+	settleHomeWithin = time.Second
+)
 
 func newCommit(buf []byte) *commit { return &commit{lines: buf, done: make(chan struct{})} }
 
@@ -89,6 +94,10 @@ func start(file appendFile, size int64, c *chain, reserve string) *Journal {
 		file: file, size: size, chain: c, reserve: reserve,
 		pending: newCommit(nil), done: make(chan struct{}),
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
+		settleWithin: settleWithin,
+	}
+	if f, ok := file.(*copied); ok {
+		j.home, j.settleWithin = f.home, settleHomeWithin
 	}
 	go j.commitLoop()
 	return j
@@ -113,6 +122,15 @@ func (j *Journal) Settle(r batch.Result) error {
 // command.
 func (j *Journal) Steer(by, command string) error {
 	return j.append(true, line{Event: eventSteered, At: time.Now().UTC(), By: by, Command: command})
+}
+
+// MayCall fails once another process may have taken up the run, so that this one
+// may call nobody any more. On a disk the lock sees to that.
+func (j *Journal) MayCall() error {
+	if j.home == nil {
+		return nil
+	}
+	return j.home.MayCall()
 }
 
 // append adds lines, and returns once they are durable where that is asked.
@@ -170,7 +188,7 @@ func (j *Journal) commitLoop() {
 	for range j.wake {
 		select {
 		case <-j.hurry:
-		case <-time.After(settleWithin):
+		case <-time.After(j.settleWithin):
 		}
 		j.mu.Lock()
 		c := j.pending
@@ -214,7 +232,7 @@ func (j *Journal) write(lines []byte) error {
 		return errors.Join(err, j.file.Truncate(j.size))
 	}
 	if err := j.file.Sync(); err != nil {
-		return fmt.Errorf("fsync: %w", err)
+		return err
 	}
 	j.size += int64(len(lines))
 	return nil

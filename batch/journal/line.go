@@ -46,6 +46,7 @@ type line struct {
 	Host    string `json:"host,omitzero"`
 	PID     int    `json:"pid,omitzero"`
 	Roster  string `json:"roster_sha256,omitzero"`
+	Fence   int64  `json:"fence,omitzero"`
 
 	// Of a user.
 	Row          int64          `json:"row,omitzero"`
@@ -153,6 +154,7 @@ func (l *line) members(dst []byte) []byte {
 	text(`,"host"`, l.Host)
 	number(`,"pid"`, int64(l.PID))
 	text(`,"roster_sha256"`, l.Roster)
+	number(`,"fence"`, l.Fence)
 	number(`,"row"`, l.Row)
 	text(`,"username"`, l.Username)
 	text(`,"outcome"`, string(l.Outcome))

@@ -55,6 +55,7 @@ type History struct {
 type Session struct {
 	Version, Host string
 	PID           int
+	Fence         int64 // counts the holders of a run that is kept elsewhere
 	StartedAt     time.Time
 	LastSeenAt    time.Time // of its last event
 	Ended         bool      // in good order
@@ -152,7 +153,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 				h.dir.File(JournalFile), rec.Version, rec.Format, formatVersion)
 		}
 		h.Sessions = append(h.Sessions, Session{
-			Version: rec.Version, Host: rec.Host, PID: rec.PID, StartedAt: rec.At, LastSeenAt: rec.At,
+			Version: rec.Version, Host: rec.Host, PID: rec.PID, Fence: rec.Fence, StartedAt: rec.At, LastSeenAt: rec.At,
 		})
 		return nil
 	}
@@ -420,13 +421,15 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), writer.Unlock())
 	}
-	j := start(f, h.size, h.chain, reserve)
+	session := line{Event: eventSession, At: time.Now().UTC(), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
+	session.Host, _ = os.Hostname()
+	var file appendFile = f
+	if d.home != nil {
+		file, session.Fence = &copied{File: f, home: d.home, size: h.size}, d.home.Fence()
+	}
+	j := start(file, h.size, h.chain, reserve)
 	j.writer = writer
-	host, _ := os.Hostname()
-	if err := j.append(true, line{
-		Event: eventSession, At: time.Now().UTC(), Format: formatVersion,
-		Version: version, Host: host, PID: os.Getpid(), Roster: rosterSHA256,
-	}); err != nil {
+	if err := j.append(true, session); err != nil {
 		j.Close()
 		return nil, err
 	}

@@ -5,14 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"cognito-reset/batch"
@@ -154,96 +151,6 @@ func TestAJournalCutAnywhereIsTornAndNobodyIsDoneWithoutAWholeLine(t *testing.T)
 	}
 }
 
-func TestAResumeWorksOnThoseWhoseFateIsOpen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		now := time.Now().UTC()
-		early := now.Add(-time.Hour)
-		fates := []struct {
-			username string
-			work     func(j *Journal, e batch.Entry, res batch.Result) error
-			want     batch.Outcome
-			reason   batch.Reason
-			open     bool
-			promised time.Time // when a resume, or a retry, must take it for called
-		}{
-			{"never", func(*Journal, batch.Entry, batch.Result) error { return nil }, batch.NotAttempted, batch.Stopped, true, time.Time{}},
-			{"promised", func(j *Journal, e batch.Entry, _ batch.Result) error { return j.Promise(e) }, batch.Unknown, batch.Interrupted, true, now},
-			{"reset", settle(batch.Reset, ""), batch.Reset, "", false, time.Time{}},
-			{"refused", settle(batch.Failed, batch.UserNotFound), batch.Failed, batch.UserNotFound, false, time.Time{}},
-			{"credentials", settle(batch.Failed, batch.Credentials), batch.Failed, batch.Credentials, true, time.Time{}},
-			{"stopped", settle(batch.NotAttempted, batch.Interrupted), batch.NotAttempted, batch.Interrupted, true, time.Time{}},
-			{"unknown", settle(batch.Unknown, batch.Network), batch.Unknown, batch.Network, false, early},
-			{"undated", func(j *Journal, e batch.Entry, res batch.Result) error {
-				res.Outcome = batch.Unknown
-				res.StartedAt = time.Time{}
-				return errors.Join(j.Promise(e), j.Settle(res))
-			}, batch.Unknown, "", false, now},
-			{"failed then promised", func(j *Journal, e batch.Entry, res batch.Result) error {
-				return errors.Join(settle(batch.Failed, batch.Network)(j, e, res), j.Promise(e))
-			}, batch.Unknown, batch.Interrupted, true, now},
-			{"failed then reset", func(j *Journal, e batch.Entry, res batch.Result) error {
-				return errors.Join(settle(batch.Failed, batch.Network)(j, e, res), settle(batch.Reset, "")(j, e, res))
-			}, batch.Reset, "", false, time.Time{}},
-			{"reset, twice promised", func(j *Journal, e batch.Entry, res batch.Result) error {
-				return errors.Join(j.Promise(e), settle(batch.Reset, "")(j, e, res))
-			}, batch.Reset, "", false, time.Time{}},
-		}
-		var usernames []string
-		for _, f := range fates {
-			usernames = append(usernames, f.username)
-		}
-		d := newRun(t, usernames...)
-		session(t, d, func(j *Journal) (err error) {
-			for i, f := range fates {
-				e := batch.Entry{Row: int64(i + 1), Username: f.username}
-				res := batch.Result{Row: e.Row, Username: e.Username, Attempts: 1, StartedAt: early, FinishedAt: now}
-				err = errors.Join(err, f.work(j, e, res))
-			}
-			return err
-		})
-		h := replay(t, d)
-
-		var open, all, doubts []string
-		for i, res := range collect(t, h.Results(batch.Stopped)) {
-			f := fates[i]
-			if res.Username != f.username || res.Row != int64(i+1) || res.Outcome != f.want || res.Reason != f.reason {
-				t.Errorf("%s: %+v", f.username, res)
-			}
-			if f.open {
-				open = append(open, f.username)
-			}
-			if f.open || f.want == batch.Unknown {
-				all = append(all, f.username)
-			}
-			if f.reason == batch.Interrupted && f.want == batch.Unknown {
-				doubts = append(doubts, f.username)
-			}
-		}
-		check := func(retry func(batch.Result) bool, want []string) {
-			var got []string
-			for _, e := range collect(t, h.Remaining(retry)) {
-				got = append(got, e.Username)
-				if f := fates[e.Row-1]; f.username != e.Username || !e.Promised.Equal(f.promised) {
-					t.Errorf("%s counts as promised at %s, want %s", e.Username, e.Promised, f.promised)
-				}
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("a resume works on %q, want %q", got, want)
-			}
-		}
-		check(nil, open)
-		check(func(r batch.Result) bool { return r.Outcome == batch.Unknown }, all)
-		check(func(batch.Result) bool { return true }, usernames)
-		users, inDoubt := h.Open()
-		if users != int64(len(open)) || inDoubt != int64(len(doubts)) {
-			t.Errorf("Open says %d users, %d in doubt; want %d and %d", users, inDoubt, len(open), len(doubts))
-		}
-		if len(h.Sessions) != 1 || h.Sessions[0].PID != os.Getpid() || !h.Sessions[0].Ended || !h.Sessions[0].LastSeenAt.Equal(now) {
-			t.Errorf("the sessions are %+v", h.Sessions)
-		}
-	})
-}
-
 // A doubt about a later step is about that step alone: what was done before it
 // stays done.
 func TestAResumeGoesOnAtTheStepThatWasPromised(t *testing.T) {
@@ -281,120 +188,6 @@ func TestAResumeGoesOnAtTheStepThatWasPromised(t *testing.T) {
 	}
 	if e := remaining[1]; len(e.Steps) != 2 || e.Steps[0] != reset[0] || !e.Promised.IsZero() {
 		t.Errorf("bob goes on as %+v", e)
-	}
-}
-
-// settle promises a user and settles it so.
-func settle(o batch.Outcome, reason batch.Reason) func(*Journal, batch.Entry, batch.Result) error {
-	return func(j *Journal, e batch.Entry, res batch.Result) error {
-		res.Outcome, res.Reason = o, reason
-		return errors.Join(j.Promise(e), j.Settle(res))
-	}
-}
-
-func TestSessionsAreCountedAndOneThatDiedHasNoEnd(t *testing.T) {
-	d := newRun(t, "alice", "bob")
-	j, err := replay(t, d).Start("v1", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(j.Promise(batch.Entry{Row: 1, Username: "alice"}), j.Close()); err != nil {
-		t.Fatal(err) // as close to a crash as one process can come
-	}
-	j, err = replay(t, d).Start("v2", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = errors.Join(
-		settle(batch.Reset, "")(j, batch.Entry{Row: 2, Username: "bob"}, batch.Result{Row: 2, Username: "bob"}),
-		j.End(4, "told to"), j.Close())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := replay(t, d).Sessions
-	if len(s) != 2 || s[0].Version != "v1" || s[0].Ended || s[0].Settled != 0 ||
-		s[1].Version != "v2" || !s[1].Ended || s[1].ExitCode != 4 || s[1].Stopped != "told to" || s[1].Settled != 1 {
-		t.Errorf("%+v", s)
-	}
-}
-
-func TestAResultComesBackAsItWasSettled(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
-	want := batch.Result{
-		Row: 1, Username: `a "quoted" <名前> user`, Outcome: batch.Failed, Reason: batch.LambdaRefused, Attempts: 3, Throttled: 2,
-		ErrorCode: "UserLambdaValidationException", ErrorMessage: "no\nway \u2028", RequestID: "id-1",
-		StartedAt: at, FinishedAt: at.Add(time.Second), SettledBy: batch.ByReadBack,
-	}
-	d := newRun(t, want.Username)
-	session(t, d, func(j *Journal) error {
-		return errors.Join(j.Promise(batch.Entry{Row: 1, Username: want.Username}), j.Settle(want))
-	})
-	if got := collect(t, replay(t, d).Results("")); len(got) != 1 || !reflect.DeepEqual(got[0], want) {
-		t.Errorf("%+v", got)
-	}
-}
-
-func TestRowsOfAChangedRosterMatchByUsernameAndNeverByPosition(t *testing.T) {
-	var usernames []string
-	for i := range 200 {
-		usernames = append(usernames, fmt.Sprint("user", i))
-	}
-	d := newRun(t, usernames...)
-	want := make(map[string]batch.Outcome)
-	session(t, d, func(j *Journal) (err error) {
-		for i, username := range usernames {
-			e := batch.Entry{Row: int64(i + 1), Username: username}
-			res := batch.Result{Row: e.Row, Username: username, Outcome: batch.Reset}
-			switch i % 4 {
-			case 0:
-				want[username] = batch.NotAttempted
-				continue
-			case 1:
-				res.Outcome, res.Reason = batch.Failed, batch.Disabled
-			case 2:
-				want[username] = batch.Unknown
-				err = errors.Join(err, j.Promise(e))
-				continue
-			}
-			want[username] = res.Outcome
-			err = errors.Join(err, j.Promise(e), j.Settle(res))
-		}
-		return err
-	})
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 5 {
-		changed := slices.Clone(usernames)
-		rng.Shuffle(len(changed), func(i, k int) { changed[i], changed[k] = changed[k], changed[i] })
-		gone := int64(0)
-		for _, username := range changed[:20] {
-			if want[username] != batch.NotAttempted {
-				gone++
-			}
-		}
-		changed = append(changed[20:], "newcomer")
-		spool(t, d, usersOf(changed...))
-		h := replay(t, d)
-		if h.Strangers != gone {
-			t.Errorf("%d strangers, want %d", h.Strangers, gone)
-		}
-		results := collect(t, h.Results(batch.Stopped))
-		if len(results) != len(changed) {
-			t.Fatalf("%d results for %d rows", len(results), len(changed))
-		}
-		for i, r := range results {
-			outcome := want[r.Username]
-			if r.Username == "newcomer" {
-				outcome = batch.NotAttempted
-			}
-			if r.Row != int64(i+1) || r.Username != changed[i] || r.Outcome != outcome {
-				t.Errorf("row %d is %s: %+v; want %s", i+1, changed[i], r, outcome)
-			}
-		}
-		for _, e := range collect(t, h.Remaining(nil)) {
-			if changed[e.Row-1] != e.Username || e.Promised.IsZero() != (want[e.Username] != batch.Unknown) {
-				t.Errorf("a resume works on %+v", e)
-			}
-		}
 	}
 }
 
@@ -503,26 +296,6 @@ func TestAJournalReplacedAfterItWasReadIsNoticed(t *testing.T) {
 		}
 	}
 	t.Error("nothing was noticed")
-}
-
-func TestASessionNeedsTheLockAndTheJournalAsItWasRead(t *testing.T) {
-	d := smallRun(t)
-	stale := replay(t, d)
-	session(t, d, func(j *Journal) error { return j.Promise(batch.Entry{Row: 3, Username: "carol"}) })
-	file := journalOf(t, d)
-	if _, err := stale.Start("", ""); err == nil {
-		t.Error("a session began from a history that is out of date")
-	}
-	seen, err := View(d.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := replay(t, seen).Start("", ""); err == nil {
-		t.Error("a session began in a directory that is only looked at")
-	}
-	if !bytes.Equal(journalOf(t, d), file) {
-		t.Error("the journal was touched")
-	}
 }
 
 // sealed makes a journal whose chain verifies of lines that may be anything.

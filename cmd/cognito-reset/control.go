@@ -23,6 +23,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/pace"
 )
 
@@ -271,6 +272,9 @@ func (c *command) ctl(ctx *cli.Context) error {
 	}
 	if args[1] == "status" {
 		return c.statusOf(ctx, args[0])
+	}
+	if s3run.Named(args[0]) {
+		return usagef("a run in S3 is steered where it works: by the keys of its terminal, and by SIGTERM to stop it")
 	}
 	dir, err := journal.View(args[0])
 	if err != nil {

@@ -77,6 +77,7 @@ func only(ctx *cli.Context, names ...string) error {
 
 // A sealing is the record that goes into a bundle, under a name.
 type sealing struct {
+	*command
 	run   *journal.Dir // the one that was asked for
 	size  int64        // of its journal
 	stale bool         // its report is not what the journal says
@@ -108,8 +109,8 @@ func (c *command) sealEvidence(ctx *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &sealing{manifest: evidence.Manifest{SealedAt: time.Now().UTC().Truncate(time.Second), Tool: tool()}}
-	if err := s.read(path); err != nil {
+	s := &sealing{command: c, manifest: evidence.Manifest{SealedAt: time.Now().UTC().Truncate(time.Second), Tool: tool()}}
+	if err := s.read(ctx, path); err != nil {
 		return err
 	}
 	if keyFile != "" {
@@ -133,8 +134,8 @@ func (c *command) sealEvidence(ctx *cli.Context) (err error) {
 }
 
 // read takes the record of a run that nobody works on.
-func (s *sealing) read(path string) (err error) {
-	if s.dir, err = ended(path, &s.request); err != nil {
+func (s *sealing) read(ctx *cli.Context, path string) (err error) {
+	if s.dir, err = s.ended(ctx, path, &s.request); err != nil {
 		return err
 	}
 	s.run, s.size = s.dir, journalSize(s.dir)

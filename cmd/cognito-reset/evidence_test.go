@@ -50,7 +50,7 @@ func sealFates(t *testing.T) *sealing {
 		}
 	}
 	s := &sealing{manifest: evidence.Manifest{SealedAt: time.Date(2026, 7, 1, 9, 0, 0, 0, time.UTC), Tool: tool()}}
-	if err := s.read(path); err != nil {
+	if err := s.read(nil, path); err != nil {
 		t.Fatal(err)
 	}
 	return s

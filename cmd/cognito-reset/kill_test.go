@@ -46,10 +46,22 @@ func buildTool(t *testing.T) string {
 // kill runs the tool, kills and resumes it again and again, and lets the last
 // resume end.
 func kill(tool, run string, flags ...string) (output []byte, err error) {
+	return killUnless(tool, run, *kills, func() bool {
+		_, err := os.Stat(filepath.Join(run, "run.json"))
+		if errors.Is(err, fs.ErrNotExist) {
+			os.RemoveAll(run) // killed before it began
+			return false
+		}
+		return true
+	}, flags...)
+}
+
+// killUnless does so many times what kill does. A run that has not begun is begun
+// once more.
+func killUnless(tool, run string, times int, begun func() bool, flags ...string) (output []byte, err error) {
 	command := func() *exec.Cmd {
 		args := []string{"resume", run}
-		if _, err := os.Stat(filepath.Join(run, "run.json")); errors.Is(err, fs.ErrNotExist) {
-			os.RemoveAll(run) // killed before it began
+		if !begun() {
 			args = append([]string{"run", "--run", run}, flags...)
 		}
 		cmd := exec.Command(tool, append(args, "--quiet")...)
@@ -57,7 +69,7 @@ func kill(tool, run string, flags ...string) (output []byte, err error) {
 			"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
 		return cmd
 	}
-	for range *kills {
+	for range times {
 		cmd := command()
 		if err := cmd.Start(); err != nil {
 			return nil, err

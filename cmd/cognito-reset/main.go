@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
 )
 
 func main() {
@@ -35,12 +36,14 @@ func Main(ctx context.Context, args []string, stdin *os.File, stdout, stderr *os
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
-	return c.exitCode(err)
+	return c.exitCode(errors.Join(err, c.deleteCopies()))
 }
 
 // A command has the streams that every command writes to.
 type command struct {
 	stdin, stdout, stderr *os.File
+
+	copies []*journal.Dir // of runs that are read, and kept elsewhere
 }
 
 func (c *command) app() *cli.App {

@@ -39,7 +39,7 @@ func (c *command) merge(ctx *cli.Context) error {
 		return usagef("--output: %s is a run directory, with reports of its own; name another folder", output)
 	}
 	m := &merger{command: c}
-	if err := m.read(paths); err != nil {
+	if err := m.read(ctx, paths); err != nil {
 		return err
 	}
 	m.request.CSVSafe = ctx.Bool("csv-safe")
@@ -71,11 +71,11 @@ func (c *command) merge(ctx *cli.Context) error {
 }
 
 // read finds out what counts of the runs, which must be on the same users.
-func (m *merger) read(paths []string) error {
+func (m *merger) read(ctx *cli.Context, paths []string) error {
 	var parts []report.Part
 	for i, path := range paths {
 		var r request
-		dir, err := ended(path, &r)
+		dir, err := m.ended(ctx, path, &r)
 		if err != nil {
 			return err
 		}

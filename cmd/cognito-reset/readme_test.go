@@ -56,7 +56,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 	if commands := sh.run(filepath.Join(root, "README.md")); commands < 8 {
 		t.Errorf("only %d commands were found in the README", commands)
 	}
-	if n := pool.Resets("alice"); n != 4 {
-		t.Errorf("alice was reset %d times, not by each of two runs and twice by admin-reset-user-password", n)
+	if n := pool.Resets("alice"); n != 5 {
+		t.Errorf("alice was reset %d times, not by each of three runs and twice by admin-reset-user-password", n)
 	}
 }

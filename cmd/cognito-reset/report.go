@@ -27,13 +27,13 @@ func (c *command) reportCommand() *cli.Command {
 			"report. The exit code is that of the run.\n\n" +
 			"merge makes one report of several runs on a pool: the last word on a username\n" +
 			"counts. It goes to the folder --output, or with --format to that file.",
-		Flags: []cli.Flag{
+		Flags: append(awsFlags(),
 			stringFlag(groupOutput, "format", "", "print one report instead: `csv`, jsonl, html, junit, parquet or text"),
 			stringFlag(groupOutput, "output", "", "with --format, write it to `FILE`"),
 			csvSafeFlag(),
 			boolFlag(groupOutput, "json", "print the summary as JSON"),
 			boolFlag(groupOutput, "schema", "print the JSON Schema of the summary instead"),
-		},
+		),
 		Action: c.report,
 	}
 }
@@ -51,7 +51,7 @@ func (c *command) report(ctx *cli.Context) error {
 		return err
 	}
 	s := &session{command: c, json: ctx.Bool("json")}
-	if s.dir, err = ended(path, &s.request); err != nil {
+	if s.dir, err = c.ended(ctx, path, &s.request); err != nil {
 		return err
 	}
 	if ctx.IsSet("csv-safe") {
@@ -67,8 +67,8 @@ func (c *command) report(ctx *cli.Context) error {
 }
 
 // ended opens a run that nobody works on.
-func ended(path string, r *request) (*journal.Dir, error) {
-	dir, err := journal.View(path)
+func (c *command) ended(ctx *cli.Context, path string, r *request) (*journal.Dir, error) {
+	dir, err := c.viewRun(ctx, path)
 	if err != nil {
 		return nil, &exit{exitUsage, err}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func (c *command) resumeCommand() *cli.Command {
 		&cli.StringSliceFlag{Category: groupSafety, Name: "retry", Usage: "take up settled users again: `failed` (by the moment, not by the user's own fault) or unknown (read back first)", EnvVars: env("retry")},
 	)
 	flags = append(flags, awsFlags()...)
-	flags = append(append(flags, csvSafeFlag()), outputFlags()...)
+	flags = append(append(flags, csvSafeFlag(), leaseFlag()), outputFlags()...)
 	return &cli.Command{
 		Name:      "resume",
 		Usage:     "go on with a run that was stopped",
@@ -47,7 +48,7 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 
 // goOn goes on with the run in a directory.
 func (c *command) goOn(ctx *cli.Context, path string) (err error) {
-	s := &session{command: c, json: ctx.Bool("json"), quiet: ctx.Bool("quiet")}
+	s := &session{command: c, s3: c.inS3(ctx), json: ctx.Bool("json"), quiet: ctx.Bool("quiet")}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
 		return err
 	}
@@ -55,8 +56,8 @@ func (c *command) goOn(ctx *cli.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.dir, err = journal.Open(path); err != nil {
-		return &exit{exitUsage, err}
+	if s.dir, err = s.openRun(ctx.Context, path); err != nil {
+		return cmp.Or(s.readNoFurther(ctx.Context), error(&exit{exitUsage, err}))
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
 	r := &s.request

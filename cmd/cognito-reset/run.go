@@ -19,6 +19,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/report"
@@ -66,7 +67,8 @@ func (c *command) runCommand() *cli.Command {
 	flags = append(flags, awsFlags()...)
 	flags = append(flags,
 		boolFlag(groupAWS, "sandbox", "use a user pool inside this process, filled from the input; no AWS account needed"),
-		stringFlag(groupOutput, "run", "", "keep the record in `DIR` (default: cognito-reset-runs/<time>-<pool id>)"),
+		stringFlag(groupOutput, "run", "", "keep the record in `DIR`, or s3://bucket/prefix (default: cognito-reset-runs/<time>-<pool id>)"),
+		leaseFlag(),
 		csvSafeFlag(),
 	)
 	flags = append(flags, outputFlags()...)
@@ -113,7 +115,7 @@ func (c *command) newSession(ctx *cli.Context) (*session, error) {
 	if err := noArguments(ctx); err != nil {
 		return nil, err
 	}
-	s := &session{command: c, json: ctx.Bool("json"), quiet: ctx.Bool("quiet"), comparePool: ctx.Bool("reconcile"), requireApproval: ctx.Bool("require-approval"), path: ctx.String("run")}
+	s := &session{command: c, s3: c.inS3(ctx), json: ctx.Bool("json"), quiet: ctx.Bool("quiet"), comparePool: ctx.Bool("reconcile"), requireApproval: ctx.Bool("require-approval"), path: ctx.String("run")}
 	dryRun, live, err := dryRun(ctx)
 	if err != nil {
 		return nil, err
@@ -236,8 +238,11 @@ func (s *session) begin(ctx context.Context, path string) (err error) {
 	if path == "" {
 		path = newRunPath(r.CreatedAt, r.UserPoolID)
 	}
-	if s.dir, err = journal.Create(path); err != nil {
-		if _, none := os.Stat(filepath.Join(path, journal.RunFile)); errors.Is(err, journal.ErrExists) && none != nil {
+	if s.dir, err = s.createRun(ctx, path); err != nil {
+		if stopped := s.readNoFurther(ctx); stopped != nil {
+			return stopped
+		}
+		if _, none := os.Stat(filepath.Join(path, journal.RunFile)); errors.Is(err, journal.ErrExists) && none != nil && !errors.Is(err, s3run.ErrBegun) {
 			err = fmt.Errorf("%w, but no run that began: name a new folder, or delete this one", err)
 		} else if errors.Is(err, journal.ErrExists) {
 			err = fmt.Errorf("%w: name a new folder, or go on with that run by cognito-reset resume %s", err, quotePath(path))
@@ -312,7 +317,7 @@ func (s *session) introduce(ctx context.Context) error {
 		}
 		_ = writeChecks(s.stderr, append(slices.Clone(r.Preflight), // a closed stream is no reason to stop
 			check{Name: "users", Level: fine, Text: source + ": " + rows},
-			check{Name: "record", Level: fine, Text: s.dir.Path}))
+			check{Name: "record", Level: fine, Text: s.dir.String()}))
 	}
 	// A pool that is not there stops the run at its first call, with a record.
 	if err := blocked(slices.DeleteFunc(slices.Clone(r.Preflight), func(c check) bool { return c.Name == "pool" })); err != nil {

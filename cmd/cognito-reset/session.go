@@ -23,6 +23,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/pace"
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
@@ -37,6 +38,7 @@ type session struct {
 	history    *journal.History
 	understood string     // how the input of a first session is read
 	described  *described // the pool, once it was asked
+	s3         s3run.Options
 	pool       *userpool.Pool
 	sandbox    *http.Server
 	log        *slog.Logger
@@ -142,7 +144,7 @@ func (s *session) work(ctx context.Context, users int64, retry func(batch.Result
 	if r.CanaryRandom && waves.canary > 0 {
 		remaining = canaryFirst(remaining, waves.canary)
 	}
-	s.log.Info("session begins", "run", s.dir.Path, "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", users, "rate", r.Rate)
+	s.log.Info("session begins", "run", s.dir.String(), "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", users, "rate", r.Rate)
 	debug.SetGCPercent(callGC)
 	defer context.AfterFunc(ctx, func() { s.sayFinishing(context.Cause(ctx)) })()
 	steered := s.steer(ctl)
@@ -173,10 +175,7 @@ func (s *session) options(ctl *control, waves *waves) batch.Options {
 	o := batch.Options{
 		Journal: ctl.journal, Tally: ctl.tally, Workers: r.workers(), MaxAttempts: r.MaxAttempts,
 		Linger: r.SettleAfter.duration(), RetryUnknown: r.OnUnknown == "retry", Grace: r.Grace.duration(),
-		NextWave: waves.next,
-	}
-	if r.Rate == 0 { // the pace is no limit to stand by for
-		o.Standby = 4 * o.Workers
+		NextWave: waves.next, MayCall: ctl.journal.MayCall, Standby: s.standby(),
 	}
 	o.Failures, _ = r.failureGuard() // which was read before
 	if r.OnMessageLimit == "wait" {
@@ -241,6 +240,9 @@ func (s *session) stopError(cause error) error {
 		}
 		return &exit{exitStopped, cause}
 	}
+	if _, ok := errors.AsType[*s3run.Error](cause); ok {
+		return &exit{exitFailed, fmt.Errorf("%w; mend that: no call was made that is not recorded", cause)}
+	}
 	if broken, ok := errors.AsType[*batch.JournalError](cause); ok {
 		return &exit{exitFailed, fmt.Errorf("%w; make room or mend the disk: no call was made that is not recorded", broken)}
 	}
@@ -280,7 +282,10 @@ func (s *session) finish(stopped error) error {
 		return errors.Join(stopped, err)
 	}
 	summary, err := render(s.dir, history, s.request, stopped)
-	code, path := summary.ExitCode, quotePath(s.dir.Path)
+	code, path := summary.ExitCode, quotePath(s.dir.String())
+	if stopped != nil && errors.Is(err, s3run.ErrLost) {
+		err = nil // and who took the run over writes its reports
+	}
 	if err != nil {
 		err = fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, path)
 	} else if err = s.print(summary); err != nil {
@@ -324,7 +329,7 @@ type record struct {
 func newRecord(dir *journal.Dir, history *journal.History, r request, stopped error) *record {
 	rec := &record{history: history, request: r}
 	summary := &rec.summary
-	*summary = report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.Path, JournalBytes: history.Size(), RateAsked: r.Rate, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
+	*summary = report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.String(), JournalBytes: history.Size(), RateAsked: r.Rate, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
 	for i, session := range history.Sessions {
 		if i == 0 {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 )
 
@@ -109,7 +108,7 @@ func (s *session) takeUp(ctx *cli.Context) (begun bool, err error) {
 	if ctx.String("shard") != "auto" || s.request.DryRun {
 		return false, nil
 	}
-	if _, err := journal.View(s.path); err == nil {
+	if _, err := s.viewRun(ctx, s.path); err == nil {
 		return true, nil
 	}
 	if n, err := strconv.Atoi(os.Getenv("AWS_BATCH_JOB_ATTEMPT")); err == nil && n > 1 && !strings.Contains(s.path, "://") {

@@ -20,7 +20,7 @@ func (c *command) statusCommand() *cli.Command {
 		ArgsUsage:   "DIR",
 		UsageText:   "cognito-reset status cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
 		Description: "Reads and checks the whole journal; changes nothing and calls nothing.",
-		Flags:       []cli.Flag{boolFlag(groupOutput, "json", "print JSON")},
+		Flags:       append(awsFlags(), boolFlag(groupOutput, "json", "print JSON")),
 		Action:      c.status,
 	}
 }
@@ -60,7 +60,7 @@ func (c *command) status(ctx *cli.Context) error {
 }
 
 func (c *command) statusOf(ctx *cli.Context, path string) error {
-	dir, err := journal.View(path)
+	dir, err := c.viewRun(ctx, path)
 	if err != nil {
 		return &exit{exitUsage, err}
 	}

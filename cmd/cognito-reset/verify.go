@@ -16,7 +16,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/userpool"
 )
 
@@ -47,7 +46,7 @@ func (c *command) verify(ctx *cli.Context) error {
 	if s.log, err = logger(ctx, c.stderr); err != nil {
 		return err
 	}
-	if s.dir, err = journal.View(path); err != nil {
+	if s.dir, err = c.viewRun(ctx, path); err != nil {
 		return &exit{exitUsage, err}
 	}
 	r := &s.request

@@ -35,6 +35,7 @@ type Options struct {
 	Profile     string // of the shared AWS configuration; "" as usual
 	Region      string // to ask first; "" as usual. A bucket elsewhere is followed there
 	EndpointURL string // of another server that speaks S3; "" as usual
+	Attempts    int    // to make a request, at most; 0 is 3
 
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
@@ -45,7 +46,7 @@ type Options struct {
 // object is still the same. It needs s3:GetObject alone, and reads the AWS
 // configuration when it is first called.
 func Opener(o Options) roster.Opener {
-	client := sync.OnceValues(func() (*s3.Client, error) { return o.client() })
+	client := sync.OnceValues(o.Client)
 	return func(ctx context.Context, name string) (io.ReadCloser, error) {
 		bucket, key, _ := strings.Cut(strings.TrimPrefix(name, Scheme+"://"), "/")
 		if bucket == "" || key == "" {
@@ -63,7 +64,8 @@ func Opener(o Options) roster.Opener {
 	}
 }
 
-func (o Options) client() (*s3.Client, error) {
+// Client is how S3 is reached, by whoever does more there than to read.
+func (o Options) Client() (*s3.Client, error) {
 	httpClient := o.HTTPClient
 	if httpClient == nil {
 		httpClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
@@ -85,7 +87,8 @@ func (o Options) client() (*s3.Client, error) {
 		cfg.BaseEndpoint = aws.String(o.EndpointURL)
 	}
 	return s3.NewFromConfig(cfg, func(s *s3.Options) {
-		s.UsePathStyle = o.EndpointURL != ""
+		s.UsePathStyle = s.BaseEndpoint != nil
+		s.RetryMaxAttempts = o.Attempts
 		s.DisableLogOutputChecksumValidationSkipped = true
 	}), nil
 }
@@ -109,7 +112,7 @@ type object struct {
 
 func (o *object) open() error {
 	out, err := o.get(nil)
-	if region := regionOf(err); region != "" {
+	if region := RegionOf(err); region != "" {
 		o.region = region
 		out, err = o.get(nil)
 	}
@@ -222,8 +225,8 @@ func (o *object) Close() error {
 	return o.body.Close()
 }
 
-// regionOf is where a bucket is, if that is what an error says.
-func regionOf(err error) string {
+// RegionOf is where a bucket is, if that is what an error says.
+func RegionOf(err error) string {
 	e, ok := errors.AsType[*awshttp.ResponseError](err)
 	if !ok || e.HTTPStatusCode() != http.StatusMovedPermanently && e.HTTPStatusCode() != http.StatusBadRequest {
 		return ""

@@ -1,0 +1,123 @@
+// Package s3test is an S3 within the process, which fails as it is told.
+package s3test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+// Bucket is the one that there is.
+const Bucket = "bucket"
+
+// A Fault is what becomes of a request.
+type Fault int
+
+// The faults.
+const (
+	None      Fault = iota
+	Broken          // 500, and nothing was done
+	SlowDown        // 503, and nothing was done
+	CutBefore       // no answer, and nothing was done
+	CutAfter        // no answer, but all was done
+	Denied          // 403
+	Unheeding       // the conditions of a write are ignored
+	Unable          // 501 for a write with a condition
+)
+
+// A Server is an S3 with one empty bucket.
+type Server struct {
+	// Fault, if set, says what becomes of each request. It may take its time.
+	Fault func(*http.Request) Fault
+
+	s3 http.Handler
+}
+
+// New is a server without faults.
+func New() *Server {
+	memory := s3mem.New()
+	if err := memory.CreateBucket(Bucket); err != nil {
+		panic(err) // of an empty one
+	}
+	return &Server{s3: gofakes3.New(memory, gofakes3.WithTimeSkewLimit(0), gofakes3.WithLogger(gofakes3.DiscardLog())).Server()}
+}
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	fault := None
+	if s.Fault != nil {
+		fault = s.Fault(r)
+	}
+	fail := func(status int, code string) {
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "<Error><Code>%s</Code></Error>", code)
+	}
+	conditional := r.Header.Get("If-None-Match")+r.Header.Get("If-Match") != ""
+	switch {
+	case fault == Broken:
+		fail(http.StatusInternalServerError, "InternalError")
+	case fault == SlowDown:
+		fail(http.StatusServiceUnavailable, "SlowDown")
+	case fault == Denied:
+		fail(http.StatusForbidden, "AccessDenied")
+	case fault == Unable && conditional:
+		fail(http.StatusNotImplemented, "NotImplemented")
+	case fault == CutBefore:
+		panic(http.ErrAbortHandler)
+	case fault == CutAfter:
+		s.s3.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
+	case fault == Unheeding:
+		r.Header.Del("If-None-Match")
+		r.Header.Del("If-Match")
+		fallthrough
+	default:
+		s.s3.ServeHTTP(w, r)
+	}
+}
+
+// Do makes the server an HTTP client that reaches nothing else, without a
+// network.
+func (s *Server) Do(r *http.Request) (res *http.Response, err error) {
+	defer func() {
+		if cut := recover(); cut == http.ErrAbortHandler {
+			err = errors.New("the connection was cut")
+		} else if cut != nil {
+			panic(cut)
+		}
+	}()
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Host = r.URL.Host
+	r.Header.Set("Content-Length", strconv.FormatInt(r.ContentLength, 10)) // as a server has it
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	res = w.Result()
+	res.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	return res, nil
+}
+
+// Keys are the objects there are, in their order.
+func (s *Server) Keys() (keys []string) {
+	w := httptest.NewRecorder()
+	s.s3.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/"+Bucket, nil))
+	for _, part := range strings.Split(w.Body.String(), "<Key>")[1:] {
+		key, _, _ := strings.Cut(part, "</Key>")
+		keys = append(keys, key)
+	}
+	return keys
+}

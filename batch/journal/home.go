@@ -1,0 +1,80 @@
+package journal
+
+import (
+	"errors"
+	"os"
+)
+
+// A Home is where a run directory is kept that is only a copy here, to work on.
+// What is written to the copy goes there as well, and counts only once it is
+// there. Its methods may be called from many goroutines.
+type Home interface {
+	// String is what people call it.
+	String() string
+
+	// Holder is what the process that works on the run says of itself; "" if
+	// none does.
+	Holder() string
+
+	// Fence counts the processes that held the run: a later one has a higher
+	// number.
+	Fence() int64
+
+	// MayCall fails once another process may hold the run.
+	MayCall() error
+
+	// Append adds whole lines to the journal, and returns once they would
+	// survive this machine. If it fails, they may have been added or not.
+	Append(lines []byte) error
+
+	// Put copies the file at path there, in place of one of that name.
+	Put(name, path string) error
+
+	// Remove deletes the files of the run.
+	Remove() error
+
+	// Close lets go of the run, and deletes the copy.
+	Close() error
+}
+
+// Copy is the directory at path, which is a copy of home. It is locked if it is
+// to be worked on, and deleted by [Dir.Close].
+func Copy(path string, home Home, work bool) (*Dir, error) {
+	d := &Dir{Path: path, home: home}
+	if !work {
+		return d, nil
+	}
+	return d.hold()
+}
+
+// IsCopy tells whether the directory is kept elsewhere.
+func (d *Dir) IsCopy() bool { return d.home != nil }
+
+// A copied file is a journal that is synced by adding to the one at home. It is
+// ahead of that one between Write and Sync alone.
+type copied struct {
+	*os.File
+	home  Home
+	size  int64 // bytes known to be at home
+	ahead []byte
+}
+
+func (f *copied) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	f.ahead = append(f.ahead, p[:n]...)
+	return n, err
+}
+
+func (f *copied) Truncate(size int64) error {
+	f.ahead = f.ahead[:max(0, size-f.size)]
+	return f.File.Truncate(size)
+}
+
+func (f *copied) Sync() error {
+	if err := f.home.Append(f.ahead); err != nil {
+		return errors.Join(err, f.Truncate(f.size))
+	}
+	f.size += int64(len(f.ahead))
+	f.ahead = f.ahead[:0]
+	return nil
+}

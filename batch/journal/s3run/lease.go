@@ -1,0 +1,287 @@
+package s3run
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	crand "crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+)
+
+// leaseFile is the object that says who holds a run.
+const leaseFile = "lease.json"
+
+// A claim is what lease.json says.
+type claim struct {
+	Fence   int64   `json:"fence"`       // one more for every holder
+	ID      string  `json:"id"`          // of the process, like no other
+	Holder  string  `json:"holder"`      // what it says of itself; "" once it let go
+	TTL     float64 `json:"ttl_seconds"` // without a change for so long, it is dead
+	Renewed int64   `json:"renewed"`     // how often, so that no two contents are alike
+}
+
+func (c claim) ttl() time.Duration { return time.Duration(c.TTL * float64(time.Second)) }
+
+// claim reads lease.json. age is how long ago it was written, by the clock of S3
+// alone.
+func (s *store) claim(ctx context.Context) (c claim, etag string, age time.Duration, err error) {
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.key(leaseFile))})
+	if err != nil {
+		return c, "", 0, err
+	}
+	defer out.Body.Close()
+	text, err := io.ReadAll(out.Body)
+	if err != nil {
+		return c, "", 0, err
+	}
+	if err := json.Unmarshal(text, &c); err != nil {
+		return c, "", 0, fmt.Errorf("%s is not a lease: %w", leaseFile, err)
+	}
+	if now, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
+		age = now.Sub(aws.ToTime(out.LastModified))
+	}
+	return c, aws.ToString(out.ETag), age, nil
+}
+
+func (s *store) putClaim(ctx context.Context, c claim, when condition) (etag string, err error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	return s.put(ctx, leaseFile, bytes.NewReader(append(text, '\n')), when)
+}
+
+// holder is who holds the run, as far as a look can tell; "" if nobody does.
+func (s *store) holder(ctx context.Context) string {
+	c, _, age, err := s.claim(ctx)
+	if err != nil || age > c.ttl() {
+		return ""
+	}
+	return c.Holder
+}
+
+// A lease holds a run for this process, and sees to it that it knows when it
+// does not any more. It is renewed at every sixth of its TTL; calls may leave
+// for half of the TTL after a renewal began, so that they have ended before
+// anybody else may take it. Nobody compares the clocks of two machines: who
+// waits for a dead holder counts the time without a change itself.
+type lease struct {
+	store  *store
+	ttl    time.Duration
+	holder string // this process
+	fence  int64
+	end    context.CancelFunc // of the renewals
+	ended  chan struct{}
+
+	renewing sync.Mutex // held by whoever writes
+	claim    claim      // as it was last written
+	etag     string
+
+	mu    sync.Mutex
+	until time.Time // calls may leave
+	last  error     // of the last renewal
+	lost  *batch.Stop
+}
+
+// pause is how long it takes to look at a lease again that another holds.
+const pause = 100 * time.Millisecond
+
+// take makes this process the holder. It waits for a holder that may be dead,
+// for its TTL; one that is not is a [*journal.HeldError].
+func take(ctx context.Context, s *store, o Options) (*lease, error) {
+	host, _ := os.Hostname()
+	l := &lease{store: s, ttl: o.TTL, ended: make(chan struct{})}
+	l.holder = fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	l.claim = claim{ID: crand.Text(), Holder: l.holder, TTL: o.TTL.Seconds()}
+	var since, began time.Time
+	for seen := ""; ; {
+		now, etag, _, err := s.claim(ctx)
+		when := ifStill(etag)
+		switch {
+		case missing(err):
+			when = ifNew
+		case err != nil:
+			return nil, s.why(ctx, err)
+		case now.ID == l.claim.ID: // the answer was lost
+			return l.keep(ctx, etag, began)
+		case now.Holder == "", etag == seen && time.Since(since) >= now.ttl():
+		case seen != "" && etag != seen:
+			return nil, &journal.HeldError{Path: s.String(), Holder: now.Holder}
+		default:
+			if seen == "" {
+				if seen, since = etag, time.Now(); o.OnWait != nil {
+					o.OnWait(now.Holder, now.ttl())
+				}
+			}
+			if !sleep(ctx, pause) {
+				return nil, context.Cause(ctx)
+			}
+			continue
+		}
+		l.claim.Fence, began = now.Fence+1, time.Now()
+		switch etag, err = s.putClaim(ctx, l.claim, when); {
+		case err == nil:
+			return l.keep(ctx, etag, began)
+		case refused(err) && !missing(err) || !sleep(ctx, rand.N(pause)):
+			return nil, s.why(ctx, err)
+		}
+	}
+}
+
+// hold notes that the claim stands, since began at the latest.
+func (l *lease) hold(etag string, began time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.etag, l.last, l.until = etag, nil, began.Add(l.ttl/2)
+}
+
+// keep renews the lease from now on, once it is known that the store honours
+// what it rests on.
+func (l *lease) keep(ctx context.Context, etag string, began time.Time) (*lease, error) {
+	l.fence = l.claim.Fence
+	l.hold(etag, began)
+	renewals, end := context.WithCancel(context.Background())
+	l.end = end
+	go func() {
+		defer close(l.ended)
+		for sleep(renewals, l.ttl/6) {
+			l.renew(renewals, l.holder)
+		}
+	}()
+	for _, when := range []condition{ifNew, ifStill(`"00000000000000000000000000000000"`)} {
+		_, err := l.store.put(ctx, leaseFile, strings.NewReader("{}"), when)
+		if unmet(err) {
+			continue
+		}
+		if err == nil {
+			err = fmt.Errorf("%s: the store ignores the conditions of a write (If-None-Match, If-Match), so two processes could both own a run in it: keep the run in Amazon S3, or on a disk", l.store)
+		} else {
+			err = l.store.why(ctx, err)
+		}
+		l.release()
+		return nil, err
+	}
+	return l, nil
+}
+
+// renew writes the claim again. An empty holder lets go of it.
+func (l *lease) renew(ctx context.Context, holder string) {
+	ctx, cancel := context.WithTimeout(ctx, l.ttl/3)
+	defer cancel()
+	l.renewing.Lock()
+	defer l.renewing.Unlock()
+	if l.isLost() {
+		return
+	}
+	began := time.Now()
+	l.claim.Holder = holder
+	l.claim.Renewed++
+	etag, err := l.store.putClaim(ctx, l.claim, ifStill(l.etag))
+	if unmet(err) || missing(err) {
+		if etag, err = l.stillOurs(ctx); err == nil { // an earlier answer was lost
+			began = time.Now()
+			l.claim.Renewed++
+			etag, err = l.store.putClaim(ctx, l.claim, ifStill(etag))
+		}
+	}
+	if err != nil {
+		l.mu.Lock()
+		l.last = err
+		l.mu.Unlock()
+		return
+	}
+	l.hold(etag, began)
+}
+
+// stillOurs is the ETag of the lease, unless another process has taken it.
+func (l *lease) stillOurs(ctx context.Context) (etag string, err error) {
+	now, etag, _, err := l.store.claim(ctx)
+	switch {
+	case missing(err):
+		return "", l.lose(fmt.Sprintf("%s/%s was deleted", l.store, leaseFile))
+	case err == nil && now.ID != l.claim.ID:
+		return "", l.lose(fmt.Sprintf("%s was taken over by %s", l.store, cmp.Or(now.Holder, "another process, which has ended")))
+	}
+	return etag, err
+}
+
+// lose notes for good that another process holds the run.
+func (l *lease) lose(why string) *batch.Stop {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost == nil {
+		l.lost = &batch.Stop{Reason: batch.Stopped, Message: why + ": this process calls nobody any more", Err: ErrLost}
+	}
+	return l.lost
+}
+
+func (l *lease) isLost() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost != nil
+}
+
+// check fails unless a call may leave now. Of the two clocks of this machine
+// the one that shows more time counts: the monotonic one stands still while a
+// machine is suspended.
+func (l *lease) check() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	switch {
+	case l.lost != nil:
+		return l.lost
+	case now.After(l.until) || now.Round(0).After(l.until.Round(0)):
+		why := fmt.Sprintf("for %v it could not be made sure that no other process works on %s", l.ttl/2, l.store)
+		if l.last != nil {
+			why += fmt.Sprintf(" (%v)", l.last)
+		}
+		return &batch.Stop{Reason: batch.Stopped, Message: why, Err: l.last}
+	}
+	return nil
+}
+
+// sure renews the lease if a call might not leave now.
+func (l *lease) sure() error {
+	if l.check() != nil {
+		l.renew(context.Background(), l.holder)
+	}
+	return l.check()
+}
+
+// stop ends the renewals.
+func (l *lease) stop() {
+	l.end()
+	<-l.ended
+}
+
+// release lets go of the lease, for the next one not to wait.
+func (l *lease) release() {
+	l.stop()
+	l.renew(context.Background(), "")
+	l.lose(fmt.Sprintf("%s was let go of", l.store))
+}
+
+// sleep waits, and reports false if ctx was done first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

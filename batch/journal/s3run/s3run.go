@@ -1,0 +1,290 @@
+// Package s3run keeps run directories in Amazon S3, for machines whose disk does
+// not outlive them.
+//
+// A prefix holds the same files as a directory, but for the journal, which S3
+// cannot append to: it is in segments, journal/00000000000000000001.jsonl and so
+// on, that make up journal.jsonl byte for byte. A process works on a copy of its
+// own, which is deleted when it lets go of the run; one that is killed leaves it
+// in the folder for temporary files, private to its owner.
+//
+// A promise is in S3 before [journal.Journal.Promise] returns. Segments are
+// written on condition that there is none of that number, so of two processes
+// one finds that it has lost. An object lease.json keeps apart those that hold a
+// run one after the other: whoever finds its lease taken over, or could not
+// renew it, calls nobody any more. What cannot be prevented is that a machine
+// stands still between that look and the call itself, for longer than the TTL.
+package s3run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cognito-reset/batch/journal"
+	"cognito-reset/batch/roster/s3input"
+)
+
+// Options say how S3 is reached, and how long a silent holder is believed in.
+type Options struct {
+	s3input.Options
+
+	// TTL is how long a lease lasts that is not renewed. Half of it must be
+	// longer than a call may take. Default a minute.
+	TTL time.Duration
+
+	// OnWait, if set, is told that the run may be held by a dead process, and
+	// that this one waits so long to see.
+	OnWait func(holder string, wait time.Duration)
+}
+
+const defaultTTL = time.Minute
+
+// ErrBegun is why a prefix cannot be made into a run directory: it is one. It is
+// a [journal.ErrExists].
+var ErrBegun = fmt.Errorf("%w: a run", journal.ErrExists)
+
+// ErrLost is why a process may not write to a run any more: another holds it.
+var ErrLost = errors.New("the run was taken over")
+
+// Named tells whether a run directory's name is one in S3: s3://bucket/prefix.
+func Named(name string) bool { return strings.HasPrefix(name, s3input.Scheme+"://") }
+
+// Create makes a run directory of a prefix, and holds it. Below the prefix there
+// must be nothing, or a run that never began. Errors are those of
+// [journal.Create].
+func Create(ctx context.Context, name string, o Options) (*journal.Dir, error) {
+	h, err := newHome(ctx, name, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.vacant(ctx); err != nil {
+		return nil, err
+	}
+	if err := h.take(ctx, o); err != nil {
+		return nil, err
+	}
+	err = h.vacant(ctx) // whoever held it may have begun
+	if err == nil {
+		err = h.makeFolder()
+	}
+	return h.dir(err)
+}
+
+// Open holds a run in S3, to go on with it. Errors are those of [journal.Open].
+func Open(ctx context.Context, name string, o Options) (*journal.Dir, error) {
+	h, err := newHome(ctx, name, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.begun(ctx); err != nil {
+		return nil, err
+	}
+	if err := h.take(ctx, o); err != nil {
+		return nil, err
+	}
+	return h.dir(h.download(ctx))
+}
+
+// View copies a run in S3 for reading, as it is now. Errors are those of
+// [journal.View].
+func View(ctx context.Context, name string, o Options) (*journal.Dir, error) {
+	h, err := newHome(ctx, name, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.begun(ctx); err != nil {
+		return nil, err
+	}
+	return h.dir(h.download(ctx))
+}
+
+// A home is a [journal.Home] in S3.
+type home struct {
+	*store
+	lease  *lease // nil for one who only reads
+	folder string // with the copy
+	last   int64  // segment
+}
+
+func newHome(ctx context.Context, name string, o Options) (*home, error) {
+	s, err := reach(ctx, name, o.Options)
+	return &home{store: s}, err
+}
+
+func (h *home) take(ctx context.Context, o Options) (err error) {
+	if o.TTL <= 0 {
+		o.TTL = defaultTTL
+	}
+	h.lease, err = take(ctx, h.store, o)
+	return err
+}
+
+// dir is the copy, if nothing went wrong before.
+func (h *home) dir(err error) (*journal.Dir, error) {
+	if err == nil {
+		var d *journal.Dir
+		if d, err = journal.Copy(h.path(), h, h.lease != nil); err == nil {
+			return d, nil
+		}
+	}
+	return nil, errors.Join(err, h.Close())
+}
+
+// vacant fails if there is anything but what a run leaves that never began.
+func (h *home) vacant(ctx context.Context) error {
+	var names []string
+	held := false
+	for name, err := range h.list(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if name == journal.RunFile {
+			if holder := h.Holder(); holder != "" {
+				return &journal.HeldError{Path: h.String(), Holder: holder}
+			}
+			return fmt.Errorf("%s: %w", h, ErrBegun)
+		}
+		held = held || name == leaseFile
+		names = append(names, name)
+	}
+	if len(names) > 0 && !held {
+		return fmt.Errorf("%s: %w", h, journal.ErrExists)
+	}
+	return nil
+}
+
+func (h *home) begun(ctx context.Context) error {
+	for name, err := range h.list(ctx, journal.RunFile) {
+		if err != nil || name == journal.RunFile {
+			return err
+		}
+	}
+	return fmt.Errorf("%s is not a run directory, or its run never began: it has no %s: %w", h, journal.RunFile, fs.ErrNotExist)
+}
+
+// makeFolder makes a folder for the copy, with nothing beside it.
+func (h *home) makeFolder() (err error) {
+	if h.folder, err = os.MkdirTemp("", "cognito-reset-"); err != nil { // mode 0700
+		return err
+	}
+	return os.Mkdir(h.path(), 0o700)
+}
+
+func (h *home) path() string { return filepath.Join(h.folder, "run") }
+
+// download makes the copy. The journal comes last, so that it is not behind any
+// report of it.
+func (h *home) download(ctx context.Context) error {
+	if err := h.makeFolder(); err != nil {
+		return err
+	}
+	for name, err := range h.list(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if name == leaseFile || name != filepath.Base(name) {
+			continue // folders, too: segments come below
+		}
+		if err := h.file(name, func(w io.Writer) error { return h.copyTo(ctx, w, name) }); err != nil {
+			return err
+		}
+	}
+	return h.file(journal.JournalFile, func(w io.Writer) (err error) {
+		h.last, err = h.copyJournal(ctx, w)
+		return err
+	})
+}
+
+// file makes a file of the copy.
+func (h *home) file(name string, fill func(io.Writer) error) error {
+	f, err := os.OpenFile(filepath.Join(h.path(), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fill(f), f.Close())
+}
+
+func (h *home) Holder() string {
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	defer cancel()
+	return h.holder(ctx)
+}
+
+func (h *home) Fence() int64 { return h.lease.fence }
+
+func (h *home) MayCall() error { return h.lease.check() }
+
+// lookTimeout bounds a single request, and appendTimeout one that is tried again.
+const (
+	lookTimeout   = 5 * time.Second
+	appendTimeout = 10 * time.Second
+)
+
+// Append implements [journal.Home]. It goes on trying for as long as the lease
+// lasts.
+func (h *home) Append(lines []byte) error {
+	name := segment(h.last + 1)
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		if err := h.lease.check(); err != nil {
+			return err
+		}
+		err := h.add(name, lines)
+		switch {
+		case err == nil:
+			h.last++
+			return nil
+		case errors.Is(err, ErrLost):
+			return err
+		case refused(err):
+			return h.explain(err)
+		}
+		time.Sleep(wait)
+	}
+}
+
+// add writes a segment, and looks whose it is if there is one already: ours, if
+// an answer was lost.
+func (h *home) add(name string, lines []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
+	defer cancel()
+	_, err := h.put(ctx, name, bytes.NewReader(lines), ifNew)
+	if !unmet(err) {
+		return err
+	}
+	there, err := h.read(ctx, name)
+	if err == nil && !bytes.Equal(there, lines) {
+		return h.lease.lose(fmt.Sprintf("another process has written %s/%s", h, name))
+	}
+	return err
+}
+
+func (h *home) Put(name, path string) error {
+	if h.lease != nil {
+		if err := h.lease.sure(); err != nil {
+			return err
+		}
+	}
+	return h.upload(name, path)
+}
+
+func (h *home) Remove() error {
+	if err := h.lease.sure(); err != nil {
+		return err
+	}
+	h.lease.stop()
+	return h.empty(context.Background())
+}
+
+func (h *home) Close() error {
+	if h.lease != nil {
+		h.lease.release()
+	}
+	return os.RemoveAll(h.folder)
+}
