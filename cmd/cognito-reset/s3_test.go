@@ -29,6 +29,7 @@ func TestKilledWithItsRecordInS3NobodyIsMissedAndNobodyIsResetTwice(t *testing.T
 	rows.WriteString("username\n")
 	for i := range users {
 		u := sandbox.NewUser(fmt.Sprintf("user-%04d", i))
+		u.Created = time.Now().Add(-time.Hour) // whatever the clocks, nobody was touched in the meantime
 		pool.Add(u)
 		rows.WriteString(u.Username + "\n")
 	}
@@ -55,7 +56,7 @@ func TestKilledWithItsRecordInS3NobodyIsMissedAndNobodyIsResetTwice(t *testing.T
 	if err := os.WriteFile(input, []byte(rows.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("COGNITO_RESET_LEASE", "1s")
+	t.Setenv("COGNITO_RESET_LEASE", "2s")
 	t.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
 	t.Setenv("TMPDIR", dir)
 	tool, run := buildTool(t), "s3://"+bucket+"/runs/night"
