@@ -152,9 +152,11 @@ func (c *command) write(output string, fill func(*os.File) error) (err error) {
 // to and sums up. It returns their exit code.
 func writeFormat(f *os.File, format string, r request, pour func(...report.Writer) (report.Summary, error)) (code int, err error) {
 	var writers []report.Writer
-	page := r.newPage()
+	var page *report.Page
 	switch format {
 	case "html":
+		page = r.newPage()
+		page.CSV = "" // it is not beside it
 		writers = append(writers, page)
 	case "csv":
 		writers = append(writers, r.newCSV(f))
@@ -171,7 +173,6 @@ func writeFormat(f *os.File, format string, r request, pour func(...report.Write
 	case "text":
 		err = sum.Text(f, coloured(f))
 	case "html":
-		page.CSV = "" // it is not beside it
 		err = page.Render(f, sum)
 	case "junit": // whose counts come first
 		_, err = pour(report.NewJUnit(f, sum))

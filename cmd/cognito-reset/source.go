@@ -327,6 +327,8 @@ func (src *source) String() string {
 		return "members of " + strings.Join(src.Groups, ", ")
 	case src.Filter != "":
 		return "users with " + src.Filter
+	case len(names) == 0:
+		return ""
 	case len(names) == 1 && names[0] == roster.Stdin:
 		return "standard input"
 	case len(names) == 1:
