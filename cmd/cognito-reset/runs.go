@@ -33,7 +33,7 @@ func (c *command) runsCommand() *cli.Command {
 			"them. The list goes by summary.json where that is newer than the journal, and\n" +
 			"checks nothing; cognito-reset status does.\n\n" +
 			"prune asks, and then deletes all that is in the run directories but folders,\n" +
-			"summary.json and what run.json says without names, paths and free text.",
+			"lock, summary.json and what run.json says without names, paths and free text.",
 		Flags: []cli.Flag{
 			stringFlag(groupSafety, "older-than", "", "prune: runs that ended so long ago, `AGE`, such as 90d, 12w or 24h"),
 			boolFlag(groupSafety, "include-open", "prune: also runs that a resume would go on with, and damaged ones"),
