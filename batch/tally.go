@@ -15,6 +15,21 @@ type Counts struct {
 	InFlight  int64 // calls under way
 }
 
+// Add adds the counts of others.
+func (c *Counts) Add(other Counts) {
+	if c.Outcomes == nil {
+		c.Outcomes, c.Reasons = make(map[Outcome]int64), make(map[Reason]int64)
+	}
+	c.Rows += other.Rows
+	for o, n := range other.Outcomes {
+		c.Outcomes[o] += n
+	}
+	for r, n := range other.Reasons {
+		c.Reasons[r] += n
+	}
+	c.Calls, c.Throttled, c.InFlight = c.Calls+other.Calls, c.Throttled+other.Throttled, c.InFlight+other.InFlight
+}
+
 // A Tally counts results while a run goes on. Its zero value is ready, and its
 // methods may be called from any goroutine.
 type Tally struct {

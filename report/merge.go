@@ -14,19 +14,21 @@ import (
 // A Part is what one run tells of its rows.
 type Part struct {
 	Name    string // of the run, such as its directory
+	Pool    string // whose users they are; users of two pools are never the same
 	Rows    int64  // how many Results there are
 	Ended   time.Time
 	Kept    []string                       // columns that Results carry in Kept
 	Results iter.Seq2[batch.Result, error] // the same, however often it is ranged over
 }
 
-// A Merged is the one report of several runs on the users of one pool. Of what
-// they say of a username the last word counts, by the time of its answer; a row
+// A Merged is the one report of several runs. Of what they say of a user of a pool
+// the last word counts, by the time of its answer; a row
 // without a call never counts against one with, whenever that was. Rows about no
 // user, invalid ones and duplicates, are kept as they are, those that several runs
 // have in common once.
 type Merged struct {
-	Kept      []string // columns that its results carry in Kept: those of all runs
+	Pools     []string // of the runs, each once
+	Kept      []string // columns that its results carry in Kept: [PoolColumn] if there are several, and those of all runs
 	Conflicts int64    // users whose calls ended in different ways
 	Calls     int64    // of all runs, as in the [Summary]
 	Throttled int64    // likewise
@@ -34,8 +36,12 @@ type Merged struct {
 	parts []*part
 }
 
+// PoolColumn is the column of the pool, in a report on several.
+const PoolColumn = "user_pool_id"
+
 type part struct {
 	Part
+	place       int    // of Pool among Merged.Pools
 	kept        []int  // for each column of Merged.Kept its place in Part.Kept, or -1
 	lost        bitmap // results that do not count, by number
 	conflicting bitmap // results that another contradicts
@@ -53,14 +59,22 @@ func merge(atATime int64, parts []Part) (*Merged, error) {
 	rows := int64(0)
 	for _, p := range parts {
 		rows += p.Rows
+		if !slices.Contains(m.Pools, p.Pool) {
+			m.Pools = append(m.Pools, p.Pool)
+		}
 		for _, column := range p.Kept {
 			if !slices.Contains(m.Kept, column) {
 				m.Kept = append(m.Kept, column)
 			}
 		}
 	}
+	if several := len(m.Pools) > 1; several && slices.Contains(m.Kept, PoolColumn) {
+		return nil, fmt.Errorf("the runs are on several user pools, and one keeps a column %s of its input: the report has one of its own", PoolColumn)
+	} else if several {
+		m.Kept = slices.Insert(m.Kept, 0, PoolColumn)
+	}
 	for _, p := range parts {
-		part := &part{Part: p}
+		part := &part{Part: p, place: slices.Index(m.Pools, p.Pool)}
 		for _, column := range m.Kept {
 			part.kept = append(part.kept, slices.Index(p.Kept, column))
 		}
@@ -89,6 +103,7 @@ type word struct {
 func (m *Merged) judge(mine func(key string) bool) error {
 	words := make(map[string]word)
 	verdicts := make(map[[2]string]uint16)
+	several := len(m.Pools) > 1
 	for i, p := range m.parts {
 		number := int64(-1)
 		for r, err := range p.Results {
@@ -97,6 +112,9 @@ func (m *Merged) judge(mine func(key string) bool) error {
 			}
 			number++
 			key := keyOf(r)
+			if several {
+				key = p.Pool + "\x00" + key
+			}
 			if !mine(key) {
 				continue
 			}
@@ -153,22 +171,27 @@ func (m *Merged) compare(before, now word) word {
 	return last
 }
 
-// Results yields what counts of every row, in the order of the rows as far as the
-// runs have them in order.
+// Results yields what counts of every row, pool by pool, in the order of the rows as
+// far as the runs have them in order.
 func (m *Merged) Results() iter.Seq2[batch.Result, error] {
 	return m.inOrder(func(p *part, number int64, r *batch.Result) bool {
 		if p.lost.has(number) {
 			return false
 		}
-		if r.Kept != nil {
-			kept := make([]string, len(m.Kept))
-			for i, at := range p.kept {
-				if at >= 0 {
-					kept[i] = r.Kept[at]
-				}
-			}
-			r.Kept = kept
+		several := len(m.Pools) > 1
+		if r.Kept == nil && !several {
+			return true
 		}
+		kept := make([]string, len(m.Kept))
+		for i, at := range p.kept {
+			if at >= 0 && r.Kept != nil {
+				kept[i] = r.Kept[at]
+			}
+		}
+		if several {
+			kept[0] = p.Pool
+		}
+		r.Kept = kept
 		return true
 	})
 }
@@ -185,20 +208,22 @@ func (m *Merged) Contradictions() iter.Seq2[batch.Result, error] {
 // A taker says whether a result of a part is taken, and may change it.
 type taker func(p *part, number int64, r *batch.Result) bool
 
-// inOrder yields the results that are taken, by row; of the same row, in the order
-// of the parts.
+// inOrder yields the results that are taken, by pool and row; of the same row, in
+// the order of the parts.
 func (m *Merged) inOrder(take taker) iter.Seq2[batch.Result, error] {
 	return func(yield func(batch.Result, error) bool) {
 		var cursors []*cursor
 		for _, p := range m.parts {
 			next, stop := iter.Pull2(p.taken(take))
 			defer stop()
-			if c := (&cursor{next: next}); c.step() {
+			if c := (&cursor{place: p.place, next: next}); c.step() {
 				cursors = append(cursors, c)
 			}
 		}
 		for len(cursors) > 0 {
-			first := slices.MinFunc(cursors, func(a, b *cursor) int { return cmp.Compare(a.result.Row, b.result.Row) })
+			first := slices.MinFunc(cursors, func(a, b *cursor) int {
+				return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.result.Row, b.result.Row))
+			})
 			if !yield(first.result, first.err) || first.err != nil {
 				return
 			}
@@ -224,6 +249,7 @@ func (p *part) taken(take taker) iter.Seq2[batch.Result, error] {
 
 // A cursor stands on a result.
 type cursor struct {
+	place  int // of the pool
 	next   func() (batch.Result, error, bool)
 	result batch.Result
 	err    error

@@ -43,6 +43,17 @@ type Summary struct {
 	RateHeld     float64 `json:"rate_held"`     // calls a second, over the time at work
 	LongestWaits []Wait  `json:"longest_waits"` // at most 3, the longest first
 	Next         string  `json:"next"`          // command to run now; "" if there is none
+
+	Targets []Target `json:"targets,omitempty"` // of a job on several user pools
+}
+
+// A Target is what became of one user pool of several.
+type Target struct {
+	UserPoolID     string `json:"user_pool_id"`
+	RunDirectory   string `json:"run_directory"`
+	Rows           int64  `json:"rows"` // in the report; 0 if it was left out
+	ExitCode       int    `json:"exit_code"`
+	StoppedBecause string `json:"stopped_because"` // "" if no row was left
 }
 
 // A Wait is how long a user's row took, from the first call to the last answer.
@@ -232,6 +243,11 @@ func (s Summary) Text(w io.Writer, colour bool) error {
 	p.blank()
 	if s.StoppedBecause != "" {
 		p.tell(yellow, "Stopped", s.StoppedBecause)
+	}
+	for _, t := range s.Targets {
+		if t.StoppedBecause != "" {
+			p.tell(yellow, "Pool", t.UserPoolID+": "+t.StoppedBecause)
+		}
 	}
 	if s.Next != "" {
 		p.line(plain, fmt.Sprintf(labelled, "Next", s.Next)) // whole, to be copied

@@ -40,6 +40,7 @@ const slowest = 0.2
 // A Pace lets calls go one by one, evenly spaced. It implements batch.Pace; its
 // methods may be called from many goroutines.
 type Pace struct {
+	road    *Pace         // that this is a lane of; nil if it is of none
 	gate    chan struct{} // one caller at a time waits for its turn; the others queue
 	waiting atomic.Int64  // callers
 	limiter *rate.Limiter
@@ -70,6 +71,17 @@ func New(perSecond float64) *Pace {
 	p.ceiling = unlimited(perSecond)
 	p.limiter = rate.NewLimiter(limit(p.ceiling), 1)
 	return p
+}
+
+// Lane returns a pace of its own, with a ceiling of so many calls a second, whose
+// calls also wait for their turn among those of p: what several share who must
+// not exceed p together. Each lane has one call waiting there, so that they take
+// turns. How calls are met is for p to learn from; pause, hold and ceiling of a
+// lane are its own.
+func (p *Pace) Lane(perSecond float64) *Pace {
+	lane := New(perSecond)
+	lane.road = p
+	return lane
 }
 
 func unlimited(perSecond float64) float64 {
@@ -108,9 +120,25 @@ func (p *Pace) Wait(ctx context.Context) (time.Time, error) {
 			continue
 		}
 		now := time.Now()
+		if p.road != nil {
+			var err error
+			if now, err = p.road.Wait(ctx); err != nil {
+				return now, err
+			}
+			if p.stands(now) { // since it waited; the turn is nobody's
+				continue
+			}
+		}
 		p.left = append(p.left, now)
 		return now, nil
 	}
+}
+
+// stands tells that no call may go now, however few went before.
+func (p *Pace) stands(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.paused || p.held.After(now)
 }
 
 // forever is when a paused pace lets the next call go.
@@ -166,6 +194,10 @@ func lastSecond(times []time.Time, now time.Time) []time.Time {
 
 // Answered tells how a call was met.
 func (p *Pace) Answered(throttled bool) {
+	if p.road != nil {
+		p.road.Answered(throttled)
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -261,7 +293,7 @@ func (p *Pace) Hold(until time.Time) {
 // A State is how a pace stands.
 type State struct {
 	Ceiling float64   // calls a second at most; 0 without a ceiling
-	Rate    float64   // calls a second now; 0 without a ceiling or a throttle so far
+	Rate    float64   // calls a second now, of a lane and those beside it; 0 without a ceiling or a throttle so far
 	Paused  bool      // no call goes until Resume
 	Held    time.Time // no call goes before; zero if that is past
 	Waiting int       // calls that wait for their turn
@@ -284,6 +316,11 @@ func (p *Pace) State() State {
 	s := State{Ceiling: finite(p.ceiling), Rate: finite(p.rate(now)), Paused: p.paused, Waiting: int(p.waiting.Load())}
 	if p.held.After(now) {
 		s.Held = p.held
+	}
+	if p.road != nil {
+		if road := p.road.State().Rate; road > 0 && (s.Rate == 0 || road < s.Rate) {
+			s.Rate = road
+		}
 	}
 	return s
 }

@@ -173,6 +173,10 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	}, nil
 }
 
+// Beside makes the listings and reads of two pools of one account and Region, which
+// share its quotas, share the rates of other. It is called before either works.
+func (p *Pool) Beside(other *Pool) { p.reads, p.lists = other.reads, other.lists }
+
 // RegionOf is the Region in a pool id such as eu-west-1_AbCdEfGhI, or "".
 func RegionOf(poolID string) string {
 	region, _, found := strings.Cut(poolID, "_")

@@ -31,12 +31,10 @@ import (
 // in the run directory, and by keys on the terminal. What it is told to do is
 // journaled with time and who.
 type control struct {
-	pace      *pace.Pace // of resets and locks
-	updates   *pace.Pace // of sign-outs and disablings
-	creations *pace.Pace // of invitations
-	tally     *batch.Tally
-	journal   *journal.Journal
-	stop      context.CancelCauseFunc
+	*paces
+	tally   *batch.Tally
+	journal *journal.Journal
+	stop    context.CancelCauseFunc
 
 	keys     bool          // the terminal's keys are read
 	nextWave chan struct{} // opens the next wave at once

@@ -130,7 +130,7 @@ type seconds float64
 func (s seconds) duration() time.Duration { return time.Duration(float64(s) * float64(time.Second)) }
 
 // read takes from the command line what it gives: everything at first, later
-// only what was set.
+// only what was set. The shard is known before.
 func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 	given := func(name string) bool { return first || ctx.IsSet(name) }
 	integer := func(name string, to *int) {
@@ -146,11 +146,6 @@ func (s *settings) read(ctx *cli.Context, first bool) (err error) {
 	duration := func(name string, to *seconds) {
 		if given(name) {
 			*to = seconds(ctx.Duration(name).Seconds())
-		}
-	}
-	if first {
-		if s.Shard, err = readShard(ctx); err != nil {
-			return err
 		}
 	}
 	integer("workers", &s.Workers)

@@ -32,9 +32,9 @@ func main() {
 func Main(ctx context.Context, args []string, stdin *os.File, stdout, stderr *os.File) int {
 	c := &command{stdin: stdin, stdout: stdout, stderr: stderr}
 	app := c.app()
-	args, err := flagsFirst(app, args)
-	if err == nil {
-		err = app.RunContext(ctx, args)
+	var err error
+	if c.args, err = flagsFirst(app, args); err == nil {
+		err = app.RunContext(ctx, c.args)
 	}
 	return c.exitCode(errors.Join(err, c.deleteCopies()))
 }
@@ -43,6 +43,7 @@ func Main(ctx context.Context, args []string, stdin *os.File, stdout, stderr *os
 type command struct {
 	stdin, stdout, stderr *os.File
 
+	args   []string       // the command line, flags first
 	copies []*journal.Dir // of runs that are read, and kept elsewhere
 }
 

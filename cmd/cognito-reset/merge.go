@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -70,7 +71,7 @@ func (c *command) merge(ctx *cli.Context) error {
 	return m.finish(summary, ctx.Bool("json"))
 }
 
-// read finds out what counts of the runs, which must be on the same users.
+// read finds out what counts of the runs.
 func (m *merger) read(ctx *cli.Context, paths []string) error {
 	var parts []report.Part
 	for i, path := range paths {
@@ -83,8 +84,6 @@ func (m *merger) read(ctx *cli.Context, paths []string) error {
 			m.request = request{UserPoolID: r.UserPoolID, DryRun: r.DryRun, Sandbox: r.Sandbox}
 		}
 		switch common := m.request; {
-		case r.UserPoolID != common.UserPoolID:
-			return usagef("%s is on user pool %s, and %s on %s: their users are not the same", paths[0], common.UserPoolID, path, r.UserPoolID)
 		case r.DryRun != common.DryRun || r.Sandbox != common.Sandbox:
 			return usagef("of %s and %s only one reset anybody: the other is a dry run, or was against a sandbox", paths[0], path)
 		}
@@ -93,14 +92,14 @@ func (m *merger) read(ctx *cli.Context, paths []string) error {
 			return err
 		}
 		rec := newRecord(dir, history, r, nil)
-		parts = append(parts, report.Part{Name: path, Rows: r.Roster.Rows, Ended: rec.summary.FinishedAt, Kept: r.Keep, Results: rec.results})
+		parts = append(parts, report.Part{Name: path, Pool: r.UserPoolID, Rows: r.Roster.Rows, Ended: rec.summary.FinishedAt, Kept: r.Keep, Results: rec.results})
 		m.add(rec.summary)
 	}
 	var err error
 	if m.Merged, err = report.Merge(parts...); err != nil {
 		return err
 	}
-	m.request.Keep = m.Kept
+	m.request.UserPoolID, m.request.Keep = strings.Join(m.Pools, ", "), m.Kept
 	return nil
 }
 
@@ -127,6 +126,7 @@ func (m *merger) pour(writers ...report.Writer) (report.Summary, error) {
 	}
 	sum.Calls, sum.Throttled = m.Calls, m.Throttled
 	switch {
+	case sum.ExitCode != exitDone: // who had the runs made knows it
 	case sum.Outcomes[batch.NotAttempted] > 0:
 		sum.ExitCode = exitStopped
 	case !sum.Well():

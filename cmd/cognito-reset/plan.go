@@ -78,7 +78,7 @@ func planFlags() []cli.Flag {
 // unplanned are the flags that a plan leaves open: they change who asks, what
 // is shown and where the record is, not what is done.
 var unplanned = []string{
-	"dry-run", "input", "plan", "plan-max-age", "approved-by", "reason", "require-approval",
+	"config", "print-config", "dry-run", "input", "plan", "plan-max-age", "approved-by", "reason", "require-approval",
 	"read-each", "reconcile", "yes", "run", "profile", "csv-safe", "json", "quiet", "log-level", "log-format", "help",
 }
 

@@ -26,7 +26,8 @@ import (
 )
 
 func (c *command) preflightCommand() *cli.Command {
-	flags := append(inputFlags(), responseFlags()...)
+	flags := append(configFlags()[:1], inputFlags()...)
+	flags = append(flags, responseFlags()...)
 	flags = append(flags, paceFlags()...)
 	flags = append(flags, safetyFlags()...)
 	flags = append(flags, forceFlag())
@@ -53,11 +54,16 @@ func (c *command) preflight(ctx *cli.Context) (err error) {
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
+	job, _, err := c.configure(ctx)
+	if err != nil {
+		return err
+	}
+	if job.targets != nil {
+		return usagef("%s has several targets, and a preflight is of one user pool: run --config %[1]s --dry-run looks at them all", job.file)
+	}
 	s := &session{command: c}
 	r := &s.request
-	*r = request{
-		UserPoolID: ctx.String("user-pool-id"),
-	}
+	r.UserPoolID = ctx.String("user-pool-id")
 	if err := r.settings.read(ctx, true); err != nil {
 		return err
 	}

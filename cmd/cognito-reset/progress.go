@@ -18,20 +18,37 @@ type progress struct {
 	stop func(finished bool)
 }
 
+// A view is what a progress shows.
+type view struct {
+	counts batch.Counts
+	why    string // what the run waits for
+	hidden bool   // a question must stay to be seen
+}
+
 const (
 	barEvery  = 200 * time.Millisecond
 	lineEvery = 10 * time.Second
 )
 
 // showProgress shows how a session stands until end is called.
-func (s *session) showProgress(ctl *control, users int64) progress {
-	if s.quiet {
+func (s *session) showProgress(ctl *control) progress {
+	look := func() view { return view{ctl.tally.Counts(), ctl.live().Why, ctl.asks()} }
+	if s.fleet != nil {
+		s.fleet.add(look)
 		return progress{func(bool) {}}
 	}
-	every, show, last := lineEvery, s.line(users), func(bool) {}
-	if fd := int(s.stderr.Fd()); term.IsTerminal(fd) {
+	return s.show(s.quiet, s.left, look)
+}
+
+// show shows what look sees of so many users until end is called.
+func (c *command) show(quiet bool, users int64, look func() view) progress {
+	if quiet {
+		return progress{func(bool) {}}
+	}
+	every, show, last := lineEvery, c.line(users), func(bool) {}
+	if fd := int(c.stderr.Fd()); term.IsTerminal(fd) {
 		every = barEvery
-		show, last = s.bar(users)
+		show, last = c.bar(users)
 	}
 	done := make(chan struct{})
 	var shown sync.WaitGroup
@@ -41,8 +58,8 @@ func (s *session) showProgress(ctl *control, users int64) progress {
 		for {
 			select {
 			case <-tick.C:
-				if !ctl.asks() { // the question must stay to be seen
-					show(ctl.tally.Counts(), ctl.live().Why)
+				if now := look(); !now.hidden {
+					show(now.counts, now.why)
 				}
 			case <-done:
 				return
@@ -52,7 +69,7 @@ func (s *session) showProgress(ctl *control, users int64) progress {
 	return progress{func(finished bool) {
 		close(done)
 		shown.Wait()
-		show(ctl.tally.Counts(), "")
+		show(look().counts, "")
 		last(finished)
 	}}
 }
@@ -63,20 +80,20 @@ func (p progress) end(finished bool) { p.stop(finished) }
 // doneOf counts the users that are settled.
 func doneOf(c batch.Counts) int64 { return c.Rows - c.Outcomes[batch.NotAttempted] }
 
-func (s *session) line(users int64) func(c batch.Counts, why string) {
+func (c *command) line(users int64) func(counts batch.Counts, why string) {
 	start := time.Now()
-	return func(c batch.Counts, why string) {
-		done := doneOf(c)
+	return func(counts batch.Counts, why string) {
+		done := doneOf(counts)
 		rate := float64(done) / max(time.Since(start).Seconds(), 0.001)
 		left := "?"
 		if rate > 0 {
 			left = (time.Duration(float64(users-done)/rate) * time.Second).String()
 		}
-		text := fmt.Sprintf("%d of %d users, %.1f/s, %s left, %s", done, users, rate, left, state(c))
+		text := fmt.Sprintf("%d of %d users, %.1f/s, %s left, %s", done, users, rate, left, state(counts))
 		if why != "" {
 			text += ", waits for " + why
 		}
-		say(s.stderr, "%s", text)
+		say(c.stderr, "%s", text)
 	}
 }
 
@@ -101,10 +118,10 @@ const (
 	columnsForBar   = 26 // the least of them
 )
 
-func (s *session) bar(users int64) (show func(c batch.Counts, why string), last func(bool)) {
-	columns, _, _ := term.GetSize(int(s.stderr.Fd()))
+func (c *command) bar(users int64) (show func(counts batch.Counts, why string), last func(bool)) {
+	columns, _, _ := term.GetSize(int(c.stderr.Fd()))
 	options := []progressbar.Option{
-		progressbar.OptionSetWriter(s.stderr),
+		progressbar.OptionSetWriter(c.stderr),
 		progressbar.OptionFullWidth(),
 		progressbar.OptionSetPredictTime(true),
 	}
@@ -115,8 +132,8 @@ func (s *session) bar(users int64) (show func(c batch.Counts, why string), last 
 		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString("users"))
 	}
 	bar := progressbar.NewOptions64(users, options...)
-	show = func(c batch.Counts, why string) {
-		text := state(c)
+	show = func(counts batch.Counts, why string) {
+		text := state(counts)
 		if why != "" {
 			text += " [" + why + "]"
 		}
@@ -125,7 +142,7 @@ func (s *session) bar(users int64) (show func(c batch.Counts, why string), last 
 			text = string([]rune(text)[:room-1]) + "…"
 		}
 		bar.Describe(text)
-		bar.Set64(doneOf(c))
+		bar.Set64(doneOf(counts))
 	}
 	return show, func(finished bool) {
 		if finished {
@@ -133,6 +150,6 @@ func (s *session) bar(users int64) (show func(c batch.Counts, why string), last 
 		} else {
 			bar.Exit() // Finish would show what is not so
 		}
-		say(s.stderr, "")
+		say(c.stderr, "")
 	}
 }

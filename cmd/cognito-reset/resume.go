@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +34,7 @@ func (c *command) resumeCommand() *cli.Command {
 		UsageText: "cognito-reset resume cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
 		Description: "Takes everything from the run directory. Nobody whose reset is recorded is called\n" +
 			"again; those whose call may have left are read back first. Flags given here\n" +
-			"replace those of the run.",
+			"replace those of the run. DIR may be that of a job on several user pools.",
 		Flags:  flags,
 		Action: c.resume,
 	}
@@ -43,32 +45,46 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if _, err := os.Stat(filepath.Join(path, jobFile)); err == nil {
+		return c.resumeFleet(ctx, path)
+	}
 	return c.goOn(ctx, path)
 }
 
 // goOn goes on with the run in a directory.
 func (c *command) goOn(ctx *cli.Context, path string) (err error) {
-	s := &session{command: c, s3: c.inS3(ctx), json: ctx.Bool("json"), quiet: ctx.Bool("quiet")}
+	s := &session{command: c, s3: c.inS3(ctx), json: ctx.Bool("json"), quiet: ctx.Bool("quiet"), path: path}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
 		return err
 	}
-	retry, err := retried(strings.Split(strings.Join(ctx.StringSlice("retry"), ","), ","))
-	if err != nil {
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.reopen(ctx); err != nil {
 		return err
 	}
-	if s.dir, err = s.openRun(ctx.Context, path); err != nil {
+	if s.left == 0 {
+		say(c.stderr, "This run is finished; nothing was sent.")
+		return s.finish(nil)
+	}
+	return s.work(ctx.Context)
+}
+
+// reopen prepares to go on with the run in the session's directory.
+func (s *session) reopen(ctx *cli.Context) (err error) {
+	if s.retry, err = retried(strings.Split(strings.Join(ctx.StringSlice("retry"), ","), ",")); err != nil {
+		return err
+	}
+	if s.dir, err = s.openRun(ctx.Context, s.path); err != nil {
 		return cmp.Or(s.readNoFurther(ctx.Context), error(&exit{exitUsage, err}))
 	}
-	defer func() { err = errors.Join(err, s.dir.Close()) }()
 	r := &s.request
 	if err := readRequest(s.dir, r); err != nil {
 		return err
 	}
 	switch {
 	case r.DryRun:
-		return usagef("%s is a dry run: there is nothing to resume", path)
+		return usagef("%s is a dry run: there is nothing to resume", s.path)
 	case r.Sandbox:
-		return usagef("%s was against a sandbox inside a process that is gone: there is nothing to resume", path)
+		return usagef("%s was against a sandbox inside a process that is gone: there is nothing to resume", s.path)
 	}
 	if err := r.settings.read(ctx, false); err != nil {
 		return err
@@ -83,40 +99,37 @@ func (c *command) goOn(ctx *cli.Context, path string) (err error) {
 		return &exit{exitUsage, err}
 	}
 	if s.history.Torn {
-		say(c.stderr, "The journal's last line was cut short by a crash; it is cut off. No call left without its whole promise.")
+		say(s.stderr, "The journal's last line was cut short by a crash; it is cut off. No call left without its whole promise.")
 	}
 	if n := s.history.Strangers; n > 0 {
-		say(c.stderr, "%d users of the journal are not in the input any more; they stay in the journal, not in the report.", n)
+		say(s.stderr, "%d users of the journal are not in the input any more; they stay in the journal, not in the report.", n)
 	}
 	if n := s.history.StrangersInDoubt; n > 0 {
-		say(c.stderr, "Of %d of them it is not known whether they were reset; look them up, or name them in the input again.", n)
+		say(s.stderr, "Of %d of them it is not known whether they were reset; look them up, or name them in the input again.", n)
 	}
-	left, doubts := s.history.Open()
-	if retry != nil {
-		left = 0
-		for _, err := range s.history.Remaining(retry) {
+	doubts := int64(0)
+	s.left, doubts = s.history.Open()
+	if s.retry != nil {
+		s.left = 0
+		for _, err := range s.history.Remaining(s.retry) {
 			if err != nil {
 				return err
 			}
-			left++
+			s.left++
 		}
 	}
-	if left == 0 {
-		say(c.stderr, "This run is finished; nothing was sent.")
-		return s.finish(nil)
+	if s.left == 0 {
+		return nil
 	}
 	if !s.quiet {
-		say(c.stderr, "Going on with %s: %d of %d users are left, %d of them to be read back first.", path, left, r.Roster.Users, doubts)
+		say(s.stderr, "Going on with %s: %d of %d users are left, %d of them to be read back first.", s.path, s.left, r.Roster.Users, doubts)
 	}
 	if r.findRate {
 		if r.rateFrom(s.pool.RecoveryQuota(ctx.Context)); !s.quiet {
-			say(c.stderr, "Rate       %.4g a second: %s", r.Rate, r.RateAuto)
+			say(s.stderr, "Rate       %.4g a second: %s", r.Rate, r.RateAuto)
 		}
 	}
-	if err := s.dir.WriteJSON(journal.RunFile, r); err != nil {
-		return err
-	}
-	return s.work(ctx.Context, left, retry)
+	return s.dir.WriteJSON(journal.RunFile, r)
 }
 
 // retried picks the settled users to take up again.

@@ -51,7 +51,8 @@ type request struct {
 }
 
 func (c *command) runCommand() *cli.Command {
-	flags := append(inputFlags(), shardFlags()...)
+	flags := append(configFlags(), inputFlags()...)
+	flags = append(flags, shardFlags()...)
 	flags = append(flags, responseFlags()...)
 	flags = append(flags, paceFlags()...)
 	flags = append(flags, safetyFlags()...)
@@ -87,15 +88,29 @@ func (c *command) runCommand() *cli.Command {
 var poolIDPattern = regexp.MustCompile(`^[\w-]{1,55}_[0-9a-zA-Z]+$`)
 
 func (c *command) run(ctx *cli.Context) (err error) {
-	s, err := c.newSession(ctx)
+	job, from, err := c.configure(ctx)
+	if err != nil {
+		return err
+	}
+	if ctx.Bool("print-config") {
+		return c.printConfig(ctx, c.stdout, job, from)
+	}
+	if job.targets != nil {
+		return c.runFleet(ctx, job, from)
+	}
+	shard, err := readShard(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := c.newSession(ctx, shard)
 	if err != nil {
 		return err
 	}
 	if begun, err := s.takeUp(ctx); err != nil || begun {
 		return cmp.Or(err, c.goOn(ctx, s.path))
 	}
-	if s.ask = !ctx.Bool("yes") && !s.request.DryRun; s.ask && (s.request.stdin() || !term.IsTerminal(int(c.stdin.Fd()))) {
-		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
+	if s.ask, err = c.mustAsk(ctx, s.request.stdin()); err != nil {
+		return err
 	}
 	if err := s.reach(ctx.Context); err != nil {
 		return err
@@ -107,11 +122,23 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	if s.request.DryRun {
 		return s.writePlan(ctx, s.finish(nil))
 	}
-	return s.work(ctx.Context, s.request.Roster.Users, nil)
+	return s.work(ctx.Context)
 }
 
-// newSession is what the command line asks for. Nothing has been done.
-func (c *command) newSession(ctx *cli.Context) (*session, error) {
+// mustAsk tells that a person has to agree, for which there must be a terminal
+// that is nobody's input.
+func (c *command) mustAsk(ctx *cli.Context, taken bool) (bool, error) {
+	if dry, _, err := dryRun(ctx); err != nil || dry || ctx.Bool("yes") {
+		return false, err
+	}
+	if taken || !term.IsTerminal(int(c.stdin.Fd())) {
+		return false, usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was sent")
+	}
+	return true, nil
+}
+
+// newSession is what the command line asks for, of a shard. Nothing has been done.
+func (c *command) newSession(ctx *cli.Context, shard roster.Shard) (*session, error) {
 	if err := noArguments(ctx); err != nil {
 		return nil, err
 	}
@@ -135,6 +162,7 @@ func (c *command) newSession(ctx *cli.Context) (*session, error) {
 		DryRun: dryRun, Offline: dryRun && !live, Sandbox: ctx.Bool("sandbox"),
 		approval: approval{ApprovedBy: ctx.String("approved-by"), Reason: ctx.String("reason")},
 	}
+	r.Shard = shard
 	if err := r.settings.read(ctx, true); err != nil {
 		return nil, err
 	}
@@ -264,6 +292,7 @@ func (s *session) begin(ctx context.Context, path string) (err error) {
 		}
 		return &exit{code, errors.Join(fmt.Errorf("%w; nothing was sent", err), s.dir.Remove())}
 	}
+	s.left = r.Roster.Users
 	if r.DryRun {
 		return s.dir.WriteJSON(journal.RunFile, r)
 	}

@@ -47,6 +47,9 @@ func (s *session) openRun(ctx context.Context, path string) (*journal.Dir, error
 // viewRun opens a run directory for reading, until the command ends.
 func (c *command) viewRun(ctx *cli.Context, path string) (*journal.Dir, error) {
 	if !s3run.Named(path) {
+		if err := fleetOf(path); err != nil {
+			return nil, err
+		}
 		return journal.View(path)
 	}
 	dir, err := s3run.View(ctx.Context, path, c.inS3(ctx))

@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
@@ -45,6 +46,11 @@ type session struct {
 	json       bool
 	quiet      bool
 	ask        bool // a person at the terminal decides
+
+	left  int64                   // users to work on
+	retry func(batch.Result) bool // of those who are settled, whom to take up again; nil is nobody
+	paces *paces                  // that the calls keep
+	fleet *fleet                  // that the run is of; nil if it is alone
 
 	path            string   // of the run directory; "" is a new one's
 	live            bool     // the pool is asked
@@ -124,31 +130,70 @@ const (
 	usualGC = 20
 )
 
-// work resets the users who remain, so many, and ends the session.
-func (s *session) work(ctx context.Context, users int64, retry func(batch.Result) bool) error {
+// calling is how many sessions make calls.
+var calling atomic.Int32
+
+// beginCalls sets the garbage collector for calls until endCalls.
+func beginCalls() {
+	if calling.Add(1) == 1 {
+		debug.SetGCPercent(callGC)
+	}
+}
+
+func endCalls() {
+	if calling.Add(-1) == 0 {
+		debug.SetGCPercent(usualGC)
+	}
+}
+
+// Paces are how fast the calls of each of Cognito's categories go.
+type paces struct {
+	pace      *pace.Pace // of resets and locks
+	updates   *pace.Pace // of sign-outs and disablings
+	creations *pace.Pace // of invitations
+}
+
+func (s *settings) newPaces() *paces {
+	return &paces{pace.New(s.Rate), pace.New(s.UpdateRate), pace.New(s.Shard.Of(inviteRate))}
+}
+
+// work resets the users who are left, and ends the session.
+func (s *session) work(ctx context.Context) error {
+	stopped, err := s.reset(ctx)
+	if err != nil {
+		return err
+	}
+	return s.finish(stopped)
+}
+
+// reset resets the users who are left, and tells why it stopped before the last.
+func (s *session) reset(ctx context.Context) (stopped, err error) {
 	r := s.request
 	j, err := s.history.Start(version(), r.Roster.SHA256)
 	if err != nil {
-		return fmt.Errorf("the journal cannot be written, so nothing was sent: %w", err)
+		return nil, fmt.Errorf("the journal cannot be written, so nothing was sent: %w", err)
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	ctx, cancel := r.within(ctx)
 	defer cancel()
-	ctl := &control{pace: pace.New(r.Rate), updates: pace.New(r.UpdateRate), creations: pace.New(r.Shard.Of(inviteRate)), tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
+	if s.paces == nil {
+		s.paces = r.newPaces()
+	}
+	ctl := &control{paces: s.paces, tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
 	waves, err := s.waves(ctl)
 	if err != nil {
-		return errors.Join(err, j.Close())
+		return nil, errors.Join(err, j.Close())
 	}
-	remaining := s.history.Remaining(retry)
+	remaining := s.history.Remaining(s.retry)
 	if r.CanaryRandom && waves.canary > 0 {
 		remaining = canaryFirst(remaining, waves.canary)
 	}
-	s.log.Info("session begins", "run", s.dir.String(), "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", users, "rate", r.Rate)
-	debug.SetGCPercent(callGC)
+	s.log.Info("session begins", "run", s.dir.String(), "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", s.left, "rate", r.Rate)
+	beginCalls()
 	defer context.AfterFunc(ctx, func() { s.sayFinishing(context.Cause(ctx)) })()
 	steered := s.steer(ctl)
-	bar := s.showProgress(ctl, users)
+	bar := s.showProgress(ctl)
 	counts, stopped := batch.Run(ctx, remaining, s.steps(ctl), s.options(ctl, waves))
 	bar.end(stopped == nil)
 	steered()
@@ -165,8 +210,8 @@ func (s *session) work(ctx context.Context, users int64, retry func(batch.Result
 	if err := errors.Join(j.End(code, because), j.Close()); err != nil && stopped == nil {
 		stopped = s.stopError(&batch.JournalError{Err: err})
 	}
-	debug.SetGCPercent(usualGC)
-	return s.finish(stopped)
+	endCalls()
+	return stopped, nil
 }
 
 // options are how the session's calls are made.
@@ -206,7 +251,7 @@ func (s *session) steer(ctl *control) (end func()) {
 	if err != nil {
 		s.log.Warn("cognito-reset ctl cannot reach this run", "error", err)
 	}
-	if term.IsTerminal(int(s.stdin.Fd())) && term.IsTerminal(int(s.stderr.Fd())) {
+	if s.fleet == nil && term.IsTerminal(int(s.stdin.Fd())) && term.IsTerminal(int(s.stderr.Fd())) {
 		ctl.byKeys(s.stdin, func(done string) { say(s.stderr, "\n%s", done) })
 	}
 	return func() {
@@ -276,20 +321,15 @@ func replay(dir *journal.Dir, r request) (*journal.History, error) {
 
 // finish renders the reports, prints the summary and returns the exit.
 func (s *session) finish(stopped error) error {
-	s.history = nil // of ten million rows, two would be a lot
-	history, err := replay(s.dir, s.request)
-	if err != nil {
+	summary, err := s.conclude(stopped)
+	if summary == nil {
 		return errors.Join(stopped, err)
 	}
-	summary, err := render(s.dir, history, s.request, stopped)
-	code, path := summary.ExitCode, quotePath(s.dir.String())
-	if stopped != nil && errors.Is(err, s3run.ErrLost) {
-		err = nil // and who took the run over writes its reports
-	}
-	if err != nil {
-		err = fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, path)
-	} else if err = s.print(summary); err != nil {
-		err = fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.dir.File(summaryFile))
+	code := summary.ExitCode
+	if err == nil {
+		if err = s.print(*summary); err != nil {
+			err = fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.dir.File(summaryFile))
+		}
 	}
 	if stopped == nil && err != nil {
 		code = exitFailed
@@ -298,9 +338,27 @@ func (s *session) finish(stopped error) error {
 		say(s.stderr, "cognito-reset: %v", err)
 	}
 	if stopped != nil && !s.request.Sandbox {
-		say(s.stderr, "To go on: cognito-reset resume %s", path)
+		say(s.stderr, "To go on: cognito-reset resume %s", quotePath(s.dir.String()))
 	}
 	return &exit{code: code}
+}
+
+// conclude renders the reports. There is no summary where the record cannot be
+// read.
+func (s *session) conclude(stopped error) (*report.Summary, error) {
+	s.history = nil // of ten million rows, two would be a lot
+	history, err := replay(s.dir, s.request)
+	if err != nil {
+		return nil, err
+	}
+	summary, err := render(s.dir, history, s.request, stopped)
+	if stopped != nil && errors.Is(err, s3run.ErrLost) {
+		err = nil // and who took the run over writes its reports
+	}
+	if err != nil {
+		err = fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, quotePath(s.dir.String()))
+	}
+	return &summary, err
 }
 
 func (s *session) print(summary report.Summary) error {

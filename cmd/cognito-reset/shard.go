@@ -111,9 +111,15 @@ func (s *session) takeUp(ctx *cli.Context) (begun bool, err error) {
 	if _, err := s.viewRun(ctx, s.path); err == nil {
 		return true, nil
 	}
-	if n, err := strconv.Atoi(os.Getenv("AWS_BATCH_JOB_ATTEMPT")); err == nil && n > 1 && !strings.Contains(s.path, "://") {
-		return false, usagef("this is attempt %d, and %s holds no run: the record of the attempts before is lost with its disk, and to begin again could reset users twice. "+
-			"Keep run directories where they last (--run s3://BUCKET/PREFIX), and see to this one by hand; nothing was sent", n, s.path)
+	return false, lost(s.path)
+}
+
+// lost tells that an engine started this process before, and that there should be
+// a run in a place where there is none.
+func lost(path string) error {
+	if n, err := strconv.Atoi(os.Getenv("AWS_BATCH_JOB_ATTEMPT")); err == nil && n > 1 && !strings.Contains(path, "://") {
+		return usagef("this is attempt %d, and %s holds no run: the record of the attempts before is lost with its disk, and to begin again could reset users twice. "+
+			"Keep run directories where they last (--run s3://BUCKET/PREFIX), and see to this one by hand; nothing was sent", n, path)
 	}
-	return false, nil
+	return nil
 }

@@ -1,0 +1,683 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
+	"cognito-reset/batch/pace"
+	"cognito-reset/batch/roster"
+	"cognito-reset/report"
+)
+
+// jobFile is the configuration of a fleet, in its folder: what a resume reads.
+const jobFile = "job.yaml"
+
+// A fleet is one job on several user pools. Each has a run of its own, in the
+// folder of the fleet; those of one account and Region share its quotas.
+type fleet struct {
+	*command
+	ctx     *cli.Context
+	path    string // of the folder. In S3 it holds the runs, and no more
+	goesOn  bool   // runs that are there are resumed
+	quiet   bool
+	dry     bool
+	members []*member
+	budgets []*budget
+
+	mu    sync.Mutex
+	looks []func() view // at those who work
+}
+
+// A member is a target at work.
+type member struct {
+	target target
+	ctx    *cli.Context
+	id     string // of the user pool
+	path   string // of its run directory
+	begun  bool   // that is there
+	s      *session
+
+	account string // "" if it is not known
+	out     error  // why the target is left out
+	stopped error  // why it did not come to its end
+	summary *report.Summary
+}
+
+// A budget is what an account has to spend in a Region, and who shares it.
+type budget struct {
+	account, region string
+	members         []*member
+	shard           roster.Shard // the part of it that is this process's
+}
+
+// inS3 tells that the runs are in S3.
+func (f *fleet) inS3() bool { return s3run.Named(f.path) }
+
+// runFleet works on all targets of a job.
+func (c *command) runFleet(ctx *cli.Context, j *job, from origins) (err error) {
+	f := &fleet{command: c, ctx: ctx, quiet: ctx.Bool("quiet")}
+	shard, err := readShard(ctx)
+	if err != nil {
+		return err
+	}
+	if ctx.IsSet("user-pool-id") {
+		return usagef("%s has targets, and each target names its own user pool: leave --user-pool-id out", j.file)
+	}
+	if err := f.place(shard); err != nil {
+		return err
+	}
+	if err := f.muster(j, c.args); err != nil {
+		return err
+	}
+	ask, err := c.mustAsk(ctx, false)
+	if err != nil {
+		return err
+	}
+	f.dry, _, _ = dryRun(ctx) // which was read before
+	defer func() { err = errors.Join(err, f.close()) }()
+	if err := f.meet(shard); err != nil {
+		return err
+	}
+	if len(f.members) == 0 {
+		say(c.stderr, "There are more shards than this job can be dealt to: nothing is left for this one.")
+		return nil
+	}
+	if err := f.prepare(); err != nil {
+		return errors.Join(err, f.remove())
+	}
+	if ask {
+		if err := f.ask(); err != nil {
+			return errors.Join(err, f.remove())
+		}
+	}
+	if !f.inS3() && !f.dry {
+		err := (&journal.Dir{Path: f.path}).Write(jobFile, func(file *os.File) error { return c.printConfig(ctx, file, j, from) })
+		if err != nil {
+			return errors.Join(fmt.Errorf("%w; nothing was sent", err), f.remove())
+		}
+	}
+	return f.work()
+}
+
+// resumeFleet goes on with the runs of a fleet, and begins those that are missing.
+func (c *command) resumeFleet(ctx *cli.Context, path string) (err error) {
+	j, err := c.readJob(filepath.Join(path, jobFile))
+	if err != nil {
+		return err
+	}
+	f := &fleet{command: c, ctx: ctx, quiet: ctx.Bool("quiet"), path: path, goesOn: true}
+	args := []string{c.args[0], "run"}
+	for _, fl := range ctx.Command.Flags { // what is said now counts for runs that have not begun, too
+		name := fl.Names()[0]
+		if !c.typed(name) || slices.Contains([]string{"retry", "accept-changed-input"}, name) {
+			continue
+		}
+		args = append(args, fmt.Sprintf("--%s=%v", name, ctx.Value(name)))
+	}
+	common, err := c.runContext(ctx.Context, args)
+	if err != nil {
+		return err
+	}
+	if err := set(common, j.common, make(origins)); err != nil {
+		return err
+	}
+	shard, err := readShard(common)
+	if err != nil {
+		return err
+	}
+	if err := f.muster(j, args); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	if err := f.meet(shard); err != nil {
+		return err
+	}
+	if len(f.members) == 0 {
+		say(c.stderr, "There are more shards than this job can be dealt to: nothing is left for this one.")
+		return nil
+	}
+	if err := f.prepare(); err != nil {
+		return err
+	}
+	return f.work()
+}
+
+// fleetOf says of the folder of a fleet that it is no run directory.
+func fleetOf(path string) error {
+	if _, err := os.Stat(filepath.Join(path, jobFile)); err != nil {
+		return nil
+	}
+	runs, _ := filepath.Glob(filepath.Join(path, "*", journal.RunFile))
+	such := ""
+	if len(runs) > 0 {
+		such = ", such as " + filepath.Dir(runs[0])
+	}
+	return usagef("%s is the folder of a job on several user pools: name one of them%s", path, such)
+}
+
+// place finds the folder of the fleet, and out if its runs are to be resumed.
+func (f *fleet) place(shard roster.Shard) error {
+	f.path = f.ctx.String("run")
+	switch {
+	case f.path == "" && shard.Count > 0:
+		return usagef("the record of a shard stands beside those of the others: give --run DIR")
+	case f.path == "":
+		f.path = newRunPath(time.Now().UTC(), "fleet")
+	case shard.Count > 0:
+		f.path = shardPath(f.path, shard)
+	}
+	if f.inS3() {
+		f.goesOn = true
+		return nil
+	}
+	switch _, err := os.Stat(filepath.Join(f.path, jobFile)); {
+	case err == nil && f.ctx.String("shard") == "auto":
+		f.goesOn = true
+	case err == nil:
+		return usagef("--run: %s holds a fleet: name a new folder, or go on with that one by cognito-reset resume %s; nothing was sent", f.path, quotePath(f.path))
+	case !errors.Is(err, fs.ErrNotExist):
+		return usagef("--run: %w; nothing was sent", err)
+	case f.ctx.String("shard") == "auto":
+		return lost(f.path)
+	}
+	return nil
+}
+
+// muster reads what is asked for of each target. One mistake is enough for nothing
+// to begin.
+func (f *fleet) muster(j *job, args []string) error {
+	known := make(map[string]string)
+	for _, t := range j.targets {
+		ctx, _, err := f.of(f.ctx.Context, args, j, t)
+		if err != nil {
+			return err
+		}
+		m := &member{target: t, ctx: ctx, id: ctx.String("user-pool-id")}
+		if err := m.check(); err != nil {
+			return fmt.Errorf("%s: %w", t.at, err)
+		}
+		if where, twice := known[m.id]; twice {
+			return usagef("%s: user pool %s is a target already, at %s", t.at, m.id, where)
+		}
+		known[m.id] = t.at
+		m.path = strings.TrimRight(f.path, "/") + "/" + m.id
+		f.members = append(f.members, m)
+		if m.begun = f.goesOn && f.find(m); m.begun {
+			continue // its own record says what was asked for
+		}
+		if m.s, err = f.newSession(ctx, roster.Shard{}); err != nil {
+			return fmt.Errorf("%s: %w", t.at, err)
+		}
+		if m.s.request.Sandbox {
+			m.account = "the sandbox"
+		}
+		if m.s.request.stdin() {
+			return usagef("%s: standard input is one, and there are several targets: give each its files", t.at)
+		}
+		f.enlist(m)
+	}
+	return nil
+}
+
+// check finds what a target cannot have.
+func (m *member) check() error {
+	own := func(flag string) bool {
+		return slices.ContainsFunc(m.target.settings, func(s setting) bool { return s.flag == flag })
+	}
+	for _, flag := range []string{"run", "shard", "shards", "yes", "json", "quiet", "dry-run", "lease"} {
+		if own(flag) {
+			return usagef("%s is for all targets together: it stands outside of them", flag)
+		}
+	}
+	switch {
+	case !own("user-pool-id"):
+		return usagef("say which user pool by user-pool-id: each target has one")
+	case m.ctx.String("plan") != "":
+		return usagef("a plan is of one user pool: run its target by itself")
+	case slices.Contains(m.ctx.StringSlice("keep-column"), report.PoolColumn):
+		return usagef("keep-column %s: the report has a column of its own of that name; rename the input's", report.PoolColumn)
+	}
+	return nil
+}
+
+// find looks for the run of a target, and who has begun it.
+func (f *fleet) find(m *member) bool {
+	dir, err := f.viewRun(f.ctx, m.path)
+	if err != nil {
+		return false
+	}
+	var r request
+	if dir.ReadJSON(journal.RunFile, &r) != nil {
+		return false
+	}
+	m.account = r.Caller.Account
+	return true
+}
+
+// enlist makes the session of a member one of a fleet, of which the fleet speaks.
+func (f *fleet) enlist(m *member) {
+	s := m.s
+	s.fleet, s.quiet, s.s3, s.path = f, true, f.command.inS3(f.ctx), m.path
+	s.log = s.log.With("user_pool_id", m.id)
+}
+
+// meet finds out who pays for the calls of each target. Of a sharded fleet every
+// process must come to the same end.
+func (f *fleet) meet(shard roster.Shard) error {
+	var asked sync.WaitGroup
+	for _, m := range f.members {
+		if m.begun && m.account != "" || m.s == nil || m.s.request.Sandbox || m.s.request.Offline {
+			continue
+		}
+		asked.Go(func() {
+			if err := m.s.connect(f.ctx.Context); err != nil {
+				m.out = err
+				return
+			}
+			caller, err := m.s.pool.Caller(f.ctx.Context)
+			if m.account = caller.Account; err != nil && shard.Count > 0 {
+				m.out = err
+			}
+		})
+	}
+	asked.Wait()
+	known := make(map[string]*budget)
+	for _, m := range f.members {
+		if m.out != nil && shard.Count > 0 {
+			return usagef("%s: %s: %w; to deal the targets out, every shard must know the account of each; nothing was sent", m.target.at, m.id, m.out)
+		}
+		key := m.payer()
+		if known[key] == nil {
+			known[key] = &budget{account: m.account, region: m.region()}
+		}
+		known[key].members = append(known[key].members, m)
+	}
+	for i, key := range slices.Sorted(maps.Keys(known)) {
+		b, mine := known[key], false
+		if b.shard, mine = deal(i, len(known), shard); mine {
+			f.budgets = append(f.budgets, b)
+			continue
+		}
+		f.members = slices.DeleteFunc(f.members, func(m *member) bool { return slices.Contains(b.members, m) })
+	}
+	return nil
+}
+
+// region is where the target's calls go.
+func (m *member) region() string {
+	region, _, _ := strings.Cut(m.id, "_")
+	return cmp.Or(m.ctx.String("region"), region)
+}
+
+// payer is whose quotas the target's calls take from: an account's in a Region.
+// Where the account is not known, the same credentials are taken for the same.
+func (m *member) payer() string {
+	account := m.account
+	if account == "" {
+		account = "unknown\x00" + m.ctx.String("profile") + "\x00" + m.ctx.String("role-arn")
+	}
+	return account + "\x00" + m.region()
+}
+
+// deal is the part that a shard has of a budget of so many: whole budgets while
+// there is one for each shard, and otherwise an equal part of one.
+func deal(budget, budgets int, shard roster.Shard) (part roster.Shard, mine bool) {
+	i := shard.Index - 1
+	switch {
+	case shard.Count == 0:
+		return roster.Shard{}, true
+	case budgets >= shard.Count:
+		return roster.Shard{}, budget%shard.Count == i
+	case i%budgets != budget:
+		return roster.Shard{}, false
+	}
+	part = roster.Shard{Index: i/budgets + 1, Count: (shard.Count - budget + budgets - 1) / budgets}
+	if part.Count == 1 {
+		part = roster.Shard{}
+	}
+	return part, true
+}
+
+// prepare does all that comes before the first call, of the targets of a budget one
+// after the other. A target that cannot begin is left out; it is an error if none
+// can.
+func (f *fleet) prepare() error {
+	if !f.quiet {
+		say(f.stderr, "Looking at %d user pools of %d accounts and Regions.", len(f.members), len(f.budgets))
+	}
+	var prepared sync.WaitGroup
+	for _, b := range f.budgets {
+		prepared.Go(func() {
+			for _, m := range b.members {
+				if m.out == nil {
+					m.out = f.ready(m, b.shard)
+				}
+			}
+		})
+	}
+	prepared.Wait()
+	if ctx := f.ctx.Context; ctx.Err() != nil {
+		return (&session{command: f.command}).stopError(fmt.Errorf("%w; nothing was sent", context.Cause(ctx)))
+	}
+	able := 0
+	for _, b := range f.budgets {
+		able += len(b.able())
+		b.share()
+		if err := f.introduce(b); err != nil {
+			return err
+		}
+	}
+	if able == 0 {
+		return usagef("no target can begin; nothing was sent")
+	}
+	return nil
+}
+
+// ready prepares one target.
+func (f *fleet) ready(m *member, shard roster.Shard) (err error) {
+	if m.begun {
+		m.s = &session{command: f.command}
+		if m.s.log, err = logger(f.ctx, f.stderr); err != nil {
+			return err
+		}
+		f.enlist(m)
+		return m.s.reopen(f.ctx)
+	}
+	if shard.Count > 0 {
+		if m.s, err = f.newSession(m.ctx, shard); err != nil {
+			return err
+		}
+		f.enlist(m)
+	}
+	if m.s.pool == nil {
+		if err := m.s.reach(f.ctx.Context); err != nil {
+			return err
+		}
+	}
+	return m.s.prepare(m.ctx)
+}
+
+// able are the members who can work.
+func (b *budget) able() []*member {
+	return slices.DeleteFunc(slices.Clone(b.members), func(m *member) bool { return m.out != nil })
+}
+
+// share gives each member a lane of the budget, which is as wide as the widest.
+func (b *budget) share() {
+	able := b.able()
+	widest := func(rate func(*member) float64) *pace.Pace {
+		most := 0.0
+		for _, m := range able {
+			r := rate(m)
+			if r == 0 { // no limit
+				return pace.New(0)
+			}
+			most = max(most, r)
+		}
+		return pace.New(most)
+	}
+	road := paces{
+		widest(func(m *member) float64 { return m.s.request.Rate }),
+		widest(func(m *member) float64 { return m.s.request.UpdateRate }),
+		widest(func(m *member) float64 { return m.s.request.Shard.Of(inviteRate) }),
+	}
+	for _, m := range able {
+		r := m.s.request
+		m.s.paces = &paces{road.pace.Lane(r.Rate), road.updates.Lane(r.UpdateRate), road.creations.Lane(r.Shard.Of(inviteRate))}
+		if m.s.pool != nil && able[0].s.pool != nil {
+			m.s.pool.Beside(able[0].s.pool)
+		}
+	}
+}
+
+// introduce shows what a budget's targets would meet. Who is left out is told in
+// any case.
+func (f *fleet) introduce(b *budget) error {
+	users, rate, seconds := int64(0), 0.0, 0.0
+	for _, m := range b.able() {
+		users += m.s.left
+		rate = max(rate, m.s.request.Rate)
+		if m.s.request.Rate > 0 {
+			seconds += m.s.request.timeFor(m.s.left).Seconds()
+		}
+	}
+	pace := "no limit"
+	if rate > 0 {
+		pace = fmt.Sprintf("%.4g a second", rate)
+	}
+	part := ""
+	if b.shard.Count > 0 {
+		part = ", shard " + b.shard.String()
+	}
+	if !f.quiet {
+		say(f.stderr, "\n%s, %s%s: %s users, %s, about %v", cmp.Or(b.account, "unknown account"), b.region, part, comma(users), pace, time.Duration(seconds+0.5)*time.Second)
+	}
+	for _, m := range b.members {
+		if m.out != nil {
+			say(f.stderr, "%s", hang("LEFT OUT  ", m.id+": "+m.out.Error()))
+			continue
+		}
+		if f.quiet {
+			continue
+		}
+		say(f.stderr, "  %s  %s users of %s rows, %s", m.id, comma(m.s.left), comma(m.s.request.Roster.Rows), &m.s.request.source)
+		for _, c := range m.s.request.Preflight {
+			if c.Level != fine {
+				say(f.stderr, "%s", hang("    "+string(c.Level)+"  ", c.Name+": "+c.Text))
+			}
+		}
+	}
+	return f.ctx.Context.Err()
+}
+
+// hang writes text behind a label, 80 columns wide where the words allow.
+func hang(label, text string) string {
+	return label + strings.Join(wrap(text, 80-len(label)), "\n"+strings.Repeat(" ", len(label)))
+}
+
+// users is how many there are to work on.
+func (f *fleet) users() (n int64) {
+	for _, b := range f.budgets {
+		for _, m := range b.able() {
+			n += m.s.left
+		}
+	}
+	return n
+}
+
+// ask lets a person say no.
+func (f *fleet) ask() error {
+	say(f.stderr, "\nEach of these users loses the current password and is sent a code.")
+	typed, err := f.prompt(f.ctx.Context, fmt.Sprintf("Type how many they are, %d, to go on: ", f.users()))
+	switch {
+	case err != nil:
+		return (&session{command: f.command}).stopError(err)
+	case strings.ReplaceAll(typed, ",", "") != fmt.Sprint(f.users()):
+		return usagef("that is not how many they are; nothing was sent")
+	}
+	return nil
+}
+
+// add takes a look at a session into what is shown of the fleet.
+func (f *fleet) add(look func() view) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks = append(f.looks, look)
+}
+
+// look adds up what is seen of all.
+func (f *fleet) look() view {
+	f.mu.Lock()
+	looks := slices.Clone(f.looks)
+	f.mu.Unlock()
+	var all view
+	for _, look := range looks {
+		all.counts.Add(look().counts)
+	}
+	return all
+}
+
+// work works on all targets side by side, and reports.
+func (f *fleet) work() error {
+	ctx := f.ctx.Context
+	if !f.quiet {
+		say(f.stderr, "")
+		defer context.AfterFunc(ctx, func() {
+			say(f.stderr, "%v: calls under way finish; a second signal ends this at once, and no record is lost.", context.Cause(ctx))
+		})()
+	}
+	shown := f.show(f.quiet || f.dry, f.users(), f.look)
+	var working sync.WaitGroup
+	for _, b := range f.budgets {
+		for _, m := range b.able() {
+			working.Go(func() { f.workOn(ctx, m) })
+		}
+	}
+	working.Wait()
+	shown.end(ctx.Err() == nil)
+	return f.finish()
+}
+
+// workOn works on one target. What becomes of it does not touch the others.
+func (f *fleet) workOn(ctx context.Context, m *member) {
+	var err error
+	if m.s.left > 0 && !f.dry {
+		m.stopped, err = m.s.reset(ctx)
+	}
+	if err == nil {
+		m.summary, err = m.s.conclude(m.stopped)
+	}
+	if m.stopped = cmp.Or(m.stopped, err); m.stopped != nil && ctx.Err() == nil {
+		say(f.stderr, "\n%s", hang(m.id+" stopped: ", cmp.Or(err, m.stopped).Error()))
+	}
+	m.stopped = cmp.Or(m.stopped, m.s.close())
+	m.s.dir, m.s.sandbox = nil, nil
+}
+
+// finish makes one report of all, and returns the worst exit.
+func (f *fleet) finish() error {
+	r := &merger{command: f.command}
+	var paths, unfinished []string
+	var elapsed float64
+	for _, m := range f.members {
+		t := m.tell()
+		r.summary.Targets = append(r.summary.Targets, t)
+		r.summary.ExitCode = worse(r.summary.ExitCode, t.ExitCode)
+		if m.summary != nil {
+			paths, elapsed = append(paths, m.path), max(elapsed, m.summary.ElapsedSeconds)
+		}
+		if t.ExitCode != exitDone && t.ExitCode != exitSomeFailed {
+			unfinished = append(unfinished, m.id)
+		}
+	}
+	if err := r.read(f.ctx, paths); err != nil {
+		return err
+	}
+	r.summary.ElapsedSeconds, r.summary.RateAsked = elapsed, f.rate() // they worked side by side
+	goOn := "cognito-reset resume " + quotePath(f.path)
+	if f.inS3() {
+		goOn = "the same command again"
+	}
+	if unfinished != nil && !f.dry && !r.request.Sandbox {
+		r.summary.StoppedBecause = fmt.Sprintf("%d of %d user pools are not done: %s", len(unfinished), len(f.members), strings.Join(unfinished, ", "))
+		r.summary.Next = goOn
+	}
+	asJSON := f.ctx.Bool("json")
+	if !f.inS3() {
+		return r.render(f.path, asJSON)
+	}
+	sum, err := r.pour()
+	if err != nil {
+		return err
+	}
+	return r.finish(sum, asJSON)
+}
+
+// tell says what became of a target.
+func (m *member) tell() report.Target {
+	t := report.Target{UserPoolID: m.id, RunDirectory: m.path, ExitCode: exitFailed}
+	switch ended, why := errors.AsType[*exit](m.stopped); {
+	case m.out != nil:
+		t.ExitCode, t.StoppedBecause = exitStopped, m.out.Error()
+		return t
+	case m.summary != nil:
+		t.Rows, t.ExitCode = m.summary.Rows, m.summary.ExitCode
+		fallthrough
+	default:
+		if why {
+			t.ExitCode = ended.code
+		} else if m.stopped != nil {
+			t.ExitCode = exitFailed
+		}
+		if m.stopped != nil {
+			t.StoppedBecause = m.stopped.Error()
+		}
+	}
+	return t
+}
+
+// worse is the exit code that tells of two targets.
+func worse(a, b int) int {
+	order := []int{exitDone, exitSomeFailed, exitStopped, exitUsage, exitFailed} // then the signals
+	rank := func(code int) int {
+		if i := slices.Index(order, code); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}
+
+// rate is how many calls a second all budgets take together; 0 is no limit.
+func (f *fleet) rate() (sum float64) {
+	for _, b := range f.budgets {
+		most := 0.0
+		for _, m := range b.able() {
+			if m.s.request.Rate == 0 {
+				return 0
+			}
+			most = max(most, m.s.request.Rate)
+		}
+		sum += most
+	}
+	return sum
+}
+
+// remove deletes the runs that were begun just now, and made no call.
+func (f *fleet) remove() (err error) {
+	for _, m := range f.members {
+		if m.s != nil && m.s.dir != nil && !m.begun && m.out == nil {
+			err = errors.Join(err, m.s.dir.Remove())
+			m.s.dir = nil
+		}
+	}
+	os.Remove(f.path) // if nothing else is in it
+	return err
+}
+
+// close gives up what is still held.
+func (f *fleet) close() (err error) {
+	for _, m := range f.members {
+		if m.s != nil {
+			err = errors.Join(err, m.s.close())
+		}
+	}
+	return err
+}
