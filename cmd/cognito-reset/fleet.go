@@ -467,17 +467,21 @@ func (f *fleet) introduce(b *budget) error {
 		say(f.stderr, "\n%s, %s%s: %s users, %s, about %v", cmp.Or(b.account, "unknown account"), b.region, part, comma(users), pace, time.Duration(seconds+0.5)*time.Second)
 	}
 	for _, m := range b.members {
-		if m.out != nil {
+		switch {
+		case m.out != nil:
 			say(f.stderr, "%s", hang("LEFT OUT  ", m.id+": "+m.out.Error()))
-			continue
-		}
-		if f.quiet {
-			continue
-		}
-		say(f.stderr, "  %s  %s users of %s rows, %s", m.id, comma(m.s.left), comma(m.s.request.Roster.Rows), &m.s.request.source)
-		for _, c := range m.s.request.Preflight {
-			if c.Level != fine {
-				say(f.stderr, "%s", hang("    "+string(c.Level)+"  ", c.Name+": "+c.Text))
+		case f.quiet:
+		case m.begun && m.s.left == 0:
+			say(f.stderr, "  %s  nobody of %s rows is left", m.id, comma(m.s.request.Roster.Rows))
+		case m.begun:
+			say(f.stderr, "  %s  going on: %s users of %s rows are left", m.id, comma(m.s.left), comma(m.s.request.Roster.Rows))
+		default:
+			r := &m.s.request
+			say(f.stderr, "  %s  %s users of %s rows, %s", m.id, comma(m.s.left), comma(r.Roster.Rows), &r.source)
+			for _, c := range r.Preflight {
+				if c.Level != fine {
+					say(f.stderr, "%s", hang("    "+string(c.Level)+"  ", c.Name+": "+c.Text))
+				}
 			}
 		}
 	}
@@ -562,7 +566,7 @@ func (f *fleet) workOn(ctx context.Context, m *member) {
 		m.summary, err = m.s.conclude(m.stopped)
 	}
 	if m.stopped = cmp.Or(m.stopped, err); m.stopped != nil && ctx.Err() == nil {
-		say(f.stderr, "\n%s", hang(m.id+" stopped: ", cmp.Or(err, m.stopped).Error()))
+		say(f.stderr, "\n%s", hang("STOPPED   ", m.id+": "+m.stopped.Error()))
 	}
 	m.stopped = cmp.Or(m.stopped, m.s.close())
 	m.s.dir, m.s.sandbox = nil, nil

@@ -35,7 +35,7 @@ func TestKilledWhileTheServerLosesAnswersNobodyIsResetTwice(t *testing.T) {
 }
 
 // buildTool makes the tool, to be started as a process of its own.
-func buildTool(t *testing.T) string {
+func buildTool(t testing.TB) string {
 	tool := filepath.Join(t.TempDir(), "cognito-reset")
 	if out, err := exec.Command("go", "build", "-o", tool, ".").CombinedOutput(); err != nil {
 		t.Skipf("the go command, to build the tool with, is not here: %v %s", err, out)
