@@ -75,6 +75,11 @@ type Options struct {
 	// this process takes, where others work at the same time; 0 is all.
 	Share float64
 
+	// Observe, if set, is told of every call to Cognito, from many goroutines: the
+	// operation, such as AdminResetUserPassword, how it was answered, nil for
+	// well, and how long that took.
+	Observe func(operation string, answer *batch.Error, took time.Duration)
+
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
 	// Credentials replace the usual chain, for a pool that needs none.
@@ -164,13 +169,33 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	}
 	return &Pool{
 		ID: o.PoolID, Region: cfg.Region,
-		client: cognito.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
+		client: cognito.NewFromConfig(cfg, observed(o.Observe)), sts: sts.NewFromConfig(cfg),
 		quotas: servicequotas.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		emails: sesv2.NewFromConfig(cfg),
 		reads:  rate.NewLimiter(rate.Limit(readRate*share), 1),
 		lists:  rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)*share), 1),
 		log:    o.Log,
 	}, nil
+}
+
+// observed has every call of a client told to observe.
+func observed(observe func(string, *batch.Error, time.Duration)) func(*cognito.Options) {
+	if observe == nil {
+		return func(*cognito.Options) {}
+	}
+	watch := middleware.InitializeMiddlewareFunc("observe", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+		began := time.Now()
+		out, metadata, err := next.HandleInitialize(ctx, in)
+		var answer *batch.Error
+		if err != nil {
+			answer = classify(err)
+		}
+		observe(awsmiddleware.GetOperationName(ctx), answer, time.Since(began))
+		return out, metadata, err
+	})
+	return func(o *cognito.Options) {
+		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error { return stack.Initialize.Add(watch, middleware.After) })
+	}
 }
 
 // Beside makes the listings and reads of two pools of one account and Region, which

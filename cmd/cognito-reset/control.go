@@ -32,6 +32,7 @@ import (
 // journaled with time and who.
 type control struct {
 	*paces
+	watched *watched // nil if nobody does
 	tally   *batch.Tally
 	journal *journal.Journal
 	stop    context.CancelCauseFunc
@@ -52,6 +53,8 @@ type live struct {
 	Calls     int64     `json:"calls"`   // in this session
 	Throttled int64     `json:"throttled"`
 	HeldUntil time.Time `json:"held_until,omitzero"`
+
+	resting bool // on purpose
 }
 
 func (c *control) live() live {
@@ -81,6 +84,7 @@ func (c *control) live() live {
 	default:
 		l.Why = "backoff"
 	}
+	l.resting = p.Paused || !p.Held.IsZero() || wave.After(now) || c.asks()
 	return l
 }
 

@@ -272,7 +272,7 @@ func (f *fleet) find(m *member) bool {
 func (f *fleet) enlist(m *member) {
 	s := m.s
 	s.fleet, s.quiet, s.s3, s.path = f, true, f.command.inS3(f.ctx), m.path
-	s.log = s.log.With("user_pool_id", m.id)
+	s.log = s.log.With("run", m.path)
 }
 
 // meet finds out who pays for the calls of each target. Of a sharded fleet every
@@ -600,15 +600,18 @@ func (f *fleet) finish() error {
 		r.summary.StoppedBecause = fmt.Sprintf("%d of %d user pools are not done: %s", len(unfinished), len(f.members), strings.Join(unfinished, ", "))
 		r.summary.Next = goOn
 	}
-	asJSON := f.ctx.Bool("json")
-	if !f.inS3() {
-		return r.render(f.path, asJSON)
+	var sum report.Summary
+	var err error
+	if f.inS3() {
+		sum, err = r.pour()
+	} else {
+		sum, err = r.render(f.path)
 	}
-	sum, err := r.pour()
 	if err != nil {
 		return err
 	}
-	return r.finish(sum, asJSON)
+	f.observer.ended(sum)
+	return r.finish(sum, f.ctx.Bool("json"))
 }
 
 // tell says what became of a target.

@@ -36,15 +36,16 @@ func Main(ctx context.Context, args []string, stdin *os.File, stdout, stderr *os
 	if c.args, err = flagsFirst(app, args); err == nil {
 		err = app.RunContext(ctx, c.args)
 	}
-	return c.exitCode(errors.Join(err, c.deleteCopies()))
+	return c.tell(c.exitCode(errors.Join(err, c.deleteCopies())), err)
 }
 
 // A command has the streams that every command writes to.
 type command struct {
 	stdin, stdout, stderr *os.File
 
-	args   []string       // the command line, flags first
-	copies []*journal.Dir // of runs that are read, and kept elsewhere
+	args     []string       // the command line, flags first
+	observer *observer      // of the runs; nil if nobody asked for it
+	copies   []*journal.Dir // of runs that are read, and kept elsewhere
 }
 
 func (c *command) app() *cli.App {

@@ -62,7 +62,11 @@ func (c *command) merge(ctx *cli.Context) error {
 		}
 		return &exit{code: code}
 	case output != "":
-		return m.render(output, ctx.Bool("json"))
+		sum, err := m.render(output)
+		if err != nil {
+			return err
+		}
+		return m.finish(sum, ctx.Bool("json"))
 	}
 	summary, err := m.pour()
 	if err != nil {
@@ -136,15 +140,18 @@ func (m *merger) pour(writers ...report.Writer) (report.Summary, error) {
 }
 
 // render writes the reports into a folder.
-func (m *merger) render(path string, asJSON bool) error {
-	failed := func(err error) error { return fmt.Errorf("the reports could not be written: %w", err) }
+func (m *merger) render(path string) (sum report.Summary, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("the reports could not be written: %w", err)
+		}
+	}()
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return failed(err)
+		return sum, err
 	}
 	dir := &journal.Dir{Path: path}
-	var sum report.Summary
 	page := m.request.newPage()
-	err := dir.Write("report.csv", func(csv *os.File) error {
+	err = dir.Write("report.csv", func(csv *os.File) error {
 		return dir.Write("report.jsonl", func(jsonl *os.File) (err error) {
 			sum, err = m.pour(m.request.newCSV(csv), report.NewJSONL(jsonl, m.request.Keep...), page)
 			return err
@@ -154,16 +161,13 @@ func (m *merger) render(path string, asJSON bool) error {
 		err = dir.Write("report.html", func(html *os.File) error { return page.Render(html, sum) })
 	}
 	if err != nil {
-		return failed(err)
+		return sum, err
 	}
 	if err := m.renderConflicts(dir); err != nil {
-		return failed(err)
+		return sum, err
 	}
 	sum.RunDirectory = path
-	if err := dir.WriteJSON(summaryFile, sum); err != nil {
-		return failed(err)
-	}
-	return m.finish(sum, asJSON)
+	return sum, dir.WriteJSON(summaryFile, sum)
 }
 
 // renderConflicts writes the rows that contradict each other, each with its run.

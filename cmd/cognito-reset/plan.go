@@ -79,7 +79,7 @@ func planFlags() []cli.Flag {
 // is shown and where the record is, not what is done.
 var unplanned = []string{
 	"config", "print-config", "dry-run", "input", "plan", "plan-max-age", "approved-by", "reason", "require-approval",
-	"read-each", "reconcile", "yes", "run", "profile", "csv-safe", "json", "quiet", "log-level", "log-format", "help",
+	"read-each", "reconcile", "yes", "run", "profile", "csv-safe", "json", "quiet", "log-level", "log-format", "metrics-listen", "stall-after", "notify-exec", "help",
 }
 
 // plannedFlags are the values of the flags that a plan pins, in the order in

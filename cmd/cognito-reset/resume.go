@@ -26,7 +26,8 @@ func (c *command) resumeCommand() *cli.Command {
 		&cli.StringSliceFlag{Category: groupSafety, Name: "retry", Usage: "take up settled users again: `failed` (by the moment, not by the user's own fault) or unknown (read back first)", EnvVars: env("retry")},
 	)
 	flags = append(flags, awsFlags()...)
-	flags = append(append(flags, csvSafeFlag(), leaseFlag()), outputFlags()...)
+	flags = append(append(flags, csvSafeFlag(), leaseFlag()), watchFlags()...)
+	flags = append(flags, outputFlags()...)
 	return &cli.Command{
 		Name:      "resume",
 		Usage:     "go on with a run that was stopped",
@@ -45,6 +46,9 @@ func (c *command) resume(ctx *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := c.observe(ctx); err != nil {
+		return err
+	}
 	if _, err := os.Stat(filepath.Join(path, jobFile)); err == nil {
 		return c.resumeFleet(ctx, path)
 	}
@@ -57,6 +61,7 @@ func (c *command) goOn(ctx *cli.Context, path string) (err error) {
 	if s.log, err = logger(ctx, c.stderr); err != nil {
 		return err
 	}
+	s.log = s.log.With("run", path)
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.reopen(ctx); err != nil {
 		return err

@@ -72,7 +72,7 @@ func (c *command) runCommand() *cli.Command {
 		leaseFlag(),
 		csvSafeFlag(),
 	)
-	flags = append(flags, outputFlags()...)
+	flags = append(append(flags, watchFlags()...), outputFlags()...)
 	return &cli.Command{
 		Name:      "run",
 		Usage:     "reset every user of an input",
@@ -94,6 +94,9 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	}
 	if ctx.Bool("print-config") {
 		return c.printConfig(ctx, c.stdout, job, from)
+	}
+	if err := c.observe(ctx); err != nil {
+		return err
 	}
 	if job.targets != nil {
 		return c.runFleet(ctx, job, from)
@@ -186,6 +189,9 @@ func (c *command) newSession(ctx *cli.Context, shard roster.Shard) (*session, er
 	if err := r.source.read(ctx, r.CreatedAt); err != nil {
 		return nil, err
 	}
+	if s.path == "" && shard.Count == 0 {
+		s.path = newRunPath(r.CreatedAt, r.UserPoolID)
+	}
 	if err := r.response.read(ctx, r.told() || ctx.String("plan") != ""); err != nil {
 		return nil, err
 	}
@@ -203,6 +209,7 @@ func (c *command) newSession(ctx *cli.Context, shard roster.Shard) (*session, er
 // reach prepares the user pool, unless it takes the users to make one, or none is
 // asked.
 func (s *session) reach(ctx context.Context) error {
+	s.log = s.log.With("run", s.path)
 	if r := s.request; r.Sandbox || !s.live && !r.ofPool() { // whose users, and how they compare, the pool tells
 		return nil
 	}
@@ -216,7 +223,7 @@ func (s *session) reach(ctx context.Context) error {
 // at the pool, and asks. Where it fails it leaves no run directory.
 func (s *session) prepare(ctx *cli.Context) error {
 	r := &s.request
-	if err := s.begin(ctx.Context, s.path); err != nil {
+	if err := s.begin(ctx.Context); err != nil {
 		return err
 	}
 	undo := func(err error) error { return errors.Join(err, s.dir.Remove()) }
@@ -253,8 +260,8 @@ func (s *session) prepare(ctx *cli.Context) error {
 
 // begin reads who is meant into a new run directory. Where that cannot be used,
 // it leaves none.
-func (s *session) begin(ctx context.Context, path string) (err error) {
-	r := &s.request
+func (s *session) begin(ctx context.Context) (err error) {
+	r, path := &s.request, s.path
 	var in *roster.Inputs
 	if !r.listed() {
 		if in, err = s.openInputs(ctx); err != nil {
@@ -262,9 +269,6 @@ func (s *session) begin(ctx context.Context, path string) (err error) {
 		}
 		defer in.Close()
 		s.understood = column(in)
-	}
-	if path == "" {
-		path = newRunPath(r.CreatedAt, r.UserPoolID)
 	}
 	if s.dir, err = s.createRun(ctx, path); err != nil {
 		if stopped := s.readNoFurther(ctx); stopped != nil {

@@ -66,6 +66,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 	o := userpool.Options{
 		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID,
 		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log,
+		Observe: s.observer.calls(r.UserPoolID),
 	}
 	if r.Rate == 0 && !r.findRate { // no limit at all
 		o.ListRate = math.MaxFloat64
@@ -189,7 +190,8 @@ func (s *session) reset(ctx context.Context) (stopped, err error) {
 	if r.CanaryRandom && waves.canary > 0 {
 		remaining = canaryFirst(remaining, waves.canary)
 	}
-	s.log.Info("session begins", "run", s.dir.String(), "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", s.left, "rate", r.Rate)
+	defer s.observer.over(s, ctl)()
+	s.log.Info("session begins", "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", s.left, "rate", r.Rate)
 	beginCalls()
 	defer context.AfterFunc(ctx, func() { s.sayFinishing(context.Cause(ctx)) })()
 	steered := s.steer(ctl)
@@ -237,6 +239,7 @@ func (s *session) options(ctl *control, waves *waves) batch.Options {
 	debugging := s.log.Enabled(context.Background(), slog.LevelDebug)
 	o.OnResult = func(r batch.Result) {
 		waves.note(r)
+		ctl.watched.settled(r)
 		if debugging {
 			s.log.Debug("user", "row", r.Row, "username", r.Username, "outcome", r.Outcome, "reason", r.Reason,
 				"attempts", r.Attempts, "error_code", r.ErrorCode, "request_id", r.RequestID)
@@ -340,6 +343,7 @@ func (s *session) finish(stopped error) error {
 	if stopped != nil && !s.request.Sandbox {
 		say(s.stderr, "To go on: cognito-reset resume %s", quotePath(s.dir.String()))
 	}
+	s.observer.ended(*summary)
 	return &exit{code: code}
 }
 

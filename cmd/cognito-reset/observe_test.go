@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/batch/sandbox"
+	"cognito-reset/report"
+)
+
+// What Prometheus scrapes of a run that works is well-formed, is all that the
+// README names, and names nobody.
+func TestMetricsOfARunThatWorks(t *testing.T) {
+	t.Parallel()
+	pool := sandbox.New(sandbox.Config{PoolID: "eu-west-1_AbCdEfGhI", Quotas: map[sandbox.Category]float64{sandbox.UserAccountRecovery: 5}})
+	var input strings.Builder
+	input.WriteString("username\n")
+	for i := range 500 {
+		fmt.Fprintf(&input, "person%d\n", i)
+		pool.Add(sandbox.NewUser(fmt.Sprint("person", i)))
+	}
+	server := httptest.NewServer(pool)
+	defer server.Close()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "users.csv"), []byte(input.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	cmd := exec.CommandContext(ctx, buildTool(t), "run", "--user-pool-id", "eu-west-1_AbCdEfGhI", "--input", "users.csv", "--yes",
+		"--endpoint-url", server.URL, "--rate", "50", "--metrics-listen", "127.0.0.1:0", "--run", "night")
+	cmd.Dir, cmd.Env = dir, noAccount()
+	stderr, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}()
+	address := ""
+	for lines := bufio.NewScanner(stderr); address == "" && lines.Scan(); {
+		if found := regexp.MustCompile(`Metrics at (http://\S+)/metrics`).FindStringSubmatch(lines.Text()); found != nil {
+			address = found[1]
+		}
+	}
+	go io.Copy(io.Discard, stderr)
+	text := ""
+	for want := `answer="throttled"`; !strings.Contains(text, want) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		text = fetch(t, address+"/metrics", http.StatusOK)
+	}
+	for _, name := range []string{
+		`users_total{outcome="reset",reason="",user_pool_id="eu-west-1_AbCdEfGhI"}`, `calls_total{answer="ok",operation="AdminResetUserPassword",`,
+		`call_duration_seconds_bucket{operation="AdminResetUserPassword",`, `throttled_total{`, `rate{`, `rate_ceiling{user_pool_id="eu-west-1_AbCdEfGhI"} 50`,
+		`in_flight{`, `users_planned{user_pool_id="eu-west-1_AbCdEfGhI"} 500`, `eta_seconds{`, `waiting{user_pool_id="eu-west-1_AbCdEfGhI"} 0`,
+		`last_progress_timestamp_seconds{`, `build_info{version=`,
+	} {
+		if !strings.Contains(text, "\ncognito_reset_"+name) {
+			t.Errorf("there is no cognito_reset_%s", name)
+		}
+	}
+	if strings.Contains(text, "person") {
+		t.Error("somebody is named")
+	}
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	if err != nil || problems != nil {
+		t.Errorf("%v %v in:\n%s", problems, err, text)
+	}
+	if got := fetch(t, address+"/healthz", http.StatusOK); got != "ok\n" {
+		t.Errorf("/healthz says %q", got)
+	}
+	t.Run("promtool", func(t *testing.T) {
+		check := exec.Command("promtool", "check", "metrics")
+		if check.Err != nil {
+			t.Skip("promtool is not installed")
+		}
+		check.Stdin = strings.NewReader(text)
+		if out, err := check.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+}
+
+func fetch(t *testing.T, url string, status int) string {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != status {
+		t.Fatalf("%s: %s %v", url, res.Status, err)
+	}
+	return string(text)
+}
+
+// Health turns bad when nobody is settled for too long, good again when somebody
+// is, and stays good while the run waits on purpose. A stall is told once.
+func TestHealthIsProgress(t *testing.T) {
+	told := filepath.Join(t.TempDir(), "told")
+	synctest.Test(t, func(t *testing.T) {
+		var stalls []report.Summary
+		o := newObserver(&command{stderr: os.Stderr}, 10*time.Minute, func(_ string, sum report.Summary) { stalls = append(stalls, sum) })
+		s := &session{command: o.command, log: slog.New(slog.DiscardHandler), dir: &journal.Dir{Path: told}}
+		s.request.UserPoolID = "eu-west-1_AbCdEfGhI"
+		ctl := &control{paces: s.request.newPaces(), tally: new(batch.Tally)}
+		end := o.over(s, ctl)
+		health := func(want int) string {
+			t.Helper()
+			w := httptest.NewRecorder()
+			o.handler().ServeHTTP(w, httptest.NewRequest("GET", "/healthz", nil))
+			if w.Code != want {
+				t.Errorf("after %v: %d %s", time.Since(o.runs[0].began), w.Code, w.Body)
+			}
+			return w.Body.String()
+		}
+		health(http.StatusOK)
+		time.Sleep(9 * time.Minute)
+		ctl.watched.settled(batch.Result{Outcome: batch.Reset})
+		time.Sleep(9 * time.Minute)
+		health(http.StatusOK)
+		time.Sleep(2 * time.Minute)
+		if text := health(http.StatusServiceUnavailable); !strings.Contains(text, "eu-west-1_AbCdEfGhI: no user was settled for 11m") {
+			t.Errorf("it says %q", text)
+		}
+		time.Sleep(time.Hour)
+		if len(stalls) != 1 || !strings.Contains(stalls[0].StoppedBecause, "no user was settled for 10m") {
+			t.Errorf("one stall is told as %+v", stalls)
+		}
+		if text, err := json.Marshal(stalls); err != nil || strings.Contains(string(text), "null") {
+			t.Errorf("it is told as %s %v", text, err)
+		}
+		ctl.watched.settled(batch.Result{Outcome: batch.Reset})
+		health(http.StatusOK)
+		ctl.pace.Pause()
+		time.Sleep(time.Hour)
+		health(http.StatusOK)
+		ctl.pace.Resume()
+		time.Sleep(9 * time.Minute)
+		health(http.StatusOK)
+		time.Sleep(2 * time.Minute)
+		health(http.StatusServiceUnavailable)
+		if len(stalls) != 2 {
+			t.Errorf("%d stalls are told, not 2", len(stalls))
+		}
+		end()
+		if text := o.ill(); text != "" {
+			t.Errorf("a run that ended is ill: %s", text)
+		}
+	})
+}
