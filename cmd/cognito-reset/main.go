@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // a container may have no time zones
 
 	"github.com/urfave/cli/v2"
 
@@ -57,13 +58,14 @@ cognito-reset run --sandbox --input users.csv --yes   (no AWS account needed)
 cognito-reset COMMAND --help`,
 		Description: "Every flag can be given in the environment, too: --max-attempts is\n" +
 			"COGNITO_RESET_MAX_ATTEMPTS.",
-		Version:         version(),
-		HideHelpCommand: true,
+		Version:              version(),
+		HideHelpCommand:      true,
+		EnableBashCompletion: true, // and that of other shells
 		// A value may hold commas; lists are given by repeating a flag.
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			c.runCommand(), c.preflightCommand(), c.resumeCommand(), c.statusCommand(), c.ctlCommand(), c.reportCommand(), c.verifyCommand(), c.evidenceCommand(), c.runsCommand(),
-			c.sandboxCommand(), c.singleCommand(),
+			c.sandboxCommand(), c.singleCommand(), c.versionCommand(), c.completionCommand(), c.manCommand(),
 		},
 		Reader: c.stdin, Writer: c.stdout, ErrWriter: c.stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // exitCode is the only one to decide
@@ -179,7 +181,7 @@ func stoppable(parent context.Context) (context.Context, func()) {
 // stops reading flags at the first argument, so that "run users.csv --dry-run"
 // would run for real.
 func flagsFirst(app *cli.App, args []string) ([]string, error) {
-	if len(args) < 2 {
+	if len(args) < 2 || args[len(args)-1] == completing {
 		return args, nil
 	}
 	command := app.Command(args[1])
@@ -242,15 +244,6 @@ func oneDirectory(ctx *cli.Context) (string, error) {
 		return "", usagef("%s takes one run directory: cognito-reset %[1]s DIR", ctx.Command.Name)
 	}
 	return ctx.Args().First(), nil
-}
-
-// version is what the build knows of itself.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }
 
 // say writes for a person; a closed stream is no reason to stop.

@@ -1,0 +1,15 @@
+# The tool and the roots that TLS trusts, and nothing else. It needs one folder to
+# write to: mount a volume at /data, writable for user 65532. The rest may be
+# read-only.
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -buildid=' -o /cognito-reset ./cmd/cognito-reset
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /cognito-reset /
+USER 65532:65532
+WORKDIR /data
+ENV TMPDIR=/data
+ENTRYPOINT ["/cognito-reset"]
