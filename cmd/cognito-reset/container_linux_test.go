@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// caRoots is where systems keep the roots that TLS trusts.
+const caRoots = "/etc/ssl/certs/ca-certificates.crt"
+
+// A container is the file system that the Dockerfile makes: the tool, the CA
+// roots, and a volume. Nobody but root may write to the rest.
+func newContainer(t *testing.T) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	for dir := root; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755) // for another user to come here
+	}
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(root, "cognito-reset"), ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Skipf("the go command, to build the tool with, is not here: %v %s", err, out)
+	}
+	roots, err := os.ReadFile(caRoots)
+	if err != nil {
+		t.Skip("this system keeps its CA roots elsewhere")
+	}
+	if err := errors.Join(
+		os.MkdirAll(filepath.Join(root, filepath.Dir(caRoots)), 0o755),
+		os.WriteFile(filepath.Join(root, caRoots), roots, 0o644),
+		os.Mkdir(filepath.Join(root, "data"), 0o777),
+		os.Chmod(filepath.Join(root, "data"), 0o777),
+	); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// nobody is the user of the Dockerfile.
+const nobody65532 = 65532
+
+// inContainer is a command in the container, as its user.
+func inContainer(ctx context.Context, root string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "/cognito-reset", args...)
+	cmd.Dir, cmd.Env = "/data", []string{"TMPDIR=/data", "TZ=Europe/Berlin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: nobody65532, Gid: nobody65532}}
+	if os.Getuid() != 0 { // in a name space of its own anybody may change root
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: nobody65532, HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: nobody65532, HostID: os.Getgid(), Size: 1}}
+	}
+	return cmd
+}
+
+// The tool needs nothing that the container has not: no shell, no /tmp, no users,
+// no time zones, and no place to write to but its volume.
+func TestTheToolRunsInAContainerOfItsOwn(t *testing.T) {
+	t.Parallel()
+	root := newContainer(t)
+	if err := os.WriteFile(filepath.Join(root, "data/users.csv"), []byte("username\nann\nben\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := inContainer(ctx, root, "run", "--sandbox", "--input", "users.csv", "--yes", "--run", "night", "--until", "06:00").CombinedOutput()
+	if errors.Is(err, fs.ErrPermission) {
+		t.Skip("this system lets nobody change root here")
+	}
+	if failed, ok := errors.AsType[*exec.ExitError](err); !ok || failed.ExitCode() != exitSomeFailed { // ben has an identity provider
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, args := range [][]string{
+		{"status", "night"}, {"evidence", "night", "--output", "night.zip"}, {"version"},
+	} {
+		if out, err := inContainer(ctx, root, args...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", args, err, out)
+		}
+	}
+	if out, err := inContainer(ctx, root, "run", "--sandbox", "--input", "users.csv", "--yes", "--run", "/elsewhere").CombinedOutput(); err == nil {
+		t.Errorf("it wrote beside its volume: %s", out)
+	}
+}
+
+// docker stop sends SIGTERM to the first process, which is the tool itself.
+func TestSIGTERMStopsARunInAContainer(t *testing.T) {
+	t.Parallel()
+	root := newContainer(t)
+	if err := os.WriteFile(filepath.Join(root, "data/users.csv"), []byte("username\n"+strings.Repeat("x\n", 1)+strings.Join(names(100), "\n")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := inContainer(ctx, root, "run", "--sandbox", "--input", "users.csv", "--yes", "--run", "night", "--rate", "1")
+	if err := cmd.Start(); errors.Is(err, fs.ErrPermission) {
+		t.Skip("this system lets nobody change root here")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	for journal := filepath.Join(root, "data/night/journal.jsonl"); ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		if text, _ := os.ReadFile(journal); bytes.Contains(text, []byte(`"reset"`)) {
+			break
+		}
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 143 {
+		t.Errorf("it ended with %v", cmd.ProcessState)
+	}
+	if _, err := os.Stat(filepath.Join(root, "data/night/report.csv")); err != nil {
+		t.Error(err)
+	}
+}
+
+func names(n int) (all []string) {
+	for i := range n {
+		all = append(all, "user"+strings.Repeat("x", i))
+	}
+	return all
+}
+
+// The image is what the tests above ran in: the Dockerfile's last stage copies the
+// tool and the roots, and nothing else.
+func TestTheImageHoldsTheToolAndTheRootsAlone(t *testing.T) {
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, last, found := strings.Cut(string(text), "\nFROM scratch\n")
+	var lines []string
+	for line := range strings.Lines(last) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	want := []string{
+		"COPY --from=build " + caRoots + " " + filepath.Dir(caRoots) + "/",
+		"COPY --from=build /cognito-reset /",
+		"USER 65532:65532",
+		"WORKDIR /data",
+		"ENV TMPDIR=/data",
+		`ENTRYPOINT ["/cognito-reset"]`,
+	}
+	if !found || !slices.Equal(lines, want) {
+		t.Errorf("the last stage is %q", lines)
+	}
+}
