@@ -357,7 +357,7 @@ func deal(budget, budgets int, shard roster.Shard) (part roster.Shard, mine bool
 // can.
 func (f *fleet) prepare() error {
 	if !f.quiet {
-		say(f.stderr, "Looking at %d user pools of %d accounts and Regions.", len(f.members), len(f.budgets))
+		say(f.stderr, "Targets: %d. Accounts and Regions, each with a quota of its own: %d.", len(f.members), len(f.budgets))
 	}
 	var prepared sync.WaitGroup
 	for _, b := range f.budgets {

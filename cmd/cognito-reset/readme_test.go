@@ -41,8 +41,15 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 		}
 	}
 	writeInput(0)
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, job, _ := strings.Cut(string(text), "```yaml\n")
+	job, _, _ = strings.Cut(job, "```")
 	if err := errors.Join(
 		os.Symlink(filepath.Join(root, "examples"), filepath.Join(dir, "examples")),
+		os.WriteFile(filepath.Join(dir, "job.yaml"), []byte(job), 0o600),
 		os.WriteFile(filepath.Join(dir, "leaked.csv"), []byte("email,seen\nALICE@example.com,2026-07-01\nnobody@example.com,2026-07-02\n"), 0o600),
 	); err != nil {
 		t.Fatal(err)
@@ -56,7 +63,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 	if commands := sh.run(filepath.Join(root, "README.md")); commands < 8 {
 		t.Errorf("only %d commands were found in the README", commands)
 	}
-	if n := pool.Resets("alice"); n != 5 {
-		t.Errorf("alice was reset %d times, not by each of three runs and twice by admin-reset-user-password", n)
+	if n := pool.Resets("alice"); n != 6 {
+		t.Errorf("alice was reset %d times, not by each of four runs and twice by admin-reset-user-password", n)
 	}
 }
