@@ -82,7 +82,7 @@ func killUnless(tool, run string, times int, begun func() bool, flags ...string)
 }
 
 // readReport is the report of a run, with its header.
-func readReport(t *testing.T, run string) [][]string {
+func readReport(t testing.TB, run string) [][]string {
 	t.Helper()
 	file, err := os.Open(filepath.Join(run, "report.csv"))
 	if err != nil {
