@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -257,7 +258,8 @@ func (c *command) ctlCommand() *cli.Command {
 		UsageText: "cognito-reset ctl cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI rate 10",
 		Description: "Takes effect at once and is journaled with time and who. stop lets calls under\n" +
 			"way finish and ends the run with exit code 4; cognito-reset resume goes on. On\n" +
-			"the run's own terminal the keys p, +, - and q pause, quicken, slow and stop it.",
+			"the run's own terminal the keys p, +, - and q pause, quicken, slow and stop it. DIR\n" +
+			"of a job on several user pools steers all of its runs.",
 		Flags:  []cli.Flag{boolFlag(groupOutput, "json", "print the status as JSON")},
 		Action: c.ctl,
 	}
@@ -278,20 +280,31 @@ func (c *command) ctl(ctx *cli.Context) error {
 	if s3run.Named(args[0]) {
 		return usagef("a run in S3 is steered where it works: by the keys of its terminal, and by SIGTERM to stop it")
 	}
-	dir, err := journal.View(args[0])
+	if runs := fleetRuns(args[0]); runs != nil {
+		runs = slices.DeleteFunc(runs, func(path string) bool { // those that are done need no steering
+			dir, err := journal.View(path)
+			return err != nil || !dir.Held()
+		})
+		if len(runs) == 0 {
+			return usagef("nothing works on %s now; cognito-reset resume %s goes on with it", args[0], quotePath(args[0]))
+		}
+		return ofFleet(runs, func(path string) error { return c.steer(ctx, path, args[1], args[2:]...) })
+	}
+	return c.steer(ctx, args[0], args[1], args[2:]...)
+}
+
+// steer tells the session that works on a run what to do.
+func (c *command) steer(ctx *cli.Context, path, command string, value ...string) error {
+	dir, err := journal.View(path)
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
 	if !dir.Held() {
-		return usagef("nothing works on %s now; cognito-reset resume %s goes on with it", args[0], quotePath(args[0]))
+		return usagef("nothing works on %s now; cognito-reset resume %s goes on with it", path, quotePath(path))
 	}
-	form := url.Values{"by": {whoami()}}
-	if len(args) == 3 {
-		form.Set("value", args[2])
-	}
-	done, err := askRun(ctx.Context, dir, http.MethodPost, args[1], form)
+	done, err := askRun(ctx.Context, dir, http.MethodPost, command, url.Values{"by": {whoami()}, "value": value})
 	if err != nil {
-		return &exit{exitUsage, fmt.Errorf("%s: %w", args[0], err)}
+		return &exit{exitUsage, fmt.Errorf("%s: %w", path, err)}
 	}
 	_, err = fmt.Fprintln(c.stdout, done)
 	return err

@@ -80,6 +80,9 @@ func (c *command) runFleet(ctx *cli.Context, j *job, from origins) (err error) {
 	if err := f.place(shard); err != nil {
 		return err
 	}
+	if f.goesOn && !f.inS3() {
+		return c.resumeFleet(ctx, f.path)
+	}
 	if err := f.muster(j, c.args); err != nil {
 		return err
 	}
@@ -89,14 +92,7 @@ func (c *command) runFleet(ctx *cli.Context, j *job, from origins) (err error) {
 	}
 	f.dry, _, _ = dryRun(ctx) // which was read before
 	defer func() { err = errors.Join(err, f.close()) }()
-	if err := f.meet(shard); err != nil {
-		return err
-	}
-	if len(f.members) == 0 {
-		say(c.stderr, "There are more shards than this job can be dealt to: nothing is left for this one.")
-		return nil
-	}
-	if err := f.prepare(); err != nil {
+	if err := f.prepare(shard); err != nil {
 		return errors.Join(err, f.remove())
 	}
 	if ask {
@@ -105,15 +101,25 @@ func (c *command) runFleet(ctx *cli.Context, j *job, from origins) (err error) {
 		}
 	}
 	if !f.inS3() && !f.dry {
-		err := (&journal.Dir{Path: f.path}).Write(jobFile, func(file *os.File) error { return c.printConfig(ctx, file, j, from) })
-		if err != nil {
+		if err := f.keep(j, from, shard); err != nil {
 			return errors.Join(fmt.Errorf("%w; nothing was sent", err), f.remove())
 		}
 	}
 	return f.work()
 }
 
-// resumeFleet goes on with the runs of a fleet, and begins those that are missing.
+// keep writes the job into its folder, for whoever goes on with it.
+func (f *fleet) keep(j *job, from origins, shard roster.Shard) error {
+	if shard.Count > 0 { // whatever told of it
+		if err := f.ctx.Set("shard", shard.String()); err != nil {
+			return err
+		}
+	}
+	return (&journal.Dir{Path: f.path}).Write(jobFile, func(file *os.File) error { return f.printConfig(f.ctx, file, j, from) })
+}
+
+// resumeFleet goes on with the runs of a fleet, and begins those that are missing. It
+// goes by the job as it was.
 func (c *command) resumeFleet(ctx *cli.Context, path string) (err error) {
 	j, err := c.readJob(filepath.Join(path, jobFile))
 	if err != nil {
@@ -143,30 +149,22 @@ func (c *command) resumeFleet(ctx *cli.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	if err := f.meet(shard); err != nil {
-		return err
-	}
-	if len(f.members) == 0 {
-		say(c.stderr, "There are more shards than this job can be dealt to: nothing is left for this one.")
-		return nil
-	}
-	if err := f.prepare(); err != nil {
+	if err := f.prepare(shard); err != nil {
 		return err
 	}
 	return f.work()
 }
 
-// fleetOf says of the folder of a fleet that it is no run directory.
-func fleetOf(path string) error {
+// fleetRuns are the run directories in the folder of a fleet; none if it is not one.
+func fleetRuns(path string) (runs []string) {
 	if _, err := os.Stat(filepath.Join(path, jobFile)); err != nil {
 		return nil
 	}
-	runs, _ := filepath.Glob(filepath.Join(path, "*", journal.RunFile))
-	such := ""
-	if len(runs) > 0 {
-		such = ", such as " + filepath.Dir(runs[0])
+	files, _ := filepath.Glob(filepath.Join(path, "*", journal.RunFile)) // whose pattern is good
+	for _, file := range files {
+		runs = append(runs, filepath.Dir(file))
 	}
-	return usagef("%s is the folder of a job on several user pools: name one of them%s", path, such)
+	return runs
 }
 
 // place finds the folder of the fleet, and out if its runs are to be resumed.
@@ -355,7 +353,14 @@ func deal(budget, budgets int, shard roster.Shard) (part roster.Shard, mine bool
 // prepare does all that comes before the first call, of the targets of a budget one
 // after the other. A target that cannot begin is left out; it is an error if none
 // can.
-func (f *fleet) prepare() error {
+func (f *fleet) prepare(shard roster.Shard) error {
+	if err := f.meet(shard); err != nil {
+		return err
+	}
+	if len(f.members) == 0 {
+		say(f.stderr, "There are more shards than this job can be dealt to: nothing is left for this one.")
+		return &exit{code: exitDone}
+	}
 	if !f.quiet {
 		say(f.stderr, "Targets: %d. Accounts and Regions, each with a quota of its own: %d.", len(f.members), len(f.budgets))
 	}
@@ -505,7 +510,8 @@ func (f *fleet) users() (n int64) {
 
 // ask lets a person say no.
 func (f *fleet) ask() error {
-	say(f.stderr, "\nEach of these users loses the current password and is sent a code.")
+	signedOut := slices.ContainsFunc(f.members, func(m *member) bool { return m.out == nil && m.s.request.signsOut() })
+	say(f.stderr, "\nEach of these users loses the current password and is sent a code%s.", map[bool]string{true: "; some are signed out"}[signedOut])
 	typed, err := f.prompt(f.ctx.Context, fmt.Sprintf("Type how many they are, %d, to go on: ", f.users()))
 	switch {
 	case err != nil:

@@ -52,7 +52,9 @@ func newEstate(t testing.TB, users int, quota float64) *estate {
 				PoolID: id, Account: fmt.Sprintf("%012d", account+1), Beside: beside, Quotas: map[sandbox.Category]float64{sandbox.UserAccountRecovery: quota},
 			})
 			for i := range users {
-				pool.Add(sandbox.NewUser(fmt.Sprint("user", i)))
+				u := sandbox.NewUser(fmt.Sprint("user", i))
+				u.Created = time.Now().Add(-time.Hour) // whatever the clocks, nobody was touched in the meantime
+				pool.Add(u)
 			}
 			beside = pool
 			server := httptest.NewServer(pool)

@@ -75,6 +75,20 @@ func (c *command) merge(ctx *cli.Context) error {
 	return m.finish(summary, ctx.Bool("json"))
 }
 
+// mergeInto makes the report of a fleet in its folder again.
+func (c *command) mergeInto(ctx *cli.Context, path string, runs []string) error {
+	m := &merger{command: c}
+	if err := m.read(ctx, runs); err != nil {
+		return err
+	}
+	m.request.CSVSafe = ctx.Bool("csv-safe")
+	sum, err := m.render(path)
+	if err != nil {
+		return err
+	}
+	return m.finish(sum, ctx.Bool("json"))
+}
+
 // read finds out what counts of the runs.
 func (m *merger) read(ctx *cli.Context, paths []string) error {
 	var parts []report.Part

@@ -50,6 +50,9 @@ func (c *command) report(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if runs := fleetRuns(path); runs != nil && ctx.String("format") == "" && ctx.String("output") == "" {
+		return c.mergeInto(ctx, path, runs)
+	}
 	s := &session{command: c, json: ctx.Bool("json")}
 	if s.dir, err = c.ended(ctx, path, &s.request); err != nil {
 		return err

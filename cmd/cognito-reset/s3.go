@@ -47,8 +47,8 @@ func (s *session) openRun(ctx context.Context, path string) (*journal.Dir, error
 // viewRun opens a run directory for reading, until the command ends.
 func (c *command) viewRun(ctx *cli.Context, path string) (*journal.Dir, error) {
 	if !s3run.Named(path) {
-		if err := fleetOf(path); err != nil {
-			return nil, err
+		if runs := fleetRuns(path); runs != nil {
+			return nil, usagef("%s is the folder of a job on several user pools: name one of them, such as %s", path, runs[0])
 		}
 		return journal.View(path)
 	}

@@ -37,7 +37,7 @@ var engines = []engine{
 func readShard(ctx *cli.Context) (roster.Shard, error) {
 	text, count := ctx.String("shard"), ctx.Int("shards")
 	switch {
-	case text != "auto" && ctx.IsSet("shards"):
+	case text == "" && ctx.IsSet("shards"):
 		return roster.Shard{}, usagef("--shards goes with --shard auto")
 	case text == "":
 		return roster.Shard{}, nil
@@ -45,6 +45,9 @@ func readShard(ctx *cli.Context) (roster.Shard, error) {
 		s, err := roster.ParseShard(text)
 		if err != nil {
 			return s, usagef("--shard: %w", err)
+		}
+		if ctx.IsSet("shards") && count != s.Count {
+			return s, usagef("--shard %s is one of %d, and --shards is %d", text, s.Count, count)
 		}
 		return s, nil
 	}

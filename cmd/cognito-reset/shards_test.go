@@ -159,7 +159,7 @@ func TestShardsSideBySideResetEachUserOnce(t *testing.T) {
 // quota.
 func BenchmarkShards(b *testing.B) {
 	tool := buildTool(b)
-	users, quota := 80_000, 2000.0
+	users, quota := 80_000, 1000.0
 	if testing.Short() {
 		users = 4000
 	}

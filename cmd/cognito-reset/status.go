@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,13 +16,14 @@ import (
 
 func (c *command) statusCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "status",
-		Usage:       "tell how a run stands, while it runs or after",
-		ArgsUsage:   "DIR",
-		UsageText:   "cognito-reset status cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
-		Description: "Reads and checks the whole journal; changes nothing and calls nothing.",
-		Flags:       append(awsFlags(), boolFlag(groupOutput, "json", "print JSON")),
-		Action:      c.status,
+		Name:      "status",
+		Usage:     "tell how a run stands, while it runs or after",
+		ArgsUsage: "DIR",
+		UsageText: "cognito-reset status cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
+		Description: "Reads and checks the whole journal; changes nothing and calls nothing. Of a job on\n" +
+			"several user pools it tells of each.",
+		Flags:  append(awsFlags(), boolFlag(groupOutput, "json", "print JSON")),
+		Action: c.status,
 	}
 }
 
@@ -59,7 +61,19 @@ func (c *command) status(ctx *cli.Context) error {
 	return c.statusOf(ctx, path)
 }
 
+// ofFleet does something to each run of a fleet.
+func ofFleet(runs []string, do func(path string) error) error {
+	var errs []error
+	for _, path := range runs {
+		errs = append(errs, do(path))
+	}
+	return errors.Join(errs...)
+}
+
 func (c *command) statusOf(ctx *cli.Context, path string) error {
+	if runs := fleetRuns(path); runs != nil {
+		return ofFleet(runs, func(path string) error { return c.statusOf(ctx, path) })
+	}
 	dir, err := c.viewRun(ctx, path)
 	if err != nil {
 		return &exit{exitUsage, err}
