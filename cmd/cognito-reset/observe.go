@@ -6,12 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"math"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -158,7 +156,7 @@ func (o *observer) over(s *session, ctl *control) (end func()) {
 
 // settled counts a user.
 func (r *watched) settled(result batch.Result) {
-	if r == nil {
+	if r == nil || result.Outcome == batch.NotAttempted {
 		return
 	}
 	r.progress.Store(time.Now().UnixNano())
@@ -193,17 +191,17 @@ func (r *watched) still() time.Duration {
 	return now.Sub(time.Unix(0, r.progress.Load()))
 }
 
-// standing is how a run stands that has not ended.
+// standing is how a run stands that has not ended, by its journal.
 func (r *watched) standing(still time.Duration) report.Summary {
-	counts, now := r.ctl.tally.Counts(), time.Now()
-	sum := report.Summary{
-		Rows: counts.Rows, Calls: counts.Calls, Throttled: counts.Throttled,
-		StartedAt: r.began, FinishedAt: now, ElapsedSeconds: now.Sub(r.began).Seconds(), RateAsked: r.session.request.Rate,
-		RunDirectory: r.session.dir.String(), StoppedBecause: fmt.Sprintf("no user was settled for %v; it waits for %s", still.Round(time.Second), r.ctl.live().Why),
+	s, sum := r.session, report.Summary{StartedAt: r.began}
+	if history, err := replay(s.dir, s.request); err == nil {
+		record := newRecord(s.dir, history, s.request, nil)
+		if record.pour() == nil {
+			sum = record.summary
+		}
 	}
-	sum.Close() // so that nothing is null
-	maps.Copy(sum.Outcomes, counts.Outcomes)
-	maps.Copy(sum.Reasons, counts.Reasons)
+	sum.FinishedAt, sum.RunDirectory = time.Now(), s.dir.String()
+	sum.StoppedBecause = fmt.Sprintf("no user was settled for %v; it waits for %s", still.Round(time.Second), r.ctl.live().Why)
 	return sum
 }
 
@@ -237,10 +235,10 @@ var (
 			func(_ *watched, _ live, c batch.Counts) float64 { return float64(c.InFlight) }},
 		{gauge("throttled_total", "Calls that were throttled."), prometheus.CounterValue,
 			func(_ *watched, _ live, c batch.Counts) float64 { return float64(c.Throttled) }},
-		{gauge("rate", "Calls a second that the pace lets go now; 0 without a limit."), prometheus.GaugeValue,
-			func(_ *watched, l live, _ batch.Counts) float64 { return l.Rate }},
-		{gauge("rate_ceiling", "Calls a second at most; 0 without a limit."), prometheus.GaugeValue,
-			func(_ *watched, l live, _ batch.Counts) float64 { return l.Ceiling }},
+		{gauge("rate", "Calls a second that the pace lets go now."), prometheus.GaugeValue,
+			func(_ *watched, l live, _ batch.Counts) float64 { return unlimited(l.Rate) }},
+		{gauge("rate_ceiling", "Calls a second at most."), prometheus.GaugeValue,
+			func(_ *watched, l live, _ batch.Counts) float64 { return unlimited(l.Ceiling) }},
 		{gauge("waiting", "1 while the run waits on purpose: paused, between waves, or for the next day's messages."), prometheus.GaugeValue,
 			func(_ *watched, l live, _ batch.Counts) float64 {
 				if l.resting {
@@ -257,6 +255,14 @@ var (
 			func(r *watched, _ live, _ batch.Counts) float64 { return float64(r.progress.Load()) / 1e9 }},
 	}
 )
+
+// unlimited makes of the 0 of no limit what an alert on a low rate understands.
+func unlimited(rate float64) float64 {
+	if rate == 0 {
+		return math.Inf(1)
+	}
+	return rate
+}
 
 func gauge(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("cognito_reset_"+name, help, []string{"user_pool_id"}, nil)
@@ -312,10 +318,6 @@ func (c *command) notifier(command string) func(event string, sum report.Summary
 	if command == "" {
 		return func(string, report.Summary) {}
 	}
-	shell := []string{"sh", "-c"}
-	if runtime.GOOS == "windows" {
-		shell = []string{"cmd", "/C"}
-	}
 	return func(event string, sum report.Summary) {
 		ctx, cancel := context.WithTimeout(context.Background(), notifyTimeout)
 		defer cancel()
@@ -324,7 +326,7 @@ func (c *command) notifier(command string) func(event string, sum report.Summary
 		}
 		text, err := json.Marshal(sum)
 		if err == nil {
-			cmd := exec.CommandContext(ctx, shell[0], shell[1], command)
+			cmd := shell(ctx, command)
 			cmd.Env = append(os.Environ(), "COGNITO_RESET_EVENT="+event, "COGNITO_RESET_RUN_DIRECTORY="+sum.RunDirectory)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), c.stderr, c.stderr
 			cmd.WaitDelay = time.Second
