@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +17,68 @@ import (
 
 	"cognito-reset/batch/sandbox"
 )
+
+// A cloud is a user pool and a bucket at one address.
+type cloud struct {
+	pool    *sandbox.Pool
+	objects *s3mem.Backend
+	url     string
+}
+
+const bucket = "bucket"
+
+func newCloud(t *testing.T, pool *sandbox.Pool) *cloud {
+	t.Helper()
+	c := &cloud{pool: pool, objects: s3mem.New()}
+	if err := c.objects.CreateBucket(bucket); err != nil {
+		t.Fatal(err)
+	}
+	s3 := gofakes3.New(c.objects, gofakes3.WithTimeSkewLimit(0), gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/"+bucket) {
+			s3.ServeHTTP(w, r)
+		} else {
+			pool.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	c.url = server.URL
+	return c
+}
+
+// has tells that an object is there.
+func (c *cloud) has(name string) bool {
+	_, err := c.objects.HeadObject(bucket, name)
+	return err == nil
+}
+
+// populate adds users to a pool, and returns the path of an input with them.
+func populate(t *testing.T, pool *sandbox.Pool, users int) (input string) {
+	t.Helper()
+	var rows strings.Builder
+	rows.WriteString("username\n")
+	for i := range users {
+		u := sandbox.NewUser(fmt.Sprintf("user-%04d", i))
+		u.Created = time.Now().Add(-time.Hour) // whatever the clocks, nobody was touched in the meantime
+		pool.Add(u)
+		rows.WriteString(u.Username + "\n")
+	}
+	input = filepath.Join(t.TempDir(), "users.csv")
+	if err := os.WriteFile(input, []byte(rows.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return input
+}
+
+// checkOnce sees to it that each user of a pool was reset once.
+func checkOnce(t *testing.T, pool *sandbox.Pool) {
+	t.Helper()
+	pool.EachUser(func(u sandbox.User, resets, messages int) {
+		if resets != 1 || messages != 1 {
+			t.Errorf("%s: %d resets, %d messages", u.Username, resets, messages)
+		}
+	})
+}
 
 // A run whose record is in S3, as in a container without a disk, is killed again
 // and again; whoever goes on waits for the lease of the dead, and resets nobody
@@ -25,54 +89,80 @@ func TestKilledWithItsRecordInS3NobodyIsMissedAndNobodyIsResetTwice(t *testing.T
 	}
 	const users, times = 400, 6
 	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox", Latency: 5 * time.Millisecond, Faults: sandbox.EvenFaults(0.1)})
-	var rows strings.Builder
-	rows.WriteString("username\n")
-	for i := range users {
-		u := sandbox.NewUser(fmt.Sprintf("user-%04d", i))
-		u.Created = time.Now().Add(-time.Hour) // whatever the clocks, nobody was touched in the meantime
-		pool.Add(u)
-		rows.WriteString(u.Username + "\n")
-	}
-	const bucket = "bucket"
-	objects := s3mem.New()
-	if err := objects.CreateBucket(bucket); err != nil {
-		t.Fatal(err)
-	}
-	there := func(name string) bool {
-		_, err := objects.HeadObject(bucket, "runs/night/"+name)
-		return err == nil
-	}
-	s3 := gofakes3.New(objects, gofakes3.WithTimeSkewLimit(0), gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/"+bucket) {
-			s3.ServeHTTP(w, r)
-		} else {
-			pool.ServeHTTP(w, r)
-		}
-	}))
-	defer server.Close()
-	dir := t.TempDir()
-	input := filepath.Join(dir, "users.csv")
-	if err := os.WriteFile(input, []byte(rows.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	input, cloud := populate(t, pool, users), newCloud(t, pool)
 	t.Setenv("COGNITO_RESET_LEASE", "2s")
-	t.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
-	t.Setenv("TMPDIR", dir)
+	t.Setenv("COGNITO_RESET_ENDPOINT_URL", cloud.url)
+	t.Setenv("TMPDIR", t.TempDir())
 	tool, run := buildTool(t), "s3://"+bucket+"/runs/night"
-	out, err := killUnless(tool, run, times, func() bool { return there("run.json") },
+	out, err := killUnless(tool, run, times, func() bool { return cloud.has("runs/night/run.json") },
 		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "100", "--settle-after", "200ms")
 	if err != nil {
 		t.Fatalf("the last resume: %v\n%s", err, out)
 	}
-	pool.EachUser(func(u sandbox.User, resets, messages int) {
-		if resets != 1 || messages != 1 {
-			t.Errorf("%s: %d resets, %d messages", u.Username, resets, messages)
-		}
-	})
+	checkOnce(t, pool)
 	for _, name := range []string{"report.csv", "report.html", "summary.json"} {
-		if !there(name) {
+		if !cloud.has("runs/night/" + name) {
 			t.Errorf("%s is not in S3", name)
 		}
+	}
+}
+
+// Of processes that are started at once on one run in S3, as when a pod and its
+// replacement are, one works and the others call nobody.
+func TestOfProcessesOnOneRunInS3OneWorks(t *testing.T) {
+	const users, processes = 100, 3
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
+	input, cloud := populate(t, pool, users), newCloud(t, pool)
+	t.Setenv("COGNITO_RESET_LEASE", "2s")
+	t.Setenv("TMPDIR", t.TempDir())
+	tool := buildTool(t)
+	var codes [processes]int
+	var outputs [processes]string
+	var working sync.WaitGroup
+	for i := range processes {
+		working.Go(func() {
+			cmd := exec.Command(tool, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "100",
+				"--run", "s3://"+bucket+"/night", "--endpoint-url", cloud.url)
+			cmd.Env = noAccount()
+			out, _ := cmd.CombinedOutput()
+			codes[i], outputs[i] = cmd.ProcessState.ExitCode(), string(out)
+		})
+	}
+	working.Wait()
+	done := 0
+	for i, code := range codes {
+		switch {
+		case code == exitDone:
+			done++
+		case code != exitUsage || !strings.Contains(outputs[i], "nothing was sent"):
+			t.Errorf("one ended with %d: %s", code, outputs[i])
+		}
+	}
+	if done != 1 {
+		t.Errorf("%d of %d have done the run: %v", done, processes, outputs)
+	}
+	checkOnce(t, pool)
+}
+
+// A fleet has its runs in S3, too, where the same command goes on with them.
+func TestAFleetInS3(t *testing.T) {
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
+	input, cloud := populate(t, pool, 20), newCloud(t, pool)
+	t.Setenv("TMPDIR", t.TempDir())
+	job := filepath.Join(t.TempDir(), "job.yaml")
+	if err := os.WriteFile(job, []byte("endpoint-url: "+cloud.url+"\ninput: "+input+"\ntargets:\n  - user-pool-id: us-east-1_Sandbox\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tool := buildTool(t)
+	for _, want := range []string{"20 users of 20 rows", "nobody of 20 rows is left"} {
+		cmd := exec.Command(tool, "run", "--config", job, "--yes", "--rate", "0", "--run", "s3://"+bucket+"/job")
+		cmd.Env = noAccount()
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), want) || !strings.Contains(string(out), "20  reset") {
+			t.Errorf("%v, without %q: %s", err, want, out)
+		}
+	}
+	checkOnce(t, pool)
+	if !cloud.has("job/us-east-1_Sandbox/report.csv") {
+		t.Error("the report is not in S3")
 	}
 }
