@@ -28,12 +28,13 @@ type Part struct {
 // have in common once.
 type Merged struct {
 	Pools     []string // of the runs, each once
-	Kept      []string // columns that its results carry in Kept: [PoolColumn] if there are several, and those of all runs
+	Kept      []string // columns that its results carry in Kept: [PoolColumn] if there are several pools, and those of all runs
 	Conflicts int64    // users whose calls ended in different ways
 	Calls     int64    // of all runs, as in the [Summary]
 	Throttled int64    // likewise
 
-	parts []*part
+	byPool bool // there is a PoolColumn
+	parts  []*part
 }
 
 // PoolColumn is the column of the pool, in a report on several.
@@ -52,10 +53,13 @@ type part struct {
 const usersAtATime = 1 << 21
 
 // Merge finds out whose word counts. Two bits a result stay in memory.
-func Merge(parts ...Part) (*Merged, error) { return merge(usersAtATime, parts) }
+func Merge(parts ...Part) (*Merged, error) { return merge(usersAtATime, false, parts) }
 
-func merge(atATime int64, parts []Part) (*Merged, error) {
-	m := new(Merged)
+// MergePools does the same with a [PoolColumn] even if there is one pool alone.
+func MergePools(parts ...Part) (*Merged, error) { return merge(usersAtATime, true, parts) }
+
+func merge(atATime int64, byPool bool, parts []Part) (*Merged, error) {
+	m := &Merged{byPool: byPool}
 	rows := int64(0)
 	for _, p := range parts {
 		rows += p.Rows
@@ -68,9 +72,10 @@ func merge(atATime int64, parts []Part) (*Merged, error) {
 			}
 		}
 	}
-	if several := len(m.Pools) > 1; several && slices.Contains(m.Kept, PoolColumn) {
-		return nil, fmt.Errorf("the runs are on several user pools, and one keeps a column %s of its input: the report has one of its own", PoolColumn)
-	} else if several {
+	m.byPool = m.byPool || len(m.Pools) > 1
+	if m.byPool && slices.Contains(m.Kept, PoolColumn) {
+		return nil, fmt.Errorf("one of the runs keeps a column %s of its input: the report has one of its own", PoolColumn)
+	} else if m.byPool {
 		m.Kept = slices.Insert(m.Kept, 0, PoolColumn)
 	}
 	for _, p := range parts {
@@ -103,7 +108,6 @@ type word struct {
 func (m *Merged) judge(mine func(key string) bool) error {
 	words := make(map[string]word)
 	verdicts := make(map[[2]string]uint16)
-	several := len(m.Pools) > 1
 	for i, p := range m.parts {
 		number := int64(-1)
 		for r, err := range p.Results {
@@ -112,7 +116,7 @@ func (m *Merged) judge(mine func(key string) bool) error {
 			}
 			number++
 			key := keyOf(r)
-			if several {
+			if m.byPool {
 				key = p.Pool + "\x00" + key
 			}
 			if !mine(key) {
@@ -178,8 +182,7 @@ func (m *Merged) Results() iter.Seq2[batch.Result, error] {
 		if p.lost.has(number) {
 			return false
 		}
-		several := len(m.Pools) > 1
-		if r.Kept == nil && !several {
+		if r.Kept == nil && !m.byPool {
 			return true
 		}
 		kept := make([]string, len(m.Kept))
@@ -188,7 +191,7 @@ func (m *Merged) Results() iter.Seq2[batch.Result, error] {
 				kept[i] = r.Kept[at]
 			}
 		}
-		if several {
+		if m.byPool {
 			kept[0] = p.Pool
 		}
 		r.Kept = kept

@@ -82,7 +82,7 @@ func TestTheMergedShardsAreTheWhole(t *testing.T) {
 		parts = append(parts, part)
 	}
 	for _, atATime := range []int64{usersAtATime, 100} {
-		m, err := merge(atATime, parts)
+		m, err := merge(atATime, false, parts)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,38 +52,51 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is in use by %s", e.Path, e.Holder)
 }
 
-// Create makes a run directory and locks it. An existing one must be empty.
+// Create makes a run directory and locks it. An existing one must be empty, but for
+// what a process has left that died before its run began: that is deleted.
 func Create(path string) (*Dir, error) {
 	if err := makeDir(path); err != nil {
 		return nil, err
 	}
 	d := &Dir{Path: path}
-	switch names, err := os.ReadDir(path); {
-	case err != nil:
+	if _, err := d.leftovers(); err != nil { // before anything is put beside somebody's files
 		return nil, err
-	case len(names) > 0:
-		return nil, d.taken()
 	}
 	if err := os.Chmod(path, 0o700); err != nil {
 		return nil, err
 	}
-	// Of several that find it empty, one makes the lock file.
-	claim, err := os.OpenFile(d.File(LockFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, d.taken()
-	} else if err != nil {
+	if _, err := d.hold(); err != nil {
 		return nil, err
 	}
-	claim.Close()
-	return d.hold()
+	left, err := d.leftovers() // of several processes, one comes here first
+	for _, name := range left {
+		err = errors.Join(err, os.Remove(d.File(name)))
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
 }
 
-// taken says why a directory that is not empty cannot be made a run directory.
-func (d *Dir) taken() error {
-	if d.Held() {
-		return &HeldError{d.Path, d.Holder()}
+// leftovers are the files of a run that never began, but for its lock. It fails if
+// there are others.
+func (d *Dir) leftovers() (names []string, err error) {
+	entries, err := os.ReadDir(d.Path)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("%s: %w", d.Path, ErrExists)
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == LockFile:
+		case name == RosterFile, strings.HasSuffix(name, unfinished) && (strings.HasPrefix(name, RosterFile+".") || strings.HasPrefix(name, RunFile+".")):
+			names = append(names, name)
+		case d.lock == nil && d.Held():
+			return nil, &HeldError{d.Path, d.Holder()}
+		default:
+			return nil, fmt.Errorf("%s: %w", d.Path, ErrExists)
+		}
+	}
+	return names, nil
 }
 
 // makeDir is [os.MkdirAll], but durable: what is synced to a file is lost if
@@ -214,10 +227,13 @@ func (d *Dir) ReadJSON(name string, v any) error {
 	return nil
 }
 
+// unfinished ends the name of a file that is being written.
+const unfinished = ".tmp"
+
 // Write replaces a file by what fill writes: whole and durable, or not at all.
 // Nobody but the owner may read it.
 func (d *Dir) Write(name string, fill func(*os.File) error) (err error) {
-	f, err := os.CreateTemp(d.Path, name+".*.tmp") // mode 0600
+	f, err := os.CreateTemp(d.Path, name+".*"+unfinished) // mode 0600
 	if err != nil {
 		return err
 	}
@@ -260,5 +276,9 @@ func (d *Dir) Remove() error {
 	if d.home != nil {
 		return errors.Join(d.home.Remove(), d.Close())
 	}
-	return errors.Join(d.Close(), os.RemoveAll(d.Path))
+	err := os.RemoveAll(d.Path)          // before anybody else may take the lock
+	if closed := d.Close(); err != nil { // some systems keep a file that is open
+		err = errors.Join(os.RemoveAll(d.Path), closed)
+	}
+	return err
 }

@@ -239,3 +239,33 @@ func filesIn(t *testing.T, path string) string {
 	}
 	return strings.Join(all, " ")
 }
+
+// A process that dies before its run began leaves a list of users, or part of one.
+// Nobody was called, so the next may begin; what is not such a rest stays.
+func TestWhatWasLeftBeforeARunBeganIsNoRun(t *testing.T) {
+	for name, kept := range map[string]bool{
+		LockFile: false, RosterFile: false, RosterFile + ".123.tmp": false, RunFile + ".9.tmp": false,
+		RunFile: true, JournalFile: true, "report.csv": true, "notes.tmp": true, "roster.jsonl.bak": true,
+	} {
+		path := t.TempDir()
+		file := filepath.Join(path, name)
+		if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := Create(path)
+		if kept {
+			if _, there := os.Stat(file); !errors.Is(err, ErrExists) || there != nil {
+				t.Errorf("%s: %v, and it is %v", name, err, there)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if names, err := os.ReadDir(path); err != nil || len(names) != 1 {
+			t.Errorf("beside %s there are %v, %v", name, names, err)
+		}
+		d.Close()
+	}
+}

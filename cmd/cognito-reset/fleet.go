@@ -77,11 +77,8 @@ func (c *command) runFleet(ctx *cli.Context, j *job, from origins) (err error) {
 	if ctx.IsSet("user-pool-id") {
 		return usagef("%s has targets, and each target names its own user pool: leave --user-pool-id out", j.file)
 	}
-	if err := f.place(shard); err != nil {
-		return err
-	}
-	if f.goesOn && !f.inS3() {
-		return c.resumeFleet(ctx, f.path)
+	if begun, err := f.place(shard); err != nil || begun {
+		return cmp.Or(err, c.resumeFleet(ctx, f.path))
 	}
 	if err := f.muster(j, c.args); err != nil {
 		return err
@@ -167,32 +164,37 @@ func fleetRuns(path string) (runs []string) {
 	return runs
 }
 
-// place finds the folder of the fleet, and out if its runs are to be resumed.
-func (f *fleet) place(shard roster.Shard) error {
+// place finds the folder of the fleet, and out if its runs are to be resumed. There
+// is a job in it if it came to its first call.
+func (f *fleet) place(shard roster.Shard) (begun bool, err error) {
 	f.path = f.ctx.String("run")
 	switch {
 	case f.path == "" && shard.Count > 0:
-		return usagef("the record of a shard stands beside those of the others: give --run DIR")
+		return false, usagef("the record of a shard stands beside those of the others: give --run DIR")
 	case f.path == "":
 		f.path = newRunPath(time.Now().UTC(), "fleet")
 	case shard.Count > 0:
 		f.path = shardPath(f.path, shard)
 	}
+	f.goesOn = f.inS3() || f.ctx.String("shard") == "auto"
 	if f.inS3() {
-		f.goesOn = true
-		return nil
+		return false, nil
 	}
-	switch _, err := os.Stat(filepath.Join(f.path, jobFile)); {
-	case err == nil && f.ctx.String("shard") == "auto":
-		f.goesOn = true
-	case err == nil:
-		return usagef("--run: %s holds a fleet: name a new folder, or go on with that one by cognito-reset resume %s; nothing was sent", f.path, quotePath(f.path))
-	case !errors.Is(err, fs.ErrNotExist):
-		return usagef("--run: %w; nothing was sent", err)
-	case f.ctx.String("shard") == "auto":
-		return lost(f.path)
+	_, err = os.Stat(filepath.Join(f.path, jobFile))
+	runs, _ := filepath.Glob(filepath.Join(f.path, "*", journal.RunFile)) // whose pattern is good
+	switch begun = err == nil; {
+	case !begun && !errors.Is(err, fs.ErrNotExist):
+		return false, usagef("--run: %w; nothing was sent", err)
+	case !begun && f.goesOn && runs == nil:
+		return false, lost(f.path)
+	case f.goesOn:
+		return begun, nil
+	case begun:
+		return true, usagef("--run: %s holds a fleet: name a new folder, or go on with that one by cognito-reset resume %s; nothing was sent", f.path, quotePath(f.path))
+	case runs != nil:
+		return false, usagef("--run: %s holds runs, but no job that began: name a new folder, or delete this one; nothing was sent", f.path)
 	}
-	return nil
+	return false, nil
 }
 
 // muster reads what is asked for of each target. One mistake is enough for nothing
@@ -594,7 +596,7 @@ func (f *fleet) finish() error {
 			unfinished = append(unfinished, m.id)
 		}
 	}
-	if err := r.read(f.ctx, paths); err != nil {
+	if err := r.read(f.ctx, paths, report.MergePools); err != nil {
 		return err
 	}
 	r.summary.ElapsedSeconds, r.summary.RateAsked = elapsed, f.rate() // they worked side by side

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http/httptest"
 	"os"
@@ -293,4 +294,33 @@ func BenchmarkFleet(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A fleet is killed at random moments, and gone on with each time by the same
+// command, as an engine does it.
+func TestAFleetKilledAtAnyMomentResetsEachUserOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("killing takes a while")
+	}
+	t.Parallel()
+	tool := buildTool(t)
+	e := newEstate(t, 100, 100)
+	command := func() *exec.Cmd {
+		cmd := exec.Command(tool, "run", "--config", "job.yaml", "--yes", "--quiet", "--run", "night", "--shard", "auto", "--shards", "1", "--settle-after", "200ms")
+		cmd.Dir, cmd.Env = e.dir, append(noAccount(), "JOB_COMPLETION_INDEX=0")
+		return cmd
+	}
+	for range 8 {
+		cmd := command()
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(time.Duration(50+rand.IntN(500))*time.Millisecond, func() { cmd.Process.Kill() })
+		cmd.Wait()
+		timer.Stop()
+	}
+	if out, err := command().CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	e.checkComplete(t, "night/shard-1-of-1/report.csv")
 }

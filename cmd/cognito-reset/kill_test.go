@@ -4,10 +4,8 @@ import (
 	"bufio"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -48,11 +46,7 @@ func buildTool(t testing.TB) string {
 func kill(tool, run string, flags ...string) (output []byte, err error) {
 	return killUnless(tool, run, *kills, func() bool {
 		_, err := os.Stat(filepath.Join(run, "run.json"))
-		if errors.Is(err, fs.ErrNotExist) {
-			os.RemoveAll(run) // killed before it began
-			return false
-		}
-		return true
+		return err == nil // or it was killed before the run began
 	}, flags...)
 }
 

@@ -40,7 +40,7 @@ func (c *command) merge(ctx *cli.Context) error {
 		return usagef("--output: %s is a run directory, with reports of its own; name another folder", output)
 	}
 	m := &merger{command: c}
-	if err := m.read(ctx, paths); err != nil {
+	if err := m.read(ctx, paths, report.Merge); err != nil {
 		return err
 	}
 	m.request.CSVSafe = ctx.Bool("csv-safe")
@@ -78,7 +78,7 @@ func (c *command) merge(ctx *cli.Context) error {
 // mergeInto makes the report of a fleet in its folder again.
 func (c *command) mergeInto(ctx *cli.Context, path string, runs []string) error {
 	m := &merger{command: c}
-	if err := m.read(ctx, runs); err != nil {
+	if err := m.read(ctx, runs, report.MergePools); err != nil {
 		return err
 	}
 	m.request.CSVSafe = ctx.Bool("csv-safe")
@@ -90,7 +90,7 @@ func (c *command) mergeInto(ctx *cli.Context, path string, runs []string) error 
 }
 
 // read finds out what counts of the runs.
-func (m *merger) read(ctx *cli.Context, paths []string) error {
+func (m *merger) read(ctx *cli.Context, paths []string, merge func(...report.Part) (*report.Merged, error)) error {
 	var parts []report.Part
 	for i, path := range paths {
 		var r request
@@ -114,7 +114,7 @@ func (m *merger) read(ctx *cli.Context, paths []string) error {
 		m.add(rec.summary)
 	}
 	var err error
-	if m.Merged, err = report.Merge(parts...); err != nil {
+	if m.Merged, err = merge(parts...); err != nil {
 		return err
 	}
 	m.request.UserPoolID, m.request.Keep = strings.Join(m.Pools, ", "), m.Kept
