@@ -18,8 +18,8 @@ import (
 	"cognito-reset/batch/sandbox"
 )
 
-// A cloud is a user pool and a bucket at one address.
-type cloud struct {
+// An endpoint is a user pool and a bucket at one address.
+type endpoint struct {
 	pool    *sandbox.Pool
 	objects *s3mem.Backend
 	url     string
@@ -27,9 +27,9 @@ type cloud struct {
 
 const bucket = "bucket"
 
-func newCloud(t *testing.T, pool *sandbox.Pool) *cloud {
+func newEndpoint(t *testing.T, pool *sandbox.Pool) *endpoint {
 	t.Helper()
-	c := &cloud{pool: pool, objects: s3mem.New()}
+	c := &endpoint{pool: pool, objects: s3mem.New()}
 	if err := c.objects.CreateBucket(bucket); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func newCloud(t *testing.T, pool *sandbox.Pool) *cloud {
 }
 
 // has tells that an object is there.
-func (c *cloud) has(name string) bool {
+func (c *endpoint) has(name string) bool {
 	_, err := c.objects.HeadObject(bucket, name)
 	return err == nil
 }
@@ -89,19 +89,19 @@ func TestKilledWithItsRecordInS3NobodyIsMissedAndNobodyIsResetTwice(t *testing.T
 	}
 	const users, times = 400, 6
 	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox", Latency: 5 * time.Millisecond, Faults: sandbox.EvenFaults(0.1)})
-	input, cloud := populate(t, pool, users), newCloud(t, pool)
+	input, at := populate(t, pool, users), newEndpoint(t, pool)
 	t.Setenv("COGNITO_RESET_LEASE", "2s")
-	t.Setenv("COGNITO_RESET_ENDPOINT_URL", cloud.url)
+	t.Setenv("COGNITO_RESET_ENDPOINT_URL", at.url)
 	t.Setenv("TMPDIR", t.TempDir())
 	tool, run := buildTool(t), "s3://"+bucket+"/runs/night"
-	out, err := killUnless(tool, run, times, func() bool { return cloud.has("runs/night/run.json") },
+	out, err := killUnless(tool, run, times, func() bool { return at.has("runs/night/run.json") },
 		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "100", "--settle-after", "200ms")
 	if err != nil {
 		t.Fatalf("the last resume: %v\n%s", err, out)
 	}
 	checkOnce(t, pool)
 	for _, name := range []string{"report.csv", "report.html", "summary.json"} {
-		if !cloud.has("runs/night/" + name) {
+		if !at.has("runs/night/" + name) {
 			t.Errorf("%s is not in S3", name)
 		}
 	}
@@ -112,7 +112,7 @@ func TestKilledWithItsRecordInS3NobodyIsMissedAndNobodyIsResetTwice(t *testing.T
 func TestOfProcessesOnOneRunInS3OneWorks(t *testing.T) {
 	const users, processes = 100, 3
 	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
-	input, cloud := populate(t, pool, users), newCloud(t, pool)
+	input, at := populate(t, pool, users), newEndpoint(t, pool)
 	t.Setenv("COGNITO_RESET_LEASE", "2s")
 	t.Setenv("TMPDIR", t.TempDir())
 	tool := buildTool(t)
@@ -122,7 +122,7 @@ func TestOfProcessesOnOneRunInS3OneWorks(t *testing.T) {
 	for i := range processes {
 		working.Go(func() {
 			cmd := exec.Command(tool, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "100",
-				"--run", "s3://"+bucket+"/night", "--endpoint-url", cloud.url)
+				"--run", "s3://"+bucket+"/night", "--endpoint-url", at.url)
 			cmd.Env = noAccount()
 			out, _ := cmd.CombinedOutput()
 			codes[i], outputs[i] = cmd.ProcessState.ExitCode(), string(out)
@@ -147,10 +147,10 @@ func TestOfProcessesOnOneRunInS3OneWorks(t *testing.T) {
 // A fleet has its runs in S3, too, where the same command goes on with them.
 func TestAFleetInS3(t *testing.T) {
 	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
-	input, cloud := populate(t, pool, 20), newCloud(t, pool)
+	input, at := populate(t, pool, 20), newEndpoint(t, pool)
 	t.Setenv("TMPDIR", t.TempDir())
 	job := filepath.Join(t.TempDir(), "job.yaml")
-	if err := os.WriteFile(job, []byte("endpoint-url: "+cloud.url+"\ninput: "+input+"\ntargets:\n  - user-pool-id: us-east-1_Sandbox\n"), 0o600); err != nil {
+	if err := os.WriteFile(job, []byte("endpoint-url: "+at.url+"\ninput: "+input+"\ntargets:\n  - user-pool-id: us-east-1_Sandbox\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tool := buildTool(t)
@@ -162,7 +162,7 @@ func TestAFleetInS3(t *testing.T) {
 		}
 	}
 	checkOnce(t, pool)
-	if !cloud.has("job/us-east-1_Sandbox/report.csv") {
+	if !at.has("job/us-east-1_Sandbox/report.csv") {
 		t.Error("the report is not in S3")
 	}
 }

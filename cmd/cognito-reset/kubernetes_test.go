@@ -1,0 +1,187 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// manifestsOf decodes the documents of a file, each of which must be whole: a
+// member that Kubernetes does not know is an error.
+func manifestsOf(t *testing.T, name string) (jobs []batchv1.JobSpec) {
+	t.Helper()
+	text, err := os.ReadFile("../../examples/kubernetes/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		var kind struct{ APIVersion, Kind string }
+		if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
+			t.Fatal(err)
+		}
+		switch kind.APIVersion + " " + kind.Kind {
+		case "v1 ServiceAccount":
+			err = yaml.UnmarshalStrict([]byte(document), new(corev1.ServiceAccount))
+		case "batch/v1 Job":
+			var job batchv1.Job
+			err = yaml.UnmarshalStrict([]byte(document), &job)
+			jobs = append(jobs, job.Spec)
+		case "batch/v1 CronJob":
+			var job batchv1.CronJob
+			err = yaml.UnmarshalStrict([]byte(document), &job)
+			jobs = append(jobs, job.Spec.JobTemplate.Spec)
+			if _, zone := time.LoadLocation(*job.Spec.TimeZone); zone != nil || job.Spec.ConcurrencyPolicy != batchv1.ForbidConcurrent || job.Spec.StartingDeadlineSeconds == nil {
+				t.Errorf("%s: it may start twice, or at a wrong time", name)
+			}
+		default:
+			err = fmt.Errorf("no example is a %s", kind)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	return jobs
+}
+
+// graceOf is the time that calls have to finish after a signal, unless somebody
+// says otherwise.
+func graceOf(t *testing.T) time.Duration {
+	t.Helper()
+	flags := new(command).runCommand().Flags
+	i := slices.IndexFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == "grace" })
+	return flags[i].(*cli.DurationFlag).Value
+}
+
+// Every Job is what Kubernetes takes, treats each exit code by the contract, and
+// gives the tool no right that it does not need.
+func TestJobsOfKubernetes(t *testing.T) {
+	for _, name := range []string{"job.yaml", "cronjob.yaml"} {
+		for _, job := range manifestsOf(t, name) {
+			pod := job.Template.Spec
+			container := pod.Containers[0]
+			for code, want := range map[int32]batchv1.PodFailurePolicyAction{
+				exitFailed: batchv1.PodFailurePolicyActionCount, exitUsage: batchv1.PodFailurePolicyActionFailJob,
+				exitSomeFailed: batchv1.PodFailurePolicyActionFailIndex, exitStopped: batchv1.PodFailurePolicyActionCount,
+				exitInterrupted + 2: batchv1.PodFailurePolicyActionIgnore, exitInterrupted + 15: batchv1.PodFailurePolicyActionIgnore,
+			} {
+				if got := actionOn(job.PodFailurePolicy, container.Name, code); got != want {
+					t.Errorf("%s: exit code %d leads to %q, not %q", name, code, got, want)
+				}
+			}
+			if first := job.PodFailurePolicy.Rules[0]; first.Action != batchv1.PodFailurePolicyActionIgnore || len(first.OnPodConditions) != 1 || first.OnPodConditions[0].Type != corev1.DisruptionTarget {
+				t.Errorf("%s: a drained node counts as a failure", name)
+			}
+			shards := fmt.Sprint("--shards=", *job.Completions)
+			if *job.CompletionMode != batchv1.IndexedCompletion || *job.Completions != *job.Parallelism || *job.BackoffLimitPerIndex < 1 ||
+				!slices.Contains(container.Args, "--shard=auto") || !slices.Contains(container.Args, shards) {
+				t.Errorf("%s: a pod that is started again does not go on with its own shard", name)
+			}
+			if *job.PodReplacementPolicy != batchv1.Failed || pod.RestartPolicy != corev1.RestartPolicyNever { // as a failure policy demands
+				t.Errorf("%s: two pods may work on one shard", name)
+			}
+			for _, guard := range []string{"--canary", "--deadline", "--until", "--max-resets"} {
+				if slices.ContainsFunc(container.Args, func(arg string) bool { return strings.HasPrefix(arg, guard) }) {
+					t.Errorf("%s: a retry would go past %s", name, guard)
+				}
+			}
+			if grace := time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second; grace < graceOf(t)+10*time.Second {
+				t.Errorf("%s: %v are too short for calls to finish", name, grace)
+			}
+			confined(t, name, pod)
+		}
+	}
+}
+
+// actionOn is what becomes of a Job whose container ends with a code.
+func actionOn(policy *batchv1.PodFailurePolicy, container string, code int32) batchv1.PodFailurePolicyAction {
+	for _, rule := range policy.Rules {
+		if on := rule.OnExitCodes; on != nil && *on.ContainerName == container && on.Operator == batchv1.PodFailurePolicyOnExitCodesOpIn && slices.Contains(on.Values, code) {
+			return rule.Action
+		}
+	}
+	return ""
+}
+
+// confined checks that a pod has a user of its own, and nothing to write to but
+// its folder for temporary files.
+func confined(t *testing.T, name string, pod corev1.PodSpec) {
+	t.Helper()
+	container := pod.Containers[0]
+	all, own := pod.SecurityContext, container.SecurityContext
+	if !*all.RunAsNonRoot || *all.RunAsUser == 0 || all.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault ||
+		*own.AllowPrivilegeEscalation || !*own.ReadOnlyRootFilesystem || !slices.Equal(own.Capabilities.Drop, []corev1.Capability{"ALL"}) || own.Capabilities.Add != nil {
+		t.Errorf("%s: the pod may do more than it needs", name)
+	}
+	if container.Resources.Limits.Memory().IsZero() || container.Resources.Requests.Cpu().IsZero() {
+		t.Errorf("%s: the pod says not what it takes", name)
+	}
+	for _, e := range container.Env {
+		if e.Name == "TMPDIR" && len(container.VolumeMounts) == 1 && container.VolumeMounts[0].MountPath == e.Value && pod.Volumes[0].EmptyDir != nil {
+			return
+		}
+	}
+	t.Errorf("%s: there is no folder for temporary files", name)
+}
+
+// The shards of a Job reset each user once, and a pod that is started again goes
+// on with what is there: here, with nothing.
+func TestJobsOfKubernetesRun(t *testing.T) {
+	t.Parallel()
+	for name, service := range map[string]bool{"job.yaml": true, "cronjob.yaml": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCloud(t, policyOf(t, "reset", "record"))
+			job := manifestsOf(t, name)[0]
+			for again := range 2 {
+				for shard := range *job.Completions {
+					command, env := startedBy(t, job, fmt.Sprint(shard))
+					said, code := c.run(command, env)
+					if code != exitDone && code != exitSomeFailed || again == 1 && !strings.Contains(said, "This run is finished") {
+						t.Errorf("shard %d ended with %d:\n%s", shard, code, said)
+					}
+				}
+			}
+			c.checkReset(service)
+		})
+	}
+}
+
+var variable = regexp.MustCompile(`\$\((\w+)\)`)
+
+// startedBy is the command of a pod, and what Kubernetes adds to its environment.
+func startedBy(t *testing.T, job batchv1.JobSpec, index string) (command, env []string) {
+	t.Helper()
+	container := job.Template.Spec.Containers[0]
+	values := map[string]string{"JOB_COMPLETION_INDEX": index}
+	for _, e := range container.Env {
+		values[e.Name] = e.Value
+		if e.ValueFrom != nil {
+			if e.ValueFrom.FieldRef.FieldPath != "metadata.labels['"+batchv1.JobNameLabel+"']" {
+				t.Fatalf("%s is not the name of the Job", e.ValueFrom.FieldRef.FieldPath)
+			}
+			values[e.Name] = "rotation-29403000"
+		}
+	}
+	for name, value := range values {
+		env = append(env, name+"="+value)
+	}
+	for _, arg := range slices.Concat(container.Command, container.Args) {
+		command = append(command, variable.ReplaceAllStringFunc(arg, func(v string) string {
+			value, ok := values[strings.Trim(v, "$()")]
+			if !ok {
+				t.Fatalf("%s: nobody says what %s is", arg, v)
+			}
+			return value
+		}))
+	}
+	return command, env
+}
