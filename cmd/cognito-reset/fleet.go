@@ -69,8 +69,10 @@ func (c *command) runFleet(ctx *cli.Context, j *job, from origins) (err error) {
 	if ctx.IsSet("user-pool-id") {
 		return usagef("%s has targets, and each target names its own user pool: leave --user-pool-id out", j.file)
 	}
-	if begun, err := f.place(shard); err != nil || begun {
-		return cmp.Or(err, c.resumeFleet(ctx, f.path))
+	if begun, err := f.place(shard); err != nil {
+		return err
+	} else if begun {
+		return c.resumeFleet(ctx, f.path)
 	}
 	if err := f.muster(j, c.args); err != nil {
 		return err
@@ -115,13 +117,14 @@ func (c *command) resumeFleet(ctx *cli.Context, path string) (err error) {
 		return err
 	}
 	f := &fleet{command: c, ctx: ctx, quiet: ctx.Bool("quiet"), path: path, goesOn: true}
-	args := []string{c.args[0], "run"}
-	for _, fl := range ctx.Command.Flags { // what is said now counts for runs that have not begun, too
-		name := fl.Names()[0]
-		if !c.typed(name) || slices.Contains([]string{"retry", "accept-changed-input"}, name) {
-			continue
+	args := c.args
+	if ctx.Command.Name != "run" { // what is said now counts for runs that have not begun, too
+		args = []string{c.args[0], "run"}
+		for _, fl := range ctx.Command.Flags {
+			if name := fl.Names()[0]; c.typed(name) && name != "retry" && name != "accept-changed-input" {
+				args = append(args, fmt.Sprintf("--%s=%v", name, ctx.Value(name)))
+			}
 		}
-		args = append(args, fmt.Sprintf("--%s=%v", name, ctx.Value(name)))
 	}
 	common, err := c.runContext(ctx.Context, args)
 	if err != nil {
@@ -479,6 +482,7 @@ func (f *fleet) finish() error {
 	if err := r.read(f.ctx, paths, report.MergePools); err != nil {
 		return err
 	}
+	r.request.CSVSafe = slices.ContainsFunc(f.members, func(m *member) bool { return m.s != nil && m.s.request.CSVSafe })
 	r.summary.ElapsedSeconds, r.summary.RateAsked = elapsed, f.rate() // they worked side by side
 	goOn := "cognito-reset resume " + quotePath(f.path)
 	if f.inS3() {

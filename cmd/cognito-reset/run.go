@@ -109,8 +109,10 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if begun, err := s.takeUp(ctx); err != nil || begun {
-		return cmp.Or(err, c.goOn(ctx, s.path))
+	if begun, err := s.takeUp(ctx); err != nil {
+		return err
+	} else if begun {
+		return c.goOn(ctx, s.path)
 	}
 	if s.ask, err = c.mustAsk(ctx, s.request.stdin()); err != nil {
 		return err
@@ -247,7 +249,10 @@ func (s *session) prepare(ctx *cli.Context) error {
 		return nil
 	}
 	if s.planned != nil {
-		if err := cmp.Or(s.planned.hold(*r, s.dir), s.planned.write(s.dir, planFile)); err != nil {
+		if err := s.planned.hold(*r, s.dir); err != nil {
+			return undo(err)
+		}
+		if err := s.planned.write(s.dir, planFile); err != nil {
 			return undo(err)
 		}
 		r.PlanDigest = s.planned.Digest

@@ -4,7 +4,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,10 +52,7 @@ func run(ctx context.Context, action batch.Action, input, path string) (err erro
 		return err
 	}
 	_, stopped := batch.Run(ctx, history.Remaining(nil), batch.ResetOnly(action, pace.New(50)), batch.Options{Journal: record})
-	if err := cmp.Or(record.Close(), write(dir)); err != nil {
-		return err
-	}
-	return stopped
+	return errors.Join(stopped, record.Close(), write(dir))
 }
 
 // begin makes a run directory of the users in a CSV.
@@ -75,7 +71,10 @@ func begin(input, path string) (*journal.Dir, error) {
 		return nil, err
 	}
 	survey, err := dir.Spool(roster.Unique(users.Entries(), strings.ToLower))
-	if err = cmp.Or(err, dir.WriteJSON(journal.RunFile, survey)); err != nil {
+	if err == nil {
+		err = dir.WriteJSON(journal.RunFile, survey)
+	}
+	if err != nil {
 		return nil, errors.Join(err, dir.Remove())
 	}
 	return dir, nil
@@ -90,7 +89,10 @@ func write(dir *journal.Dir) error {
 	return dir.Write("report.csv", func(file *os.File) error {
 		csv := report.NewCSV(file)
 		for result, err := range history.Results(batch.Interrupted) {
-			if err := cmp.Or(err, csv.Write(result)); err != nil {
+			if err != nil {
+				return err
+			}
+			if err := csv.Write(result); err != nil {
 				return err
 			}
 		}
