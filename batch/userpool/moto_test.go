@@ -2,22 +2,21 @@ package userpool_test
 
 import (
 	"errors"
-	"net"
-	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/sandbox/mototest"
 	"cognito-reset/batch/userpool"
 )
 
 // A server that is not ours takes the calls, and does what we say that they do.
 func TestActionsAgainstMoto(t *testing.T) {
-	url := moto(t)
+	url := mototest.Start(t)
+	withoutAWS(t)
 	client := cognito.New(cognito.Options{Region: "us-east-1", BaseEndpoint: &url, Credentials: anyCredentials})
 	made, err := client.CreateUserPool(t.Context(), &cognito.CreateUserPoolInput{
 		PoolName: aws.String("people"), Policies: &types.UserPoolPolicyType{PasswordPolicy: &types.PasswordPolicyType{
@@ -74,38 +73,5 @@ func TestActionsAgainstMoto(t *testing.T) {
 	}
 	if all, err := client.ListUsers(t.Context(), &cognito.ListUsersInput{UserPoolId: id}); err != nil || len(all.Users) != 2 {
 		t.Errorf("there are %d users, %v", len(all.Users), err)
-	}
-}
-
-// moto is the address of a server of its own for the test.
-func moto(t *testing.T) string {
-	path, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("moto_server is not installed, so nothing is tried against it")
-	}
-	withoutAWS(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
-	_, port, _ := net.SplitHostPort(address)
-	server := exec.Command(path, "-H", "127.0.0.1", "-p", port)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		server.Process.Kill()
-		server.Wait()
-	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
-			return "http://" + address
-		}
-		if time.Now().After(deadline) {
-			t.Skip("moto_server did not begin to serve within a minute")
-		}
 	}
 }

@@ -105,8 +105,12 @@ func (f *fleet) introduce(b *budget) error {
 	if b.shard.Count > 0 {
 		part = ", shard " + b.shard.String()
 	}
-	if !f.quiet {
-		say(f.stderr, "\n%s, %s%s: %s users, %s, about %v", cmp.Or(b.account, "unknown account"), b.region, part, comma(users), pace, time.Duration(seconds+0.5)*time.Second)
+	switch whose := fmt.Sprintf("%s, %s%s", cmp.Or(b.account, "unknown account"), b.region, part); {
+	case f.quiet:
+	case len(b.able()) == 0:
+		say(f.stderr, "\n%s: no target can begin", whose)
+	default:
+		say(f.stderr, "\n%s: %s users, %s, about %v", whose, comma(users), pace, time.Duration(seconds+0.5)*time.Second)
 	}
 	for _, m := range b.members {
 		switch {

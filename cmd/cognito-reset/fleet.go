@@ -396,7 +396,7 @@ func (f *fleet) users() (n int64) {
 // ask lets a person say no.
 func (f *fleet) ask() error {
 	signedOut := slices.ContainsFunc(f.members, func(m *member) bool { return m.out == nil && m.s.request.signsOut() })
-	say(f.stderr, "\nEach of these users loses the current password and is sent a code%s.", map[bool]string{true: "; some are signed out"}[signedOut])
+	say(f.stderr, "\nEach of these users loses the current password and is sent a code%s.", map[bool]string{true: ".\nSome are signed out"}[signedOut])
 	typed, err := f.prompt(f.ctx.Context, fmt.Sprintf("Type how many they are, %d, to go on: ", f.users()))
 	switch {
 	case err != nil:

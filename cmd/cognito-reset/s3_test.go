@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/batch/sandbox/mototest"
 )
 
 // An endpoint is a user pool and a bucket at one address.
@@ -105,6 +108,51 @@ func TestKilledWithItsRecordInS3NobodyIsMissedAndNobodyIsResetTwice(t *testing.T
 			t.Errorf("%s is not in S3", name)
 		}
 	}
+}
+
+// The same with moto's S3, which keeps objects and conditions in its own way. The
+// pool is a sandbox beside it.
+func TestKilledWithItsRecordInMotosS3NobodyIsResetTwice(t *testing.T) {
+	if testing.Short() {
+		t.Skip("killing takes a while")
+	}
+	moto, err := url.Parse(mototest.Start(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox", Latency: 5 * time.Millisecond})
+	input, proxy := populate(t, pool, 150), httputil.NewSingleHostReverseProxy(moto)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/"+bucket) {
+			proxy.ServeHTTP(w, r)
+		} else {
+			pool.ServeHTTP(w, r)
+		}
+	}))
+	defer server.Close()
+	there := func(method, path string) bool {
+		req, _ := http.NewRequest(method, moto.String()+"/"+bucket+path, nil) // of parts that are good
+		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	}
+	if !there(http.MethodPut, "") {
+		t.Fatal("moto makes no bucket")
+	}
+	t.Setenv("COGNITO_RESET_LEASE", "2s")
+	t.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
+	t.Setenv("TMPDIR", t.TempDir())
+	tool, run := buildTool(t), "s3://"+bucket+"/night"
+	out, err := killUnless(tool, run, 3, func() bool { return there(http.MethodHead, "/night/run.json") },
+		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "50", "--settle-after", "200ms")
+	if err != nil {
+		t.Fatalf("the last resume: %v\n%s", err, out)
+	}
+	checkOnce(t, pool)
 }
 
 // Of processes that are started at once on one run in S3, as when a pod and its

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +24,7 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/sourcetest"
 	"cognito-reset/batch/roster"
+	"cognito-reset/batch/sandbox/mototest"
 )
 
 // A fake serves one object, s3://bucket/users.csv.
@@ -304,37 +303,9 @@ func TestABucketElsewhereIsFollowedThere(t *testing.T) {
 
 // A server that is not ours is read too, with its own ETags and checksums.
 func TestAgainstMoto(t *testing.T) {
-	path, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("moto_server is not installed, so nothing is tried against it")
-	}
+	url := mototest.Start(t)
 	ownCredentials(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
-	_, port, _ := net.SplitHostPort(address)
-	server := exec.Command(path, "-H", "127.0.0.1", "-p", port)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		server.Process.Kill()
-		server.Wait()
-	}()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Skip("moto_server did not begin to serve within a minute")
-		}
-	}
-
-	url, content, bucket, key := "http://"+address, list(), "people", "exports/users 1.csv"
+	content, bucket, key := list(), "people", "exports/users 1.csv"
 	client := s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &url, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
 		t.Fatal(err)
