@@ -8,8 +8,8 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -buildid=' -o /cognito-rese
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /cognito-reset /
+COPY --from=build /cognito-reset /usr/local/bin/
 USER 65532:65532
 WORKDIR /data
 ENV TMPDIR=/data
-ENTRYPOINT ["/cognito-reset"]
+ENTRYPOINT ["/usr/local/bin/cognito-reset"]

@@ -14,9 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
-
 	"cognito-reset/batch/sandbox"
 )
 
@@ -88,11 +85,7 @@ func newCloud(t *testing.T, policy []statement) *cloud {
 	}
 	c := &cloud{T: t, pool: sandbox.New(sandbox.Config{PoolID: examplePool, Allowed: actions}), dir: t.TempDir()}
 	users := "username\n" + strings.Join(grown(c.pool, 6), "\n") + "\n"
-	objects := s3mem.New()
-	if err := objects.CreateBucket(exampleBucket); err != nil {
-		t.Fatal(err)
-	}
-	s3 := gofakes3.New(objects, gofakes3.WithTimeSkewLimit(0), gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+	_, s3 := serveS3(t, exampleBucket)
 	put := httptest.NewRequest(http.MethodPut, "/"+exampleBucket+"/input/users.csv", strings.NewReader(users))
 	put.Header.Set("Content-Length", strconv.Itoa(len(users)))
 	s3.ServeHTTP(httptest.NewRecorder(), put)

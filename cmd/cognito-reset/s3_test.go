@@ -30,13 +30,20 @@ type endpoint struct {
 
 const bucket = "bucket"
 
-func newEndpoint(t *testing.T, pool *sandbox.Pool) *endpoint {
+// serveS3 is an S3 with an empty bucket, and what is in it.
+func serveS3(t *testing.T, bucket string) (*s3mem.Backend, http.Handler) {
 	t.Helper()
-	c := &endpoint{pool: pool, objects: s3mem.New()}
-	if err := c.objects.CreateBucket(bucket); err != nil {
+	objects := s3mem.New()
+	if err := objects.CreateBucket(bucket); err != nil {
 		t.Fatal(err)
 	}
-	s3 := gofakes3.New(c.objects, gofakes3.WithTimeSkewLimit(0), gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+	return objects, gofakes3.New(objects, gofakes3.WithTimeSkewLimit(0), gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+}
+
+func newEndpoint(t *testing.T, pool *sandbox.Pool) *endpoint {
+	t.Helper()
+	objects, s3 := serveS3(t, bucket)
+	c := &endpoint{pool: pool, objects: objects}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/"+bucket) {
 			s3.ServeHTTP(w, r)
