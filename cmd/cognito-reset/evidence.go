@@ -43,7 +43,7 @@ func (c *command) evidenceCommand() *cli.Command {
 			"journal says. Ends with 0 if all is well, with 2 if the file is not what it should\n" +
 			"be, and with 1 if it could not be checked.\n\n" +
 			"match prints the pseudonyms of usernames, as CSV.",
-		Flags: []cli.Flag{
+		Flags: append(recordFlags(),
 			stringFlag(groupOutput, "output", "", "seal into `FILE`"),
 			boolFlag(groupOutput, "overwrite", "although there is such a file"),
 			stringFlag(groupSafety, "sign", "", "sign with the SSH private key in `FILE`, such as an Ed25519 one"),
@@ -51,7 +51,7 @@ func (c *command) evidenceCommand() *cli.Command {
 			stringFlag(groupSafety, "pseudonym-key", "", "key of these hashes, made if there is no such `FILE`: keep it, and keep it apart"),
 			stringFlag(groupSafety, "sha256", "", "check: the bundle must have this SHA-256, in `HEX`"),
 			stringFlag(groupSafety, "signer", "", "check: it must be signed by a key in `FILE`, a public key or OpenSSH's allowed_signers"),
-		},
+		),
 		Action: func(ctx *cli.Context) error {
 			switch ctx.Args().First() {
 			case "check":
@@ -89,7 +89,7 @@ type sealing struct {
 }
 
 func (c *command) sealEvidence(ctx *cli.Context) (err error) {
-	if err := only(ctx, "output", "overwrite", "sign", "pseudonymize", "pseudonym-key"); err != nil {
+	if err := only(ctx, "profile", "region", "endpoint-url", "output", "overwrite", "sign", "pseudonymize", "pseudonym-key"); err != nil {
 		return err
 	}
 	path, err := oneDirectory(ctx)

@@ -66,11 +66,18 @@ func safetyFlags() []cli.Flag {
 }
 
 func awsFlags() []cli.Flag {
+	return append(recordFlags(),
+		stringFlag(groupAWS, "role-arn", "", "`ARN` of a role to assume, with the profile's credentials"),
+		stringFlag(groupAWS, "external-id", "", "`ID` that the role's trust policy asks for"),
+	)
+}
+
+// recordFlags are of the commands that read a run directory, which may be in S3, and
+// ask AWS nothing else.
+func recordFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag(groupAWS, "profile", "", "`NAME` of the AWS profile"),
 		stringFlag(groupAWS, "region", "", "AWS `REGION` (default: the pool id's)"),
-		stringFlag(groupAWS, "role-arn", "", "`ARN` of a role to assume, with the profile's credentials"),
-		stringFlag(groupAWS, "external-id", "", "`ID` that the role's trust policy asks for"),
 		stringFlag(groupAWS, "endpoint-url", "", "`URL` that serves every AWS service called"),
 	}
 }

@@ -27,7 +27,7 @@ func (c *command) reportCommand() *cli.Command {
 			"report. The exit code is that of the run.\n\n" +
 			"merge makes one report of several runs on a pool: the last word on a username\n" +
 			"counts. It goes to the folder --output, or with --format to that file.",
-		Flags: append(awsFlags(),
+		Flags: append(recordFlags(),
 			stringFlag(groupOutput, "format", "", "print one report instead: `csv`, jsonl, html, junit, parquet or text"),
 			stringFlag(groupOutput, "output", "", "with --format, write it to `FILE`"),
 			csvSafeFlag(),

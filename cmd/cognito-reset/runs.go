@@ -18,6 +18,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/report"
 )
 
@@ -88,6 +89,9 @@ func pastRuns(args []string) (runs []pastRun, err error) {
 		path = args[0]
 	default:
 		return nil, usagef("%q is one argument too many; give one folder", args[1])
+	}
+	if s3run.Named(path) {
+		return nil, usagef("runs in S3 are not listed here: aws s3 ls %s/ names them, and cognito-reset status tells of each; a lifecycle rule of the bucket deletes old ones", strings.TrimRight(path, "/"))
 	}
 	dirs, err := runsIn(path)
 	if len(args) == 0 && errors.Is(err, fs.ErrNotExist) {

@@ -220,4 +220,16 @@ func TestAFleetInS3(t *testing.T) {
 	if !at.has("job/us-east-1_Sandbox/report.csv") {
 		t.Error("the report is not in S3")
 	}
+	bundle := filepath.Join(t.TempDir(), "night.zip")
+	for _, args := range [][]string{
+		{"status", "s3://" + bucket + "/job/us-east-1_Sandbox", "--endpoint-url", at.url},
+		{"evidence", "s3://" + bucket + "/job/us-east-1_Sandbox", "--endpoint-url", at.url, "--output", bundle},
+		{"evidence", "check", bundle},
+	} {
+		cmd := exec.Command(tool, args...)
+		cmd.Env = noAccount()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", args, err, out)
+		}
+	}
 }

@@ -22,7 +22,7 @@ func (c *command) statusCommand() *cli.Command {
 		UsageText: "cognito-reset status cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
 		Description: "Reads and checks the whole journal; changes nothing and calls nothing. Of a job on\n" +
 			"several user pools it tells of each.",
-		Flags:  append(awsFlags(), boolFlag(groupOutput, "json", "print JSON")),
+		Flags:  append(recordFlags(), boolFlag(groupOutput, "json", "print JSON")),
 		Action: c.status,
 	}
 }
