@@ -2,7 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -184,4 +188,36 @@ func startedBy(t *testing.T, job batchv1.JobSpec, index string) (command, env []
 		}))
 	}
 	return command, env
+}
+
+// kubectl takes the manifests. What it asks a cluster for its kinds is answered
+// here, where there is nothing else.
+func TestKubectlTakesTheManifests(t *testing.T) {
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		t.Skip("kubectl is not installed, so the manifests are only decoded")
+	}
+	answers := map[string]string{
+		"/api":           `{"kind": "APIVersions", "versions": ["v1"]}`,
+		"/apis":          `{"kind": "APIGroupList", "apiVersion": "v1", "groups": [{"name": "batch", "versions": [{"groupVersion": "batch/v1", "version": "v1"}], "preferredVersion": {"groupVersion": "batch/v1", "version": "v1"}}]}`,
+		"/api/v1":        `{"kind": "APIResourceList", "groupVersion": "v1", "resources": [{"name": "serviceaccounts", "namespaced": true, "kind": "ServiceAccount", "verbs": ["get", "create", "patch"]}]}`,
+		"/apis/batch/v1": `{"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "batch/v1", "resources": [{"name": "jobs", "namespaced": true, "kind": "Job", "verbs": ["get", "create", "patch"]}, {"name": "cronjobs", "namespaced": true, "kind": "CronJob", "verbs": ["get", "create", "patch"]}]}`,
+	}
+	cluster := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		answer, ok := answers[r.URL.Path]
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+			answer = `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}`
+		}
+		io.WriteString(w, answer)
+	}))
+	defer cluster.Close()
+	for name, want := range map[string]string{"job.yaml": "job.batch/cognito-reset created", "cronjob.yaml": "cronjob.batch/cognito-reset-rotation created"} {
+		cmd := exec.Command(kubectl, "apply", "--dry-run=client", "--validate=false", "--server", cluster.URL, "-f", "../../examples/kubernetes/"+name)
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+os.DevNull, "HOME="+t.TempDir())
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
 }
