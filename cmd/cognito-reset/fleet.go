@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch/journal"
@@ -36,6 +37,7 @@ type fleet struct {
 	dry     bool
 	members []*member
 	budgets []*budget
+	lock    *flock.Flock // of the folder; nil if nobody holds it
 
 	mu    sync.Mutex
 	looks []func() view // at those who work
@@ -83,6 +85,9 @@ func (c *command) runFleet(ctx *cli.Context, j *job, from origins) (err error) {
 	}
 	f.dry, _, _ = dryRun(ctx) // which was read before
 	defer func() { err = errors.Join(err, f.close()) }()
+	if err := f.hold(); err != nil {
+		return err
+	}
 	if err := f.prepare(shard); err != nil {
 		return errors.Join(err, f.remove())
 	}
@@ -141,10 +146,32 @@ func (c *command) resumeFleet(ctx *cli.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
+	if err := f.hold(); err != nil {
+		return err
+	}
 	if err := f.prepare(shard); err != nil {
 		return err
 	}
 	return f.work()
+}
+
+// hold keeps other processes from the folder: each would take some of the runs, and
+// all of the quotas. In S3 only the runs are held.
+func (f *fleet) hold() error {
+	if f.inS3() {
+		return nil
+	}
+	if err := os.MkdirAll(f.path, 0o700); err != nil {
+		return usagef("--run: %w; nothing was sent", err)
+	}
+	lock := flock.New(filepath.Join(f.path, journal.LockFile), flock.SetPermissions(0o600))
+	if held, err := lock.TryLock(); err != nil {
+		return usagef("--run: %w; nothing was sent", err)
+	} else if !held {
+		return usagef("%s is in use by another process; nothing was sent", f.path)
+	}
+	f.lock = lock
+	return nil
 }
 
 // fleetRuns are the run directories in the folder of a fleet; none if it is not one.
@@ -552,6 +579,9 @@ func (f *fleet) remove() (err error) {
 			m.s.dir = nil
 		}
 	}
+	if f.lock != nil {
+		os.Remove(f.lock.Path())
+	}
 	os.Remove(f.path) // if nothing else is in it
 	return err
 }
@@ -562,6 +592,9 @@ func (f *fleet) close() (err error) {
 		if m.s != nil {
 			err = errors.Join(err, m.s.close())
 		}
+	}
+	if f.lock != nil {
+		err = errors.Join(err, f.lock.Unlock())
 	}
 	return err
 }

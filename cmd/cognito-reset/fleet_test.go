@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -185,6 +187,27 @@ func (e *estate) span(account int) (first, last time.Time) {
 		}
 	}
 	return first, last
+}
+
+// Of processes that are started at once on one fleet one works.
+func TestOfProcessesOnOneFleetOneWorks(t *testing.T) {
+	t.Parallel()
+	tool := buildTool(t)
+	e := newEstate(t, 30, 30)
+	var codes [3]int
+	var outputs [3]string
+	var working sync.WaitGroup
+	for i := range codes {
+		working.Go(func() {
+			codes[i], outputs[i] = e.run(tool, "run", "--config", "job.yaml", "--yes", "--run", "night")
+		})
+	}
+	working.Wait()
+	slices.Sort(codes[:])
+	if codes != [3]int{exitDone, exitUsage, exitUsage} {
+		t.Errorf("they ended with %v: %s", codes, outputs)
+	}
+	e.checkComplete(t, "night/report.csv")
 }
 
 // checkComplete sees to it that each user of each pool was reset once, and has one
