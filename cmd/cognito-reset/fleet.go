@@ -294,7 +294,6 @@ func (f *fleet) find(m *member) bool {
 func (f *fleet) enlist(m *member) {
 	s := m.s
 	s.fleet, s.quiet, s.s3, s.path = f, true, f.command.inS3(f.ctx), m.path
-	s.log = s.log.With("run", m.path)
 }
 
 // meet finds out who pays for the calls of each target. Of a sharded fleet every

@@ -61,7 +61,6 @@ func (c *command) goOn(ctx *cli.Context, path string) (err error) {
 	if s.log, err = logger(ctx, c.stderr); err != nil {
 		return err
 	}
-	s.log = s.log.With("run", path)
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.reopen(ctx); err != nil {
 		return err

@@ -211,7 +211,6 @@ func (c *command) newSession(ctx *cli.Context, shard roster.Shard) (*session, er
 // reach prepares the user pool, unless it takes the users to make one, or none is
 // asked.
 func (s *session) reach(ctx context.Context) error {
-	s.log = s.log.With("run", s.path)
 	if r := s.request; r.Sandbox || !s.live && !r.ofPool() { // whose users, and how they compare, the pool tells
 		return nil
 	}

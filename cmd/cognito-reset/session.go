@@ -63,6 +63,9 @@ type session struct {
 // connect prepares the user pool, or starts one of its own.
 func (s *session) connect(ctx context.Context) (err error) {
 	r := s.request
+	if s.path != "" {
+		s.log = s.log.With("run", s.path)
+	}
 	o := userpool.Options{
 		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID,
 		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log,
