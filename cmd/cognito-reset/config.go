@@ -279,28 +279,27 @@ func (c *command) runContext(ctx context.Context, args []string) (parsed *cli.Co
 		parsed = ctx
 		return nil
 	}
-	return parsed, app.RunContext(ctx, args)
+	err = app.RunContext(ctx, args)
+	return parsed, err
 }
 
 // printConfig shows the flags of a job as a configuration file that says the
 // same, with where each comes from. Those with their defaults are comments.
 func (c *command) printConfig(ctx *cli.Context, w io.Writer, j *job, from origins) error {
 	var b strings.Builder
-	group := ""
-	for _, f := range ctx.Command.VisibleFlagCategories() {
-		for _, f := range f.Flags() {
+	for _, group := range ctx.Command.VisibleFlagCategories() {
+		heading := fmt.Sprintf("\n# %s\n", group.Name())
+		for _, f := range group.Flags() {
 			name := f.Names()[0]
 			if slices.Contains([]string{"config", "print-config", "help"}, name) {
 				continue
-			}
-			if g := f.(cli.CategorizableFlag).GetCategory(); g != group {
-				group = g
-				fmt.Fprintf(&b, "\n# %s\n", group)
 			}
 			line, err := written(ctx, f)
 			if err != nil {
 				return err
 			}
+			b.WriteString(heading)
+			heading = ""
 			switch {
 			case !ctx.IsSet(name):
 				fmt.Fprintf(&b, "# %s  # default\n", line)
@@ -313,28 +312,35 @@ func (c *command) printConfig(ctx *cli.Context, w io.Writer, j *job, from origin
 			}
 		}
 	}
-	if j.targets != nil {
-		b.WriteString("\ntargets:\n")
-		for _, t := range j.targets {
-			own, from, err := c.of(ctx.Context, c.args, j, t)
-			if err != nil {
-				return err
-			}
-			indent := "  - "
-			for _, s := range t.settings {
-				i := slices.IndexFunc(own.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == s.flag })
-				line, err := written(own, own.Command.Flags[i])
-				if err != nil {
-					return err
-				}
-				where := cmp.Or(from[s.flag], "command line or environment, not "+s.at)
-				fmt.Fprintf(&b, "%s%s  # %s\n", indent, line, where)
-				indent = "    "
-			}
+	heading := "\ntargets:\n"
+	for _, t := range j.targets {
+		b.WriteString(heading)
+		heading = ""
+		if err := c.printTarget(ctx, &b, j, t); err != nil {
+			return err
 		}
 	}
 	_, err := io.WriteString(w, strings.TrimPrefix(b.String(), "\n"))
 	return err
+}
+
+// printTarget shows the flags of a target's own.
+func (c *command) printTarget(ctx *cli.Context, b *strings.Builder, j *job, t target) error {
+	own, from, err := c.of(ctx.Context, c.args, j, t)
+	if err != nil {
+		return err
+	}
+	indent := "  - "
+	for _, s := range t.settings {
+		i := slices.IndexFunc(own.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == s.flag })
+		line, err := written(own, own.Command.Flags[i])
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, "%s%s  # %s\n", indent, line, cmp.Or(from[s.flag], "command line or environment, not "+s.at))
+		indent = "    "
+	}
+	return nil
 }
 
 // paths are the flags whose values are files, which a configuration that is read

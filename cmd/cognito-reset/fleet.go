@@ -469,7 +469,7 @@ func (f *fleet) work() error {
 		}
 	}
 	working.Wait()
-	shown.end(ctx.Err() == nil)
+	shown.end(doneOf(f.look().counts) == f.users())
 	return f.finish()
 }
 
@@ -485,7 +485,9 @@ func (f *fleet) workOn(ctx context.Context, m *member) {
 	if m.stopped = cmp.Or(m.stopped, err); m.stopped != nil && ctx.Err() == nil {
 		say(f.stderr, "\n%s", hang("STOPPED   ", m.id+": "+m.stopped.Error()))
 	}
-	m.stopped = cmp.Or(m.stopped, m.s.close())
+	if err := m.s.close(); m.stopped == nil {
+		m.stopped = err
+	}
 	m.s.dir, m.s.sandbox = nil, nil
 }
 
@@ -534,23 +536,17 @@ func (f *fleet) finish() error {
 
 // tell says what became of a target.
 func (m *member) tell() report.Target {
-	t := report.Target{UserPoolID: m.id, RunDirectory: m.path, ExitCode: exitFailed}
-	switch ended, why := errors.AsType[*exit](m.stopped); {
+	t := report.Target{UserPoolID: m.id, RunDirectory: m.path}
+	if m.summary != nil {
+		t.Rows, t.ExitCode = m.summary.Rows, m.summary.ExitCode
+	}
+	switch ended, chosen := errors.AsType[*exit](m.stopped); {
 	case m.out != nil:
 		t.ExitCode, t.StoppedBecause = exitStopped, m.out.Error()
-		return t
-	case m.summary != nil:
-		t.Rows, t.ExitCode = m.summary.Rows, m.summary.ExitCode
-		fallthrough
-	default:
-		if why {
-			t.ExitCode = ended.code
-		} else if m.stopped != nil {
-			t.ExitCode = exitFailed
-		}
-		if m.stopped != nil {
-			t.StoppedBecause = m.stopped.Error()
-		}
+	case chosen:
+		t.ExitCode, t.StoppedBecause = ended.code, ended.Error()
+	case m.stopped != nil:
+		t.ExitCode, t.StoppedBecause = exitFailed, m.stopped.Error()
 	}
 	return t
 }
