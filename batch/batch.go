@@ -132,6 +132,8 @@ const (
 	Disabled             Reason = "disabled"
 	ExternalProvider     Reason = "external_provider"
 	NoVerifiedContact    Reason = "no_verified_contact"
+	MangledNumber        Reason = "mangled_number"  // by a spreadsheet, such as 4.91701E+11
+	UnknownCountry       Reason = "unknown_country" // of a phone number that does not say its own
 	LambdaRefused        Reason = "lambda_refused"
 	Throttled            Reason = "throttled"
 	ServerError          Reason = "server_error"
@@ -152,7 +154,7 @@ const (
 var Reasons = []Reason{
 	Duplicate, Excluded, RecentlyReset, OverLimit, AlreadyResetRequired, EmptyUsername, WrongPool, UsernameTooLong, MalformedRow,
 	UserNotFound, WrongState, TemporaryPassword, Unconfirmed, Disabled, ExternalProvider, NoVerifiedContact,
-	LambdaRefused, Throttled, ServerError, Network, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
+	MangledNumber, UnknownCountry, LambdaRefused, Throttled, ServerError, Network, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
 	AccessDenied, PoolConfiguration, InvalidParameter, Stopped, Interrupted, Other,
 }
 
