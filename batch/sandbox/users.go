@@ -207,7 +207,7 @@ func (p *Pool) resolve(name string) *record {
 		switch {
 		case alias == "email" && strings.Contains(name, "@"):
 			for _, r := range p.equal(byEmail, name) {
-				if r.EmailVerified {
+				if r.EmailVerified && p.fold(r.Email) == p.fold(name) {
 					return r
 				}
 			}
