@@ -27,6 +27,10 @@ type Entry struct {
 	// with, or a sub. It may be empty or unusable if Outcome is Invalid.
 	Username string
 
+	// Sub is the user's sub, where it is known. It never changes, and says which
+	// users are one, whatever name each of their rows has.
+	Sub string
+
 	// ClientMetadata is handed to the user pool's triggers with the call.
 	ClientMetadata map[string]string
 
@@ -158,6 +162,7 @@ var Reasons = []Reason{
 type Result struct {
 	Row          int64 // of the input
 	Username     string
+	Sub          string // of the user; empty where it is not known
 	Outcome      Outcome
 	Reason       Reason // empty for Reset and WouldReset; why there was no reset, where something took its place
 	Attempts     int    // calls made for this user, throttled ones included
@@ -175,6 +180,15 @@ type Result struct {
 
 // Duration is the time from the first call to the last answer.
 func (r Result) Duration() time.Duration { return r.FinishedAt.Sub(r.StartedAt) }
+
+// Names are all by which the result knows its user: the username and, where it is
+// known, the sub.
+func (r Result) Names() []string {
+	if r.Sub == "" || r.Sub == r.Username {
+		return []string{r.Username}
+	}
+	return []string{r.Username, r.Sub}
+}
 
 // Evidence is what a Result rests on.
 type Evidence string

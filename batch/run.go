@@ -150,7 +150,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 			continue
 		}
 		if e.Outcome != "" {
-			r.count(Result{Row: e.Row, Username: e.Username, Outcome: e.Outcome, Reason: e.Reason, ErrorMessage: e.Detail})
+			r.count(Result{Row: e.Row, Username: e.Username, Sub: e.Sub, Outcome: e.Outcome, Reason: e.Reason, ErrorMessage: e.Detail})
 			continue
 		}
 		if room == 0 {
@@ -283,7 +283,7 @@ func (r *runner) end(e Entry, last Result, settled bool) Result {
 	if !r.plain {
 		res = e.sum(last)
 	}
-	res.Before = e.Before
+	res.Before, res.Sub = e.Before, e.Sub
 	if r.Journal != nil && settled {
 		if err := r.Journal.Settle(res); err != nil {
 			r.stop(&JournalError{err})
@@ -294,7 +294,7 @@ func (r *runner) end(e Entry, last Result, settled bool) Result {
 
 // leftOut is the row of a user whom the run stopped before.
 func (r *runner) leftOut(ctx context.Context, e Entry) Result {
-	res := r.stopped(ctx, Result{Row: e.Row, Username: e.Username})
+	res := r.stopped(ctx, Result{Row: e.Row, Username: e.Username, Sub: e.Sub})
 	if len(e.Steps) > 0 {
 		e.end(e.Step, res)
 		res = e.sum(res)
@@ -306,7 +306,7 @@ func (r *runner) leftOut(ctx context.Context, e Entry) Result {
 // first call may go. Where it reports false, the journal's promise stays open,
 // for a resume to settle.
 func (r *runner) persist(ctx context.Context, step *Step, e Entry, leave func()) (res Result, settled bool) {
-	res = Result{Row: e.Row, Username: e.Username}
+	res = Result{Row: e.Row, Username: e.Username, Sub: e.Sub}
 	var doubt *Error          // about calls that no read-back has cleared
 	var since, lost time.Time // when the first of them left, and the last was given up
 	if !e.Promised.IsZero() && !step.Repeatable {

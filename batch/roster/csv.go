@@ -50,6 +50,7 @@ type csvFile struct {
 	column int   // 0-based, of the username
 	keep   []int // likewise, of what to keep
 	safe   int   // likewise, of what says that a row is guarded; -1 without
+	sub    int   // likewise, of the sub in a report; -1 without
 	fields int   // of every record; 0 until known
 
 	record []byte      // the physical lines of the current record
@@ -60,8 +61,9 @@ type csvFile struct {
 }
 
 func (r *Roster) openCSV() error {
-	c := &csvFile{Roster: r, source: bytes.NewReader(nil), safe: -1}
+	c := &csvFile{Roster: r, source: bytes.NewReader(nil), safe: -1, sub: -1}
 	r.next = c.next
+	r.line = func() int { return c.line }
 
 	first := r.lines.text
 	if sep, ok := bytes.CutPrefix(first, []byte("sep=")); ok && utf8.RuneCount(sep) == 1 && r.Delimiter == 0 {
@@ -99,6 +101,9 @@ func (r *Roster) openCSV() error {
 	}
 	if c.safe = slices.Index(header, safeColumn); c.Report && c.safe >= 0 {
 		c.unguard(header)
+	}
+	if c.Report {
+		c.sub = slices.Index(header, subColumn)
 	}
 	return c.pickColumn(header, line)
 }
@@ -239,6 +244,9 @@ func (c *csvFile) next() (batch.Entry, error) {
 		c.unguard(fields)
 	}
 	e, err := c.entry(fields[c.column], nil, func() (line, column int) { return c.fieldPos(c.column) })
+	if c.sub >= 0 {
+		e.Sub = fields[c.sub]
+	}
 	for _, at := range c.keep {
 		if !utf8.ValidString(fields[at]) {
 			return e, c.notUTF8(c.fieldPos(at))

@@ -125,6 +125,12 @@ func (in *Inputs) check() error {
 	return nil
 }
 
+// Place is where the row stands that Entries yielded last, such as users.csv:3.
+func (in *Inputs) Place() string { return place(in.current.Name, in.current.line(), 0) }
+
+// InReport reports whether that row is one of a report.
+func (in *Inputs) InReport() bool { return in.current.Report }
+
 func openError(name string, err error) error {
 	if e, ok := errors.AsType[*os.PathError](err); ok {
 		err = e.Err // which leaves out the name

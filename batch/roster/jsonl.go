@@ -58,6 +58,9 @@ func (r *Roster) nextJSON() (batch.Entry, error) {
 		return r.malformed(batch.Entry{}, "this is not a JSON object: "+syntax(err))
 	}
 	e, err := r.fromMembers(members)
+	if r.Report {
+		json.Unmarshal(members[subColumn], &e.Sub) // which stays empty where there is none
+	}
 	e.Kept = r.kept(members)
 	return e, err
 }

@@ -10,6 +10,7 @@ package roster
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,10 @@ type Options struct {
 	// cells hold is theirs, and a CSV that is guarded against spreadsheets is
 	// read as the exact one would be.
 	Report bool
+
+	// FindReport reads an input as a report if it begins like one. Its entries carry
+	// outcome and reason in Kept.
+	FindReport bool
 
 	// Encoding is the input's, such as windows-1252, by its name in the WHATWG
 	// Encoding Standard. "" is UTF-8 or, where the input begins like it, UTF-16.
@@ -97,7 +102,8 @@ const (
 
 // A Roster is an input of which it is known how to read it.
 type Roster struct {
-	Options // Format, Column and Delimiter as they were found
+	Options            // Format, Column and Delimiter as they were found, and Report if it was
+	line    func() int // of the current row
 	lines   *lines
 	decoded bool                        // from another encoding than UTF-8
 	found   []bool                      // which of Keep some row of JSON lines had
@@ -132,7 +138,11 @@ func Open(r io.Reader, o Options) (*Roster, error) {
 	} else if err != nil {
 		return nil, err
 	}
+	if o.FindReport && likeReport(l.text) {
+		o.Report, o.Column, o.Keep = true, "username", []string{outcomeColumn, reasonColumn}
+	}
 	ro := &Roster{Options: o, lines: l, decoded: decoded}
+	ro.line = func() int { return l.n }
 	if ro.Format == Auto || ro.Format == "" {
 		ro.Format = formatOf(o.Name, l.text)
 	}
@@ -183,20 +193,24 @@ func (r *Roster) incomplete(rows int64) error {
 	return nil
 }
 
-// Unique marks every entry whose username came before as a duplicate. Usernames
-// are compared after fold, if it is not nil. They are held in up to 31 bytes each.
+// Unique marks every entry whose user came before as a duplicate. Users are compared
+// by sub or, where it is not known, by username after fold, if that is not nil. They
+// are held in up to 31 bytes each.
 func Unique(entries iter.Seq2[batch.Entry, error], fold func(string) string) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		seen := names.Set{Fold: fold}
 		var rows []uint32 // by number of the username
 		for e, err := range entries {
 			if err == nil && e.Outcome == "" {
-				id, added := seen.Add(e.Username)
+				id, added := seen.Add(cmp.Or(e.Sub, e.Username))
 				if added {
 					rows = append(rows, uint32(e.Row))
 				} else {
 					e.Outcome, e.Reason = batch.Skipped, batch.Duplicate
 					e.Detail = fmt.Sprintf("same username as row %d", rows[id])
+					if e.Sub != "" {
+						e.Detail = fmt.Sprintf("same user as row %d", rows[id])
+					}
 				}
 			}
 			if !yield(e, err) {
@@ -204,6 +218,22 @@ func Unique(entries iter.Seq2[batch.Entry, error], fold func(string) string) ite
 			}
 		}
 	}
+}
+
+// CasePairs counts the users whose names differ from one before them in letter case
+// alone.
+func CasePairs(entries iter.Seq2[batch.Entry, error]) (pairs int, err error) {
+	exact, folded := names.Set{}, names.Set{Fold: strings.ToLower}
+	for e, err := range entries {
+		if err != nil {
+			return 0, err
+		}
+		if e.Outcome == "" {
+			exact.Add(e.Username)
+			folded.Add(e.Username)
+		}
+	}
+	return exact.Len() - folded.Len(), nil
 }
 
 var utf8BOM = []byte("\ufeff")

@@ -28,6 +28,7 @@ type Selection struct {
 	Only    []string    // of a report: outcomes and reasons, of which one must be the row's
 	Exclude iter.Seq2[batch.Entry, error]
 	Recent  iter.Seq2[batch.Entry, error] // whom earlier runs have reset
+	MayMean func(batch.Entry) []string    // the subs of all users whom an entry without a Sub may mean; nil knows of nobody
 	Fold    func(string) string           // as for [Unique]
 	Sample  int                           // so many users by chance; 0 takes all
 	Seed    uint64                        // of the sample
@@ -71,10 +72,10 @@ func (s Selection) Apply(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.
 		entries = Only(entries, columns, s.Only...)
 	}
 	if s.Exclude != nil {
-		entries = without(entries, s.Exclude, s.Fold, batch.Excluded, "the user is among those to exclude")
+		entries = without(entries, s.Exclude, s, batch.Excluded, "the user is among those to exclude")
 	}
 	if s.Recent != nil {
-		entries = without(entries, s.Recent, s.Fold, batch.RecentlyReset, "an earlier run has reset the user since")
+		entries = without(entries, s.Recent, s, batch.RecentlyReset, "an earlier run has reset the user since")
 	}
 	entries = Unique(entries, s.Fold)
 	if s.Sample > 0 {
@@ -208,13 +209,17 @@ func Where(entries iter.Seq2[batch.Entry, error], columns []string, conditions .
 	})
 }
 
-// without skips users, for a reason, whom the other entries name, after fold if
-// it is not nil. Those are read first, and held in about 40 bytes a user beside
-// the username. A row among them that gives no usable username is an error, for
-// nobody can say whom it should spare.
-func without(entries, others iter.Seq2[batch.Entry, error], fold func(string) string, reason batch.Reason, detail string) iter.Seq2[batch.Entry, error] {
+// without skips users, for a reason, who are among the others: by sub or, folded,
+// by username, or because one whom the row may mean is. Those are read first, and
+// held in about 40 bytes a name beside the name. A row among them that gives no
+// usable username is an error, for nobody can say whom it should spare.
+func without(entries, others iter.Seq2[batch.Entry, error], s Selection, reason batch.Reason, detail string) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		set := names.Set{Fold: fold}
+		set := names.Set{Fold: s.Fold}
+		has := func(name string) bool {
+			_, found := set.Find(name)
+			return found && name != ""
+		}
 		for e, err := range others {
 			if err == nil && e.Outcome == batch.Invalid {
 				err = &InputError{Name: "the users to leave out", What: e.Detail}
@@ -223,14 +228,20 @@ func without(entries, others iter.Seq2[batch.Entry, error], fold func(string) st
 				yield(batch.Entry{}, err)
 				return
 			}
-			set.Add(e.Username)
+			for _, name := range []string{e.Sub, e.Username} {
+				if name != "" {
+					set.Add(name)
+				}
+			}
 		}
 		each(entries, func(e *batch.Entry) {
 			if e.Outcome != "" {
 				return
 			}
-			if _, found := set.Find(e.Username); found {
+			if has(e.Sub) || has(e.Username) {
 				skip(e, reason, detail)
+			} else if s.MayMean != nil && e.Sub == "" && slices.ContainsFunc(s.MayMean(*e), has) {
+				skip(e, reason, detail+", or else another whom the row may mean")
 			}
 		})(yield)
 	}

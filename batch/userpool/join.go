@@ -74,8 +74,8 @@ type matcher[T any] struct {
 // prepare reads the values, and decides how to find the users: one value after
 // another, or by listing the pool once, whichever takes fewer calls.
 func (m *matcher[T]) prepare(ctx context.Context, p *Pool, values iter.Seq2[batch.Entry, error]) (err error) {
-	if m.settings, err = ask(ctx, p.lists, p.describe); err != nil {
-		return p.listError(ctx, "DescribeUserPool", err)
+	if m.settings, err = p.Compared(ctx); err != nil {
+		return err
 	}
 	whole := split(m.settings.EstimatedUsers)
 	most := m.settings.EstimatedUsers/pageUsers + len(whole) // calls that it takes

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,9 +120,31 @@ func (p *Pool) Users(ctx context.Context, f Filter) iter.Seq2[User, error] {
 	}
 }
 
+// A GroupError is a group that the pool does not have.
+type GroupError struct{ Pool, Name string }
+
+func (e *GroupError) Error() string {
+	return fmt.Sprintf("there is no group %q in user pool %s", e.Name, e.Pool)
+}
+
 // Group lists the members of a group, page after page, as [Pool.Users] lists
-// the pool.
+// the pool. Where there is no such group, the error is a [*GroupError].
 func (p *Pool) Group(ctx context.Context, name string) iter.Seq2[User, error] {
+	return func(yield func(User, error) bool) {
+		for u, err := range p.members(ctx, name) {
+			if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Code == "ResourceNotFoundException" && strings.Contains(strings.ToLower(answer.Message), "group") {
+				err = &GroupError{p.ID, name}
+			} else if err != nil {
+				err = fmt.Errorf("group %q: %w", name, err)
+			}
+			if !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Pool) members(ctx context.Context, name string) iter.Seq2[User, error] {
 	return p.sideBySide(ctx, []chain{{
 		operation: "ListUsersInGroup",
 		fetch: func(ctx context.Context, token *string) (page, error) {

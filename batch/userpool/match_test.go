@@ -257,7 +257,10 @@ func TestRowsThatNeedNoCallComeThroughAMatch(t *testing.T) {
 	if before := got[1].Before; before == nil || before.Status != "CONFIRMED" || !before.Enabled || !before.EmailVerified {
 		t.Errorf("ann was %+v", before)
 	}
-	got[1].Before = nil
+	if ann, _ := users.Get("ann"); got[1].Sub != ann.Sub {
+		t.Errorf("ann's sub is %q", got[1].Sub)
+	}
+	got[1].Before, got[1].Sub = nil, ""
 	if !reflect.DeepEqual(got, entries) {
 		t.Errorf("%+v", got)
 	}

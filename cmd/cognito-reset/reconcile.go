@@ -32,12 +32,12 @@ func (s *session) reconcile(ctx context.Context) error {
 	r := &s.request
 	err := s.dir.Write(uncoveredFile, func(f *os.File) error {
 		w := csv.NewWriter(f)
-		err := w.Write([]string{"username", "status", "enabled"})
+		err := w.Write([]string{"username", "status", "enabled", "sub"})
 		if err != nil {
 			return err
 		}
 		coverage, err := s.pool.Coverage(ctx, s.dir.Entries(), func(u userpool.User) error {
-			return w.Write([]string{u.Username, string(u.Status), strconv.FormatBool(u.Enabled)})
+			return w.Write([]string{u.Username, string(u.Status), strconv.FormatBool(u.Enabled), u.Sub})
 		})
 		w.Flush()
 		r.Coverage = &coverage

@@ -96,6 +96,11 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 	if err := s.connect(ctx.Context); err != nil {
 		return err
 	}
+	for _, c := range r.Preflight {
+		if c.Forced {
+			s.force = append(s.force, c.Name)
+		}
+	}
 	if err := s.checkInput(ctx.Context, ctx.Bool("accept-changed-input")); err != nil {
 		return &exit{exitUsage, err}
 	}
@@ -194,7 +199,8 @@ func (s *session) checkInput(ctx context.Context, accept bool) error {
 		return fmt.Errorf("%s has changed since %s (SHA-256 %.12s…, was %.12s…). Restore it, or go on with it as it is now by --accept-changed-input. Nothing was sent",
 			&r.source, r.CreatedAt.Format(time.RFC3339), sum, r.InputSHA256)
 	}
-	added, gone, err := journal.Compare(s.dir.Entries(), roster.Unique(in.Entries(), s.fold(ctx)))
+	fold, _ := s.knownFold(ctx) // else as they are written
+	added, gone, err := journal.Compare(s.dir.Entries(), roster.Unique(in.Entries(), fold))
 	if err != nil {
 		return fmt.Errorf("%s has changed since the run began, and cannot be read any more: %w", &r.source, err)
 	}

@@ -228,11 +228,6 @@ func (s *session) prepare(ctx *cli.Context) error {
 		return err
 	}
 	undo := func(err error) error { return errors.Join(err, s.dir.Remove()) }
-	if r.Sandbox && s.live {
-		if err := s.connect(ctx.Context); err != nil {
-			return undo(usagef("%w; nothing was sent", err))
-		}
-	}
 	if err := s.lookFirst(ctx.Context); err != nil {
 		return undo(err)
 	}

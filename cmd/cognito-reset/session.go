@@ -37,8 +37,11 @@ type session struct {
 	request    request
 	dir        *journal.Dir
 	history    *journal.History
-	understood string     // how the input of a first session is read
-	described  *described // the pool, once it was asked
+	understood string             // how the input of a first session is read
+	described  *userpool.Settings // of the pool, once it told
+	leaveOut   []leftOut          // whom --exclude and --exclude-group name
+	excluded   check              // what was found out of them; zero if there are none
+	unnamed    string             // why it is not known which names are one user; "" if it is
 	s3         s3run.Options
 	pool       *userpool.Pool
 	sandbox    *http.Server
@@ -68,7 +71,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 	}
 	o := userpool.Options{
 		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID,
-		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log,
+		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log, UsernameCase: r.UsernameCase,
 		Observe: s.observer.calls(r.UserPoolID),
 	}
 	if r.Rate == 0 && !r.findRate { // no limit at all
@@ -91,16 +94,8 @@ const sandboxLatency = 50 * time.Millisecond
 // startSandbox serves a user pool filled from the roster.
 func (s *session) startSandbox() (url string, err error) {
 	pool := sandbox.New(sandbox.Config{PoolID: s.request.UserPoolID, Quotas: sandbox.DefaultQuotas(), Latency: sandboxLatency})
-	var broken error
-	pool.Populate(func(yield func(string) bool) {
-		for e, err := range s.dir.Entries() {
-			if broken = err; err != nil || e.Outcome == "" && !yield(e.Username) {
-				return
-			}
-		}
-	}, 0)
-	if broken != nil {
-		return "", broken
+	if err := s.populate(pool); err != nil {
+		return "", err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

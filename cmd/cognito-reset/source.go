@@ -40,7 +40,8 @@ type source struct {
 	NoHeader       bool              `json:"no_header"`
 	Encoding       string            `json:"encoding"`
 	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
-	Match          string            `json:"match"` // attribute that the input's values are of; "" is whatever names a user
+	UsernameCase   string            `json:"username_case,omitempty"` // where the pool does not tell
+	Match          string            `json:"match"`                   // attribute that the input's values are of; "" is whatever names a user
 
 	FromReport bool     `json:"from_report,omitempty"` // the inputs are reports
 	Only       []string `json:"only,omitempty"`        // of a report: outcomes and reasons
@@ -52,10 +53,13 @@ type source struct {
 	Seed       uint64   `json:"seed,omitempty"`
 	Limit      int64    `json:"limit,omitempty"`
 
-	Exclude       []string  `json:"exclude,omitempty"` // files, as Inputs
-	ExcludeGroups []string  `json:"exclude_groups,omitempty"`
-	ResetBefore   time.Time `json:"reset_before,omitzero"` // leaves out whom History has reset since
-	History       []string  `json:"history,omitempty"`     // run directories
+	Exclude         []string  `json:"exclude,omitempty"`      // files, as Inputs
+	ExcludeOnly     []string  `json:"exclude_only,omitempty"` // of those that are reports: outcomes and reasons
+	ExcludeColumn   string    `json:"exclude_username_column,omitempty"`
+	ExcludeNoHeader bool      `json:"exclude_no_header,omitempty"`
+	ExcludeGroups   []string  `json:"exclude_groups,omitempty"`
+	ResetBefore     time.Time `json:"reset_before,omitzero"` // leaves out whom History has reset since
+	History         []string  `json:"history,omitempty"`     // run directories
 
 	AllUsers       bool      `json:"all_users,omitempty"`
 	Groups         []string  `json:"groups,omitempty"`
@@ -77,6 +81,7 @@ func inputFlags() []cli.Flag {
 		stringFlag(groupInput, "format", "auto", "`auto`, csv or jsonl"),
 		stringFlag(groupInput, "username-column", "", "`NAME` of the column (or JSON key) that holds the username"),
 		stringFlag(groupInput, "match", "", "what the input's values are: `username`, email, phone_number, sub or preferred_username; the pool is asked whose they are"),
+		stringFlag(groupInput, "username-case", "", "where the pool does not tell: `sensitive` if ann and Ann are two users, insensitive if they are one"),
 		stringFlag(groupInput, "delimiter", "", "`C`haracter between CSV columns; tab is one (default: found)"),
 		stringFlag(groupInput, "encoding", "", "`NAME` of the text's encoding, such as windows-1252 (default: UTF-8 or UTF-16, found)"),
 		boolFlag(groupInput, "no-header", "the first line of the CSV is a user, not a header"),
@@ -88,6 +93,9 @@ func inputFlags() []cli.Flag {
 		list("keep-column", "carry column `NAME` of the input into the report (repeatable)"),
 		stringFlag(groupInput, "order-by", "", "work in the order of `COLUMN`; COLUMN:desc turns it round"),
 		list("exclude", "leave out the users of `FILE`, such as break-glass accounts (repeatable)"),
+		stringFlag(groupInput, "exclude-only", "", "of a report given to --exclude, the rows with these `WORDS`: outcomes and reasons, such as reset,locked"),
+		stringFlag(groupInput, "exclude-username-column", "", "`NAME` of the column (or JSON key) that holds the username in the files of --exclude"),
+		boolFlag(groupInput, "exclude-no-header", "the first line of a file of --exclude is a user, not a header"),
 		list("exclude-group", "leave out the members of group `NAME` (repeatable)"),
 		stringFlag(groupInput, "not-reset-within", "", "leave out whom a run of --history has reset `SINCE`: a date, a time, or 90d for as long ago"),
 		list("history", "an earlier run's `DIR`, or a folder of such (repeatable)"),
@@ -113,6 +121,7 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 		Format:         roster.Format(ctx.String("format")),
 		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
 		Encoding: ctx.String("encoding"), Match: ctx.String("match"),
+		UsernameCase: ctx.String("username-case"), ExcludeColumn: ctx.String("exclude-username-column"), ExcludeNoHeader: ctx.Bool("exclude-no-header"),
 		AllUsers: ctx.Bool("all-users"), Groups: ctx.StringSlice("group"), Filter: ctx.String("filter"),
 		Statuses: ctx.StringSlice("status"), Disabled: ctx.Bool("include-disabled") || !ctx.Bool("enabled-only"),
 	}
@@ -135,6 +144,11 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	}
 	src.Sample, src.Seed, src.Limit = ctx.Int("sample"), ctx.Uint64("seed"), ctx.Int64("limit")
 	src.ExcludeGroups = ctx.StringSlice("exclude-group")
+	if only := ctx.String("exclude-only"); only != "" {
+		if src.ExcludeOnly, err = roster.ParseOnly(only); err != nil {
+			return usagef("--exclude-only: %w", err)
+		}
+	}
 	if only := ctx.String("only"); only != "" {
 		if src.Only, err = roster.ParseOnly(only); err != nil {
 			return usagef("--only: %w", err)
@@ -194,6 +208,10 @@ func (src *source) check(inputs int) error {
 		return usagef("--input, --from-report, --all-users, --group and --filter are five ways to say who; give one")
 	case len(src.Only) > 0 && !src.FromReport:
 		return usagef("--only chooses among the rows of a report: it goes with --from-report")
+	case len(src.Exclude) == 0 && (len(src.ExcludeOnly) > 0 || src.ExcludeColumn != "" || src.ExcludeNoHeader):
+		return usagef("--exclude-only, --exclude-username-column and --exclude-no-header say how an --exclude FILE is read: give one")
+	case !slices.Contains([]string{"", userpool.CaseSensitive, userpool.CaseInsensitive}, src.UsernameCase):
+		return usagef("--username-case is sensitive or insensitive, not %q", src.UsernameCase)
 	case src.listed() && len(src.Where)+len(src.Keep)+len(src.Tell)+len(src.OrderBy) > 0:
 		return usagef("--where, --keep-column, --client-metadata-from-columns and --order-by are about the columns of an input; the pool's own users have none")
 	case slices.Contains(src.Keep, report.SafeColumn):
@@ -217,29 +235,31 @@ func (src *source) check(inputs int) error {
 	if _, err := userpool.ParseFilter(src.Filter); src.Filter != "" && err != nil {
 		return usagef("--filter: %w", err)
 	}
-	if _, err := src.choice(); err != nil {
+	if _, _, err := src.choices(); err != nil {
 		return err
 	}
 	_, err := delimiter(src.Delimiter)
 	return err
 }
 
-// choice is which rows of an input are taken, and in what order.
-func (src *source) choice() (sel roster.Selection, err error) {
-	sel = roster.Selection{Keep: src.Keep, Tell: src.Tell, Only: src.Only}
+// choices are which rows of an input are taken, and then which users, in what
+// order.
+func (src *source) choices() (rows, users roster.Selection, err error) {
+	users = roster.Selection{Keep: src.Keep, Sample: src.Sample, Seed: src.Seed, Limit: src.Limit}
+	if src.OrderBy != "" {
+		if users.OrderBy, err = roster.ParseOrder(src.OrderBy); err != nil {
+			return rows, users, usagef("--order-by: %w", err)
+		}
+	}
+	rows = roster.Selection{Keep: users.Columns(), Tell: src.Tell, Only: src.Only}
 	for _, text := range src.Where {
 		c, err := roster.ParseCondition(text)
 		if err != nil {
-			return sel, usagef("--where: %w", err)
+			return rows, users, usagef("--where: %w", err)
 		}
-		sel.Where = append(sel.Where, c)
+		rows.Where = append(rows.Where, c)
 	}
-	if src.OrderBy != "" {
-		if sel.OrderBy, err = roster.ParseOrder(src.OrderBy); err != nil {
-			return sel, usagef("--order-by: %w", err)
-		}
-	}
-	return sel, nil
+	return rows, users, nil
 }
 
 // when reads a date, a time, or how long ago.
@@ -345,12 +365,12 @@ func (s *session) openInputs(ctx context.Context) (*roster.Inputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	choice, err := r.choice()
+	rows, _, err := r.choices()
 	if err != nil {
 		return nil, err
 	}
 	return roster.OpenInputs(ctx, nearby(r.Inputs), s.places(), roster.Options{
-		Format: r.Format, Column: r.UsernameColumn, Delimiter: separator, NoHeader: r.NoHeader, Keep: choice.Columns(),
+		Format: r.Format, Column: r.UsernameColumn, Delimiter: separator, NoHeader: r.NoHeader, Keep: rows.Columns(),
 		Report: r.FromReport, Encoding: r.Encoding, PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
 	})
 }
@@ -396,40 +416,6 @@ func (s *session) listing(ctx context.Context) iter.Seq2[batch.Entry, error] {
 	}
 }
 
-// spool writes the roster into the run directory. in is nil where the pool's own
-// users are meant.
-func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
-	r := &s.request
-	choice, err := r.choice()
-	if err != nil {
-		return err
-	}
-	users := roster.Selection{Keep: r.Keep, Fold: s.fold(ctx), Sample: r.Sample, Seed: r.Seed, Limit: r.Limit}
-	if len(r.Exclude)+len(r.ExcludeGroups) > 0 {
-		users.Exclude = s.excluded(ctx)
-	}
-	if len(r.History) > 0 {
-		users.Recent = recentlyReset(r.History, r.UserPoolID, r.ResetBefore)
-	}
-	var entries iter.Seq2[batch.Entry, error]
-	switch {
-	case in == nil:
-		entries = s.listing(ctx)
-	case r.Match == "":
-		users.Tell, users.Where, users.Only, users.OrderBy = choice.Tell, choice.Where, choice.Only, choice.OrderBy
-		entries = in.Entries()
-	default: // the values are read twice, so they are spooled first
-		if _, err = s.dir.Spool(inOrder(choice.Apply(in.Entries()))); err != nil {
-			return err
-		}
-		entries = s.pool.Match(ctx, r.Match, r.selection(), s.dir.Entries())
-	}
-	if r.Roster, err = s.dir.Spool(inOrder(r.Shard.Entries(users.Apply(entries)))); err == nil && in != nil {
-		r.Read, r.InputSHA256 = in.Sources(), in.SHA256()
-	}
-	return err
-}
-
 // inOrder counts the rows in the order in which they come, and remembers which
 // row of the input each was.
 func inOrder(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
@@ -441,32 +427,6 @@ func inOrder(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error
 			}
 			if !yield(e, err) {
 				return
-			}
-		}
-	}
-}
-
-// excluded yields the users of --exclude and --exclude-group.
-func (s *session) excluded(ctx context.Context) iter.Seq2[batch.Entry, error] {
-	r := s.request
-	return func(yield func(batch.Entry, error) bool) {
-		if len(r.Exclude) > 0 {
-			in, err := roster.OpenInputs(ctx, nearby(r.Exclude), s.places(), roster.Options{Format: roster.Auto})
-			if err != nil {
-				yield(batch.Entry{}, err)
-				return
-			}
-			for e, err := range in.Entries() {
-				if !yield(e, err) || err != nil {
-					return
-				}
-			}
-		}
-		for _, group := range r.ExcludeGroups {
-			for u, err := range s.pool.Group(ctx, group) {
-				if !yield(batch.Entry{Username: u.Username}, err) || err != nil {
-					return
-				}
 			}
 		}
 	}
@@ -487,7 +447,7 @@ func recentlyReset(paths []string, poolID string, since time.Time) iter.Seq2[bat
 			}
 			for _, dir := range runs {
 				for r, err := range resetsOf(dir, poolID, since) {
-					if !yield(batch.Entry{Username: r.Username}, err) || err != nil {
+					if !yield(batch.Entry{Username: r.Username, Sub: r.Sub}, err) || err != nil {
 						return
 					}
 				}
@@ -550,32 +510,6 @@ func resetsOf(dir *journal.Dir, poolID string, since time.Time) iter.Seq2[batch.
 func endedBefore(dir *journal.Dir, at time.Time) bool {
 	var last report.Summary
 	return dir.ReadJSON(summaryFile, &last) == nil && last.FinishedAt.Before(at)
-}
-
-// fold is how the pool compares usernames. Where that is not known, letters
-// count as they are.
-func (s *session) fold(ctx context.Context) func(string) string {
-	if s.pool == nil {
-		return nil
-	}
-	if settings, err := s.settings(ctx); err == nil && !settings.CaseSensitive {
-		return settings.Fold
-	}
-	return nil
-}
-
-// settings are the pool's, asked for once.
-func (s *session) settings(ctx context.Context) (userpool.Settings, error) {
-	if s.described == nil {
-		s.described = new(described)
-		s.described.Settings, s.described.err = s.pool.Settings(ctx)
-	}
-	return s.described.Settings, s.described.err
-}
-
-type described struct {
-	userpool.Settings
-	err error
 }
 
 // errElsewhere is why an input cannot be compared with what it was.

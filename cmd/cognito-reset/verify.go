@@ -152,13 +152,13 @@ func (s *session) verified(ctx context.Context) (*verification, error) {
 	found := &verification{at: time.Now(), effects: make(map[userpool.Effect]int64)}
 	err := s.dir.Write(verifyFile, func(f *os.File) error {
 		w := csv.NewWriter(f)
-		w.Write([]string{"row", "username", "effect", "state", "enabled", "reset_at", "modified_at"}) // buffered: an error shows later
+		w.Write([]string{"row", "username", "effect", "state", "enabled", "reset_at", "modified_at", "sub"}) // buffered: an error shows later
 		for v, err := range s.pool.Verify(ctx, s.resets()) {
 			if err != nil {
 				return err
 			}
 			found.add(v)
-			cells := []string{strconv.FormatInt(v.Row, 10), v.Username, string(v.Effect), string(v.State), "", stamp(v.FinishedAt), stamp(v.Modified)}
+			cells := []string{strconv.FormatInt(v.Row, 10), v.Username, string(v.Effect), string(v.State), "", stamp(v.FinishedAt), stamp(v.Modified), v.Sub}
 			if v.Effect != userpool.Gone {
 				cells[4] = strconv.FormatBool(v.Enabled)
 			}
