@@ -2,6 +2,7 @@ package userpool
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,6 +45,21 @@ func (s Settings) spellings(attribute, value string) []string {
 		return []string{value, folded}
 	}
 	return []string{value}
+}
+
+// cheapest is how users are found in the fewest calls: by the lookups, or by whole,
+// which lists the pool in most calls. Addresses are looked up only where that
+// finds them in any case.
+func (p *Pool) cheapest(ctx context.Context, lookups, whole []Filter, most int) ([]Filter, error) {
+	if len(lookups) > most || slices.ContainsFunc(lookups, tooLong) {
+		return whole, nil
+	}
+	if slices.ContainsFunc(lookups, func(f Filter) bool { return f.Attribute == "email" }) {
+		if folds, err := p.filtersFold(ctx); err != nil || !folds {
+			return whole, err
+		}
+	}
+	return lookups, nil
 }
 
 // filtersFold reports whether ListUsers finds e-mail addresses in any case, as

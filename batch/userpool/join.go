@@ -92,16 +92,8 @@ func (m *matcher[T]) prepare(ctx context.Context, p *Pool, values iter.Seq2[batc
 			m.filters = append(m.filters, m.settings.lookups(m.attribute, e.Username)...)
 		}
 	}
-	listed := len(m.filters) > most || slices.ContainsFunc(m.filters, tooLong)
-	if !listed && m.attribute == "email" && len(m.filters) > 0 {
-		folds, err := p.filtersFold(ctx)
-		if err != nil {
-			return err
-		}
-		listed = !folds
-	}
-	if listed {
-		m.filters = whole
+	if m.filters, err = p.cheapest(ctx, m.filters, whole, most); err != nil {
+		return err
 	}
 	m.hits = make([][]hit[T], m.values.Len())
 	return nil

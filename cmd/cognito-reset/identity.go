@@ -216,6 +216,7 @@ func (s *session) readExcludedFile(ctx context.Context, file string, names []lef
 	r := s.request
 	in, err := roster.OpenInputs(ctx, nearby([]string{file}), s.places(), roster.Options{
 		Format: roster.Auto, Column: r.ExcludeColumn, NoHeader: r.ExcludeNoHeader, PoolID: r.UserPoolID, FindReport: true,
+		AnyName: true, PhoneCountry: r.PhoneCountry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--exclude: %w", err)

@@ -70,7 +70,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 		s.log = s.log.With("run", s.path)
 	}
 	o := userpool.Options{
-		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID,
+		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID, PhoneCountry: r.PhoneCountry,
 		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log, UsernameCase: r.UsernameCase,
 		Observe: s.observer.calls(r.UserPoolID),
 	}
