@@ -69,6 +69,11 @@ type Config struct {
 	// from ann at sign-in. AWS's pages contradict each other on this.
 	FiltersMindCase bool
 
+	// SignIn is what users sign in with: "" is the username, and the Aliases;
+	// "email" is the e-mail address, verified or not, in place of a username. The
+	// pool then makes the usernames, which are the subs.
+	SignIn string
+
 	// Aliases are the attributes, of "email" and "phone_number", by which a
 	// user who has them verified can be named. Nil means email alone, an empty
 	// slice none. A sub always names its user.
@@ -199,6 +204,9 @@ func New(cfg Config) *Pool {
 	}
 	if cfg.Account == "" {
 		cfg.Account = "123456789012"
+	}
+	if cfg.SignIn == "email" {
+		cfg.Aliases = nil
 	}
 	cfg.Aliases = slices.Clone(cfg.Aliases)
 	cfg.Denied = slices.Clone(cfg.Denied)
