@@ -60,6 +60,7 @@ type session struct {
 	planned         *plan    // that is carried out; nil if there is none
 	force           []string // blockers of the preflight to overrule
 	comparePool     bool     // with the input, before anything else
+	several         []int64  // rows of the input whose value several users have
 	requireApproval bool     // by somebody who is not the caller
 }
 
