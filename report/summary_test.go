@@ -66,7 +66,7 @@ func TestTheLongestSummaryFitsOneScreen(t *testing.T) {
 func TestColourOnlyRepeatsWhatTheWordsSay(t *testing.T) {
 	s := worst(t)
 	coloured, without := text(t, s, true), text(t, s, false)
-	if !strings.Contains(coloured, "\x1b[1;31mDANGER     STILL HAVE THEIR OLD PASSWORD: 56\x1b[0m\n") {
+	if !strings.Contains(coloured, "\x1b[1;31mDANGER     STILL HAVE THEIR OLD PASSWORD: 60\x1b[0m\n") {
 		t.Errorf("no danger in\n%s", coloured)
 	}
 	for _, c := range []colour{green, yellow, red, loud} {

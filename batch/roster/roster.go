@@ -22,6 +22,7 @@ import (
 	"unicode/utf8"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/internal/contact"
 	"cognito-reset/batch/internal/names"
 )
 
@@ -43,6 +44,16 @@ type Options struct {
 	Delimiter rune   // of CSV; 0 finds it
 	NoHeader  bool   // the first line of the CSV is a row
 	PoolID    string // a row that names another pool is invalid; "" takes any
+
+	// Phones tells that the rows hold phone numbers. Entries then carry them in
+	// E.164, and a row without one is invalid. PhoneCountry is the country of
+	// those that do not name their own, such as DE; "" makes them invalid, too.
+	Phones       bool
+	PhoneCountry string
+
+	// AnyName tells that a row may hold any name of a user, a phone number with
+	// spaces in it included.
+	AnyName bool
 
 	// Report tells that the input is a report of an earlier run: whatever its
 	// cells hold is theirs, and a CSV that is guarded against spreadsheets is
@@ -317,6 +328,10 @@ func (l *lines) skipBlank() error {
 	}
 }
 
+// ParseCountry reads an ISO 3166 code of two letters, such as DE, for
+// [Options].PhoneCountry.
+func ParseCountry(code string) (string, error) { return contact.Country(code) }
+
 // entry checks what a row gave as its username. at is the place of the value,
 // looked for only if it is needed.
 func (r *Roster) entry(username string, metadata map[string]string, at func() (line, column int)) (batch.Entry, error) {
@@ -328,24 +343,42 @@ func (r *Roster) entry(username string, metadata map[string]string, at func() (l
 	} else if len(metadata) > 0 {
 		e.ClientMetadata = metadata
 	}
-	if plain(username) {
+	bad := func(reason batch.Reason, what string) (batch.Entry, error) {
+		line, column := at()
+		return invalid(e, reason, place(r.Name, line, column), what), nil
+	}
+	if contact.Mangled(username) {
+		return bad(batch.MangledNumber, contact.ErrMangled.Error())
+	}
+	if r.Phones && username != "" && utf8.ValidString(username) {
+		number, err := contact.Phone(username, r.PhoneCountry)
+		switch {
+		case errors.Is(err, contact.ErrCountry):
+			return bad(batch.UnknownCountry, err.Error()+": write it with a + and the country's code, or say --phone-country")
+		case err != nil:
+			return bad(batch.MalformedRow, err.Error())
+		}
+		e.Username = number
 		return e, nil
 	}
-	line, column := at()
-	bad := func(reason batch.Reason, what string) (batch.Entry, error) {
-		return invalid(e, reason, place(r.Name, line, column), what), nil
+	if plain(username) {
+		return e, nil
 	}
 	switch n := utf8.RuneCountInString(username); {
 	case username == "":
 		return bad(batch.EmptyUsername, "the username is empty")
 	case !utf8.ValidString(username):
-		return e, r.notUTF8(line, column)
+		return e, r.notUTF8(at())
 	case r.decoded && strings.ContainsRune(username, utf8.RuneError):
 		return bad(batch.MalformedRow, "the username holds bytes that mean nothing in the encoding of the file")
 	case n > maxUsername:
 		return bad(batch.UsernameTooLong, fmt.Sprintf("the username has %d characters; Cognito takes at most %d", n, maxUsername))
 	}
 	if i := strings.IndexFunc(username, notAllowed); i >= 0 {
+		if number, err := contact.Phone(username, r.PhoneCountry); err == nil && r.AnyName {
+			e.Username = number
+			return e, nil
+		}
 		wrong, _ := utf8.DecodeRuneInString(username[i:])
 		return bad(batch.MalformedRow, fmt.Sprintf("the username holds %U, which Cognito does not allow", wrong))
 	}

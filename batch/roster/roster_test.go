@@ -77,6 +77,11 @@ var csvTests = []struct {
 	{"128 characters are allowed, 129 not", "username\n" + strings.Repeat("ä", 128) + "\n" + strings.Repeat("a", 129) + "\n", Options{}, []string{strings.Repeat("ä", 128), "!username_too_long"}},
 	{"an inner space is not allowed", "username\nal ice\n", Options{}, []string{"!malformed_row"}},
 	{"nor is a control character", "username\nal\x01ice\n" + strings.Repeat("user\n", 50), Options{}, append([]string{"!malformed_row"}, slices.Repeat([]string{"user"}, 50)...)},
+	{"a number that a spreadsheet ruined is nobody", "username;x\n4,91701E+11;1\n4.91701E+11;2\n4.91701E+11;3\n491701234567;4\n12e5;5\n", Options{}, []string{"!mangled_number", "!mangled_number", "!mangled_number", "491701234567", "12e5"}},
+	{"what Excel is told to take for text is as written", "username;x\n'+491701234567;1\n=\"+491701234567\";2\n=\"a\"\"b\";3\n=\"a;b\";4\n=\"a;5\nbob;6\n", Options{}, []string{"'+491701234567", `="+491701234567"`, "!malformed_row", "!malformed_row", "!malformed_row", "bob"}},
+	{"phone numbers are read as people write them", "phone\n+49 170 1234567\n00491701234567\n=\"+491701234567\"\n0170/1234567\n4.91701E+11\nann\n", Options{Phones: true}, []string{"+491701234567", "+491701234567", "+491701234567", "!unknown_country", "!mangled_number", "!malformed_row"}},
+	{"of a country that is said", "phone\n0170/1234567\n+1 201 555 0123\n", Options{Phones: true, PhoneCountry: "DE"}, []string{"+491701234567", "+12015550123"}},
+	{"any name may be a phone number with spaces", "user\n0170 1234567\nann\nann lee\n0170/1234567\n", Options{AnyName: true, PhoneCountry: "DE"}, []string{"+491701234567", "ann", "!malformed_row", "0170/1234567"}},
 	{"Latin-1 can be said", "username,x\nj\xf6rg,1\nbob,\x80\n", Options{Encoding: "windows-1252"}, []string{"jörg", "bob"}},
 	{"a BOM says more", "\ufeffusername,x\njörg,1\n", Options{Encoding: "windows-1252"}, []string{"jörg"}},
 	{"so can UTF-8", "username,x\njörg,1\n", Options{Encoding: "utf-8"}, []string{"jörg"}},
@@ -237,6 +242,20 @@ func TestPlacesAreNamedWithLineAndColumn(t *testing.T) {
 		}
 		if !strings.HasPrefix(last.Detail, want) || strings.Contains(last.Detail, "ice") {
 			t.Errorf("%q: %q; want %s…, and no username", text, last.Detail, want)
+		}
+	}
+}
+
+// A person who looks for the number that a spreadsheet ruined is told where it is,
+// and what to do.
+func TestAMangledNumberSaysWhatToDo(t *testing.T) {
+	r, err := Open(strings.NewReader("name,username\nAnn,4.91701E+11\n"), Options{Name: "users"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range r.Entries() {
+		if err != nil || e.Username != "4.91701E+11" || !strings.HasPrefix(e.Detail, "users:2:5: a spreadsheet") || !strings.Contains(e.Detail, "formatted as text") {
+			t.Errorf("%+v, %v", e, err)
 		}
 	}
 }

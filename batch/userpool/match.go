@@ -20,7 +20,9 @@ const AnyName = ""
 
 // Match yields, for every entry whose Username is a value of the attribute, the
 // users who have it, in the order of their usernames: all of them, for an e-mail
-// address may be several users'. Letter case counts as it does in the pool.
+// address may be several users'. E-mail addresses are compared without case and
+// whatever their Unicode form, phone numbers in E.164; in the other attributes
+// letter case counts as it does in the pool.
 // Rows are numbered anew; InputRow is the row of the value. Users whom s would
 // skip or does not mean are skipped, and a value that nobody has failed. Entries
 // that need no call come through as they are.

@@ -90,8 +90,8 @@ func (p *Pool) people(ctx context.Context, keep func(User) Person, named ...iter
 			}
 		}
 	}
-	if len(filters) > most || slices.ContainsFunc(filters, tooLong) {
-		filters = whole
+	if filters, err = p.cheapest(ctx, filters, whole, most); err != nil {
+		return nil, err
 	}
 	w.found = slices.Repeat([]int32{-1}, w.names.Len())
 	if len(w.found) == 0 {
@@ -212,7 +212,7 @@ func (w *People) lookups(name string) (filters []Filter) {
 		add("sub", form)
 		return filters
 	case kind == Address:
-		add("email", name, form)
+		add("email", contact.EmailForms(name)...)
 	case form != "":
 		add("phone_number", form)
 	}

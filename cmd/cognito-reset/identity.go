@@ -50,6 +50,7 @@ func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 	if r.Roster, err = s.dir.Spool(inOrder(r.Shard.Entries(users.Apply(entries)))); err != nil {
 		return err
 	}
+	s.saySeveral()
 	if in != nil {
 		r.Read, r.InputSHA256 = in.Sources(), in.SHA256()
 	}
@@ -72,7 +73,7 @@ func (s *session) copied(ctx context.Context, rows iter.Seq2[batch.Entry, error]
 		}
 	}
 	if r.Match != "" {
-		return s.pool.Match(ctx, r.Match, r.selection(), s.dir.Entries()), nil
+		return s.noteSeveral(s.pool.Match(ctx, r.Match, r.selection(), s.dir.Entries())), nil
 	}
 	return s.dir.Entries(), nil
 }
@@ -216,6 +217,7 @@ func (s *session) readExcludedFile(ctx context.Context, file string, names []lef
 	r := s.request
 	in, err := roster.OpenInputs(ctx, nearby([]string{file}), s.places(), roster.Options{
 		Format: roster.Auto, Column: r.ExcludeColumn, NoHeader: r.ExcludeNoHeader, PoolID: r.UserPoolID, FindReport: true,
+		AnyName: true, PhoneCountry: r.PhoneCountry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--exclude: %w", err)

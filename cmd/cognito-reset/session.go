@@ -60,6 +60,7 @@ type session struct {
 	planned         *plan    // that is carried out; nil if there is none
 	force           []string // blockers of the preflight to overrule
 	comparePool     bool     // with the input, before anything else
+	several         []int64  // rows of the input whose value several users have
 	requireApproval bool     // by somebody who is not the caller
 }
 
@@ -70,7 +71,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 		s.log = s.log.With("run", s.path)
 	}
 	o := userpool.Options{
-		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID,
+		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID, PhoneCountry: r.PhoneCountry,
 		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log, UsernameCase: r.UsernameCase,
 		Observe: s.observer.calls(r.UserPoolID),
 	}
@@ -91,10 +92,16 @@ func (s *session) connect(ctx context.Context) (err error) {
 // sandboxLatency is what a call to the pool inside the process takes.
 const sandboxLatency = 50 * time.Millisecond
 
-// startSandbox serves a user pool filled from the roster.
+// startSandbox serves a user pool filled from --pool-users, or else from the roster.
 func (s *session) startSandbox() (url string, err error) {
-	pool := sandbox.New(sandbox.Config{PoolID: s.request.UserPoolID, Quotas: sandbox.DefaultQuotas(), Latency: sandboxLatency})
-	if err := s.populate(pool); err != nil {
+	r := s.request
+	pool := sandbox.New(sandbox.Config{PoolID: r.UserPoolID, Quotas: sandbox.DefaultQuotas(), Latency: sandboxLatency, SignIn: r.SignIn})
+	if r.PoolUsers != "" {
+		err = load(pool, r.PoolUsers)
+	} else {
+		err = s.populate(pool)
+	}
+	if err != nil {
 		return "", err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -104,10 +111,17 @@ func (s *session) startSandbox() (url string, err error) {
 	s.sandbox = &http.Server{Handler: pool}
 	go s.sandbox.Serve(listener) // until close
 	if !s.quiet {
-		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n"+
-			"It made %d of the %d users, in a mix of states that a grown pool might have.\n", pool.Len(), s.request.Roster.Users)
+		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n%s", madeOf(r, pool.Len()))
 	}
 	return "http://" + listener.Addr().String(), nil
+}
+
+// madeOf says whom the sandbox has.
+func madeOf(r request, users int) string {
+	if r.PoolUsers != "" {
+		return fmt.Sprintf("It has the %d users of %s.\n", users, r.PoolUsers)
+	}
+	return fmt.Sprintf("It made %d of the %d users, in a mix of states that a grown pool might have.\n", users, r.Roster.Users)
 }
 
 // close gives up the sandbox and the run directory, if there are any.

@@ -41,6 +41,7 @@ type source struct {
 	Encoding       string            `json:"encoding"`
 	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
 	UsernameCase   string            `json:"username_case,omitempty"` // where the pool does not tell
+	PhoneCountry   string            `json:"phone_country,omitempty"` // of numbers that do not name theirs
 	Match          string            `json:"match"`                   // attribute that the input's values are of; "" is whatever names a user
 
 	FromReport bool     `json:"from_report,omitempty"` // the inputs are reports
@@ -82,6 +83,7 @@ func inputFlags() []cli.Flag {
 		stringFlag(groupInput, "username-column", "", "`NAME` of the column (or JSON key) that holds the username"),
 		stringFlag(groupInput, "match", "", "what the input's values are: `username`, email, phone_number, sub or preferred_username; the pool is asked whose they are"),
 		stringFlag(groupInput, "username-case", "", "where the pool does not tell: `sensitive` if ann and Ann are two users, insensitive if they are one"),
+		stringFlag(groupInput, "phone-country", "", "`COUNTRY` of phone numbers that do not name theirs, such as DE; with --match phone_number or --exclude"),
 		stringFlag(groupInput, "delimiter", "", "`C`haracter between CSV columns; tab is one (default: found)"),
 		stringFlag(groupInput, "encoding", "", "`NAME` of the text's encoding, such as windows-1252 (default: UTF-8 or UTF-16, found)"),
 		boolFlag(groupInput, "no-header", "the first line of the CSV is a user, not a header"),
@@ -154,6 +156,11 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 			return usagef("--only: %w", err)
 		}
 	}
+	if country := ctx.String("phone-country"); country != "" {
+		if src.PhoneCountry, err = roster.ParseCountry(country); err != nil {
+			return usagef("--phone-country: %w", err)
+		}
+	}
 	if src.ClientMetadata, err = keyValues("client-metadata", ctx.StringSlice("client-metadata")); err != nil {
 		return err
 	}
@@ -216,6 +223,8 @@ func (src *source) check(inputs int) error {
 		return usagef("--where, --keep-column, --client-metadata-from-columns and --order-by are about the columns of an input; the pool's own users have none")
 	case slices.Contains(src.Keep, report.SafeColumn):
 		return usagef("--keep-column %s: the report has a column of its own of that name; rename the input's", report.SafeColumn)
+	case src.PhoneCountry != "" && src.Match != "phone_number" && len(src.Exclude) == 0:
+		return usagef("--phone-country is about phone numbers: it goes with --match phone_number or --exclude")
 	case src.Sample < 0 || src.Limit < 0:
 		return usagef("--sample and --limit cannot be negative")
 	case src.ResetBefore.IsZero() != (len(src.History) == 0):
@@ -372,6 +381,7 @@ func (s *session) openInputs(ctx context.Context) (*roster.Inputs, error) {
 	return roster.OpenInputs(ctx, nearby(r.Inputs), s.places(), roster.Options{
 		Format: r.Format, Column: r.UsernameColumn, Delimiter: separator, NoHeader: r.NoHeader, Keep: rows.Columns(),
 		Report: r.FromReport, Encoding: r.Encoding, PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
+		Phones: r.Match == "phone_number", PhoneCountry: r.PhoneCountry,
 	})
 }
 

@@ -74,7 +74,10 @@ func dialled(value string) (digits string, international, ok bool) {
 		}
 		return r
 	}, value)
-	value = strings.TrimPrefix(value, "'") // how spreadsheets are told that it is text
+	if cell, quoted := strings.CutPrefix(value, `="`); quoted { // how spreadsheets are told that it is text
+		value = strings.TrimSuffix(cell, `"`)
+	}
+	value = strings.TrimPrefix(value, "'") // another way
 	value = strings.TrimPrefix(value, "tel:")
 	for _, plus := range []string{"+", "＋"} {
 		if rest, found := strings.CutPrefix(strings.TrimPrefix(value, "("), plus); found {
