@@ -54,7 +54,6 @@ type csvFile struct {
 	fields int   // of every record; 0 until known
 
 	record []byte      // the physical lines of the current record
-	bare   bool        // no quotes count in it: its fields lie between separators
 	quoted *csv.Reader // reads record
 	source *bytes.Reader
 	queue  [][]byte // lines to be read again, after a record that was not one
@@ -259,7 +258,7 @@ func (c *csvFile) next() (batch.Entry, error) {
 
 // fieldPos is where a field of the current record stands, in bytes from 1.
 func (c *csvFile) fieldPos(field int) (line, column int) {
-	if c.bare {
+	if bytes.IndexByte(c.record, '"') < 0 {
 		at := 1
 		for range field {
 			at += bytes.Index(c.record[at-1:], []byte(string(c.Delimiter))) + utf8.RuneLen(c.Delimiter)
@@ -281,12 +280,8 @@ func (c *csvFile) read() (fields []string, ok bool, err error) {
 	if err := c.line1(); err != nil {
 		return nil, false, err
 	}
-	if c.bare = bytes.IndexByte(c.record, '"') < 0; c.bare {
+	if bytes.IndexByte(c.record, '"') < 0 {
 		return strings.Split(string(c.record), string(c.Delimiter)), true, nil
-	}
-	if fields := strings.Split(string(c.record), string(c.Delimiter)); textFormulas(fields) {
-		c.bare = true
-		return fields, true, nil
 	}
 	var more [][]byte // the lines after the first, in case they must be read again
 	open := c.leavesOpen(c.record, false)
@@ -307,21 +302,6 @@ func (c *csvFile) read() (fields []string, ok bool, err error) {
 	}
 	c.queue = append(more, c.queue...)
 	return nil, false, nil
-}
-
-// textFormulas reports whether the only quotes in fields are those of ="text", by
-// which Excel is told that a cell is text. Such a field is taken as it is written.
-func textFormulas(fields []string) bool {
-	for _, field := range fields {
-		text, formula := strings.CutPrefix(trim(field), `="`)
-		if formula {
-			text, formula = strings.CutSuffix(text, `"`)
-		}
-		if strings.Contains(text, `"`) || !formula && strings.Contains(field, `"`) {
-			return false
-		}
-	}
-	return true
 }
 
 // leavesOpen tells whether a line ends within quotes, open being how it began.
