@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,13 +99,18 @@ func inProcess(t *testing.T, args ...string) (code int, said string) {
 	return code, string(text)
 }
 
-func TestWhoIsMeantByWhateverName(t *testing.T) {
+// withoutAccount is an environment in which nothing but the endpoint is reached.
+func withoutAccount(t *testing.T) {
 	for key, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "COGNITO_RESET_RATE": "0",
 	} {
 		t.Setenv(key, value)
 	}
+}
+
+func TestWhoIsMeantByWhateverName(t *testing.T) {
+	withoutAccount(t)
 	aliases := []string{"email", "phone_number"}
 	pools := []struct {
 		name   string
@@ -223,4 +230,54 @@ func fateOf(t *testing.T, row []string, resets int) string {
 		t.Errorf("%s %s, and %d resets", row[2], row[3], resets)
 	}
 	return fmt.Sprint(letter)
+}
+
+// Whether letter case counts is asked again where it could not be told at first, and a
+// list of plain usernames that nothing is compared with costs no listing at all.
+func TestWhatFailsOnceIsAskedAgain(t *testing.T) {
+	withoutAccount(t)
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox", CaseInsensitive: true})
+	pool.Add(sandbox.NewUser("ann"), sandbox.NewUser("ben"))
+	var failures atomic.Int32
+	var listings atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch operation := r.Header.Get("X-Amz-Target"); {
+		case strings.HasSuffix(operation, ".DescribeUserPool") && failures.Add(-1) >= 0:
+			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+			w.WriteHeader(http.StatusInternalServerError)
+			fmt.Fprint(w, `{"__type":"InternalErrorException","message":"for now"}`)
+			return
+		case strings.HasSuffix(operation, ".ListUsers"):
+			listings.Add(1)
+		}
+		pool.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
+	dir := t.TempDir()
+	for _, c := range []struct {
+		rows     string
+		failures int32
+		want     string
+	}{
+		{"ann\nAnn", 1, "1  duplicate"},
+		{"ann\nben", 0, "2  would_reset"},
+	} {
+		failures.Store(c.failures)
+		listings.Store(0)
+		input := filepath.Join(dir, "users.csv")
+		if err := os.WriteFile(input, []byte("username\n"+c.rows+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		run := filepath.Join(dir, fmt.Sprint("run", c.failures))
+		args := []string{"run", "--user-pool-id", "us-east-1_Sandbox", "--input", input, "--run", run, "--dry-run"}
+		if code, said := inProcess(t, args...); code != exitDone || !strings.Contains(said, c.want) {
+			t.Errorf("%q: exit %d, and it says %s", c.rows, code, said)
+		}
+	}
+	listings.Store(0)
+	code, said := inProcess(t, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", filepath.Join(dir, "users.csv"), "--run", filepath.Join(dir, "plain"), "--yes")
+	if n := listings.Load(); code != exitDone || n > 1 { // one that asks whether it may
+		t.Errorf("exit %d, %d listings, and it says %s", code, n, said)
+	}
 }

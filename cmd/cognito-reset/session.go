@@ -112,15 +112,18 @@ func (s *session) startSandbox() (url string, err error) {
 	s.sandbox = &http.Server{Handler: pool}
 	go s.sandbox.Serve(listener) // until close
 	if !s.quiet {
-		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n%s", madeOf(r, pool.Len()))
+		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n%s", madeOf(r, pool.Len(), len(s.leaveOut)))
 	}
 	return "http://" + listener.Addr().String(), nil
 }
 
 // madeOf says whom the sandbox has.
-func madeOf(r request, users int) string {
+func madeOf(r request, users, excluded int) string {
 	if r.PoolUsers != "" {
 		return fmt.Sprintf("It has the %d users of %s.\n", users, r.PoolUsers)
+	}
+	if excluded > 0 {
+		return fmt.Sprintf("It made %d users of the input's %d and the %d to leave out, in a mix of states that a grown pool might have.\n", users, r.Roster.Users, excluded)
 	}
 	return fmt.Sprintf("It made %d of the %d users, in a mix of states that a grown pool might have.\n", users, r.Roster.Users)
 }
