@@ -62,15 +62,7 @@ func (s Selection) Columns() []string {
 // OrderBy, keeps their order.
 func (s Selection) Apply(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
 	columns := s.Columns()
-	if len(s.Tell) > 0 {
-		entries = tell(entries, columns, s.Tell)
-	}
-	if len(s.Where) > 0 {
-		entries = Where(entries, columns, s.Where...)
-	}
-	if len(s.Only) > 0 {
-		entries = Only(entries, columns, s.Only...)
-	}
+	entries = s.choose(entries, columns)
 	if s.Exclude != nil {
 		entries = without(entries, s.Exclude, s, batch.Excluded, "the user is among those to exclude")
 	}
@@ -87,14 +79,39 @@ func (s Selection) Apply(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.
 	if s.Limit > 0 {
 		entries = Limit(entries, s.Limit)
 	}
-	if len(columns) > len(s.Keep) {
-		entries = each(entries, func(e *batch.Entry) {
-			if e.Kept != nil {
-				e.Kept = e.Kept[:len(s.Keep):len(s.Keep)]
-			}
-		})
+	return s.trimmed(entries, columns)
+}
+
+// Choose does of Apply what takes the columns of the rows alone: Tell, Where and
+// Only. It compares no users.
+func (s Selection) Choose(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
+	columns := s.Columns()
+	return s.trimmed(s.choose(entries, columns), columns)
+}
+
+func (s Selection) choose(entries iter.Seq2[batch.Entry, error], columns []string) iter.Seq2[batch.Entry, error] {
+	if len(s.Tell) > 0 {
+		entries = tell(entries, columns, s.Tell)
+	}
+	if len(s.Where) > 0 {
+		entries = Where(entries, columns, s.Where...)
+	}
+	if len(s.Only) > 0 {
+		entries = Only(entries, columns, s.Only...)
 	}
 	return entries
+}
+
+// trimmed are the entries with no more columns than Keep.
+func (s Selection) trimmed(entries iter.Seq2[batch.Entry, error], columns []string) iter.Seq2[batch.Entry, error] {
+	if len(columns) == len(s.Keep) {
+		return entries
+	}
+	return each(entries, func(e *batch.Entry) {
+		if e.Kept != nil {
+			e.Kept = e.Kept[:len(s.Keep):len(s.Keep)]
+		}
+	})
 }
 
 // each changes every entry as it passes.

@@ -34,12 +34,15 @@ func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 	switch asks := s.pool != nil || r.Sandbox && s.live; {
 	case in == nil:
 		entries = s.listing(ctx)
+	case asks && r.Match != "": // each value once
+		entries, err = s.copied(ctx, rows.Apply(in.Entries()))
 	case asks:
-		if entries, err = s.copied(ctx, seen.watch(rows.Apply(in.Entries()))); err != nil {
-			return err
-		}
+		entries, err = s.copied(ctx, seen.watch(rows.Choose(in.Entries())))
 	default:
-		entries = seen.watch(rows.Apply(in.Entries()))
+		entries = seen.watch(rows.Choose(in.Entries()))
+	}
+	if err != nil {
+		return err
 	}
 	if users.Fold, err = s.fold(ctx, in != nil && r.Match == ""); err != nil {
 		return err

@@ -123,7 +123,7 @@ func (s *session) countInput(ctx context.Context) error {
 	}
 	survey := &s.request.Roster
 	survey.Reasons = make(map[batch.Reason]int64)
-	for e, err := range users.Apply(rows.Apply(in.Entries())) {
+	for e, err := range users.Apply(rows.Choose(in.Entries())) {
 		if err != nil {
 			return err
 		}
