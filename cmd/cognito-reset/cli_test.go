@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			for key, value := range map[string]string{
-				"CASES": cases, // inputs that people really have
+				"CASES":             cases, // inputs that people really have
 				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
 				"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "HOME": env.WorkDir,
 				"POOL": "us-east-1_Sandbox", "COGNITO_RESET_RATE": "0",
