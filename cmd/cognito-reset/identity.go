@@ -175,14 +175,25 @@ func (s *session) people(ctx context.Context, entries, recent iter.Seq2[batch.En
 	if _, ok := errors.AsType[*batch.Error](err); !ok {
 		return nil, err
 	}
-	const force = "--force names compares them as they are written"
 	if s.unnamed = err.Error(); slices.Contains(s.force, "names") {
 		return nil, nil
 	}
-	if strings.Contains(s.unnamed, "DescribeUserPool") {
-		return nil, usagef("names: it is not known which names are one user: %w. Or say --username-case sensitive or insensitive; %s", err, force)
+	return nil, usagef("names: it is not known which names are one user: %w. Or go on regardless with --force names, which compares them as they are written", caseUnknown(err))
+}
+
+// denied reports whether a permission is missing.
+func denied(err error) bool {
+	answer, ok := errors.AsType[*batch.Error](err)
+	return ok && answer.Reason == batch.AccessDenied
+}
+
+// caseUnknown is an error with what settles it, where the pool's settings may not be
+// read: how names are compared is then not known.
+func caseUnknown(err error) error {
+	if denied(err) && strings.Contains(err.Error(), "cognito-idp:DescribeUserPool") {
+		return fmt.Errorf("%w, or say --username-case sensitive or insensitive, as the pool is", err)
 	}
-	return nil, usagef("names: it is not known which names are one user: %w. Or %s", err, force)
+	return err
 }
 
 // A leftOut is a user to leave out, and where that is said.
@@ -316,7 +327,7 @@ func (s *session) fold(ctx context.Context, named bool) (func(string) string, er
 	if err == nil || ctx.Err() != nil {
 		return settings.Fold, err
 	}
-	return nil, usagef("%s of the input differ from another in letter case alone, and whether the pool takes them for one user is not known: %w. Or say --username-case sensitive (they are two users) or --username-case insensitive (they are one)",
+	return nil, usagef("%s of the input differ from another in letter case alone, and whether the pool takes them for one user is not known: %w, or say --username-case sensitive if they are two users, --username-case insensitive if they are one",
 		plural(pairs, "name"), err)
 }
 

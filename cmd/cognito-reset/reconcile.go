@@ -47,7 +47,7 @@ func (s *session) reconcile(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return s.stopError(context.Cause(ctx))
 	case err != nil:
-		return usagef("--reconcile: %w; nothing was sent", err)
+		return usagef("--reconcile: %w; nothing was sent", caseUnknown(err))
 	}
 	if !s.quiet {
 		say(s.stderr, "%s users are in the pool but not in the input: %s\n", comma(r.Coverage.PoolOnly), s.dir.File(uncoveredFile))
