@@ -26,7 +26,10 @@ func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 	if s.leaveOut, err = s.readExcluded(ctx); err != nil {
 		return err
 	}
-	var seen kinds
+	seen := make(kinds)
+	for _, e := range s.prior {
+		seen[userpool.KindOf(e.Username)] = true
+	}
 	var entries iter.Seq2[batch.Entry, error]
 	switch asks := s.pool != nil || r.Sandbox && s.live; {
 	case in == nil:
@@ -41,7 +44,7 @@ func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 	if users.Fold, err = s.fold(ctx, in != nil && r.Match == ""); err != nil {
 		return err
 	}
-	if entries, err = s.identify(ctx, entries, &users, in != nil && r.Match == "", &seen); err != nil {
+	if entries, err = s.identify(ctx, entries, &users, in != nil && r.Match == "", seen); err != nil {
 		return err
 	}
 	if s.excluded.Level == blocker && !s.excluded.Forced {
@@ -87,14 +90,13 @@ func (src *source) compares() bool {
 type kinds map[userpool.Kind]bool
 
 // watch notes them as the rows pass.
-func (k *kinds) watch(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
-	*k = make(kinds)
+func (k kinds) watch(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		last := userpool.Kind("")
 		for e, err := range entries {
 			if err == nil && e.Outcome == "" && e.Sub == "" {
 				if kind := userpool.KindOf(e.Username); kind != last {
-					last, (*k)[kind] = kind, true
+					last, k[kind] = kind, true
 				}
 			}
 			if !yield(e, err) {
@@ -107,13 +109,13 @@ func (k *kinds) watch(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Ent
 // identify finds out which users the rows, those to leave out and those of earlier
 // runs are, in one pass over the pool, and has users compare them. Rows are asked for
 // only if they are an input's own names.
-func (s *session) identify(ctx context.Context, entries iter.Seq2[batch.Entry, error], users *roster.Selection, named bool, seen *kinds) (iter.Seq2[batch.Entry, error], error) {
+func (s *session) identify(ctx context.Context, entries iter.Seq2[batch.Entry, error], users *roster.Selection, named bool, seen kinds) (iter.Seq2[batch.Entry, error], error) {
 	r := &s.request
 	var recent iter.Seq2[batch.Entry, error]
 	if len(r.History) > 0 {
 		recent = recentlyReset(r.History, r.UserPoolID, r.ResetBefore)
 	}
-	people, err := s.people(ctx, entries, recent, named && s.mustKnow(ctx, *seen))
+	people, err := s.people(ctx, entries, recent, named && s.mustKnow(ctx, seen))
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +132,42 @@ func (s *session) identify(ctx context.Context, entries iter.Seq2[batch.Entry, e
 		users.Recent = people.Identify(recent)
 	}
 	users.MayMean = people.MayMean
-	return people.Identify(entries), nil
+	return s.underPriorNames(people, people.Identify(entries)), nil
+}
+
+// underPriorNames has users whom the run knows keep the names that it knows them by,
+// for its journal has those.
+func (s *session) underPriorNames(people *userpool.People, entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
+	if len(s.prior) == 0 {
+		return entries
+	}
+	names := make(map[string]string)
+	for e := range people.Identify(each(s.prior)) {
+		if e.Sub != "" {
+			names[e.Sub] = e.Username
+		}
+	}
+	return func(yield func(batch.Entry, error) bool) {
+		for e, err := range entries {
+			if name, known := names[e.Sub]; known && e.Outcome == "" {
+				e.Username = name
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// each yields the entries.
+func each(entries []batch.Entry) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
 }
 
 // mustKnow reports whether it matters which users an input's names are: they are
@@ -163,7 +200,7 @@ func (s *session) people(ctx context.Context, entries, recent iter.Seq2[batch.En
 		named = append(named, recent)
 	}
 	if rows {
-		named = append(named, entries)
+		named = append(named, entries, each(s.prior))
 	}
 	if s.pool == nil || named == nil {
 		return nil, nil
@@ -192,6 +229,23 @@ func denied(err error) bool {
 func caseUnknown(err error) error {
 	if denied(err) && strings.Contains(err.Error(), "cognito-idp:DescribeUserPool") {
 		return fmt.Errorf("%w, or say --username-case sensitive or insensitive, as the pool is", err)
+	}
+	return err
+}
+
+// checkExcluded finds out for a preflight whom --exclude, --exclude-group and --history
+// mean.
+func (s *session) checkExcluded(ctx context.Context) (err error) {
+	if !s.request.compares() {
+		return nil
+	}
+	if s.leaveOut, err = s.readExcluded(ctx); err != nil {
+		return err
+	}
+	nobody := func(func(batch.Entry, error) bool) {}
+	_, err = s.identify(ctx, nobody, new(roster.Selection), false, nil)
+	if s.unnamed != "" { // which is a finding
+		return nil
 	}
 	return err
 }
@@ -231,24 +285,34 @@ func (s *session) readExcludedFile(ctx context.Context, file string, names []lef
 		AnyName: true, PhoneCountry: r.PhoneCountry,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("--exclude: %w", err)
+		return nil, inExclude(err)
 	}
 	defer in.Close()
 	for e, err := range in.Entries() {
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("--exclude: %w", err)
+			return nil, inExclude(err)
 		case in.InReport() && !s.counts(e):
 			continue
 		case !in.InReport() && len(r.ExcludeOnly) > 0:
 			return nil, usagef("--exclude-only chooses among the rows of a report, and %s is none", file)
 		case e.Outcome == batch.Invalid:
-			return nil, fmt.Errorf("--exclude: %w", &roster.InputError{Name: "whom it should spare cannot be said", What: e.Detail})
+			return nil, inExclude(&roster.InputError{Name: "whom it should spare cannot be said", What: e.Detail})
 		}
 		e.Kept, e.ClientMetadata = nil, nil
 		names = append(names, leftOut{e, in.Place()})
 	}
 	return names, nil
+}
+
+// inExclude is an error of a file of --exclude, which has flags of its own.
+func inExclude(err error) error {
+	if wrong, ok := errors.AsType[*roster.InputError](err); ok {
+		of := *wrong
+		of.What = strings.NewReplacer("--no-header", "--exclude-no-header", "--username-column", "--exclude-username-column").Replace(of.What)
+		err = &of
+	}
+	return fmt.Errorf("--exclude: %w", err)
 }
 
 // counts reports whether a row of a report is of a user to leave out. One that was
@@ -296,13 +360,7 @@ func (s *session) whoIsExcluded(people *userpool.People) iter.Seq2[batch.Entry, 
 		s.excluded = check{Name: "exclude", Level: blocker, Forced: slices.Contains(s.force, "exclude"), Text: fmt.Sprintf(
 			"%s of %d to leave out %s nobody in the pool: %s", plural(unmet, "name"), len(s.leaveOut), map[bool]string{true: "means", false: "mean"}[unmet == 1], strings.Join(places, ", "))}
 	}
-	return func(yield func(batch.Entry, error) bool) {
-		for _, e := range found {
-			if !yield(e, nil) {
-				return
-			}
-		}
-	}
+	return each(found)
 }
 
 func plural(n int, noun string) string {
@@ -327,8 +385,8 @@ func (s *session) fold(ctx context.Context, named bool) (func(string) string, er
 	if err == nil || ctx.Err() != nil {
 		return settings.Fold, err
 	}
-	return nil, usagef("%s of the input differ from another in letter case alone, and whether the pool takes them for one user is not known: %w, or say --username-case sensitive if they are two users, --username-case insensitive if they are one",
-		plural(pairs, "name"), err)
+	return nil, usagef("%s in the input in several spellings that differ in letter case alone, and whether the pool takes them for one user is not known: %w, or say --username-case sensitive if they are two users, --username-case insensitive if they are one",
+		map[bool]string{true: "one name stands", false: plural(pairs, "name") + " stand"}[pairs == 1], err)
 }
 
 // errCase is that nobody tells whether letter case counts.

@@ -90,6 +90,9 @@ func (c *command) preflight(ctx *cli.Context) (err error) {
 	if err := s.connect(ctx.Context); err != nil {
 		return &exit{exitUsage, err}
 	}
+	if err := s.checkExcluded(ctx.Context); err != nil && ctx.Context.Err() == nil {
+		return &exit{exitUsage, err}
+	}
 	s.lookAround(ctx.Context)
 	if ctx.Context.Err() != nil {
 		return s.stopError(context.Cause(ctx.Context))

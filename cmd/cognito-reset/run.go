@@ -299,6 +299,8 @@ func (s *session) begin(ctx context.Context) (err error) {
 			code = e.code
 		} else if _, ok := errors.AsType[*roster.InputError](err); ok {
 			code = exitUsage
+		} else if _, ok := errors.AsType[*userpool.GroupError](err); ok {
+			code = exitUsage
 		} else if denied(err) {
 			code, err = exitUsage, caseUnknown(err)
 		} else if _, ok := errors.AsType[*batch.Error](err); ok {

@@ -39,6 +39,7 @@ type session struct {
 	history    *journal.History
 	understood string             // how the input of a first session is read
 	described  *userpool.Settings // of the pool, once it told
+	prior      []batch.Entry      // the users of a run whose input has changed since
 	leaveOut   []leftOut          // whom --exclude and --exclude-group name
 	excluded   check              // what was found out of them; zero if there are none
 	unnamed    string             // why it is not known which names are one user; "" if it is
