@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -87,7 +88,7 @@ func (p *Pool) Add(users ...User) {
 	defer p.mu.Unlock()
 	now := time.Now()
 	for _, u := range users {
-		p.insert(&record{User: u}, now)
+		p.insert(&record{User: p.signsIn(u)}, now)
 	}
 }
 
@@ -197,7 +198,7 @@ func (p *Pool) EachUser(f func(u User, resets, messages int)) {
 func (p *Pool) signsIn(u User) User {
 	if p.cfg.SignIn == "email" && strings.Contains(u.Username, "@") {
 		u.Email = u.Username
-		u.Username = subOf(p.cfg.Seed, p.fold(u.Email))
+		u.Username = cmp.Or(u.Sub, subOf(p.cfg.Seed, p.fold(u.Email)))
 	}
 	return u
 }

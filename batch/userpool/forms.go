@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"cognito-reset/batch/internal/contact"
 )
@@ -86,7 +87,9 @@ func (p *Pool) filtersFold(ctx context.Context) (bool, error) {
 			continue
 		}
 		found, err := list(aws.String(f.String()))
-		return err == nil && len(found.Users) > 0, err
+		return err == nil && slices.ContainsFunc(found.Users, func(same types.UserType) bool {
+			return aws.ToString(same.Username) == aws.ToString(u.Username)
+		}), err
 	}
 	return false, nil
 }

@@ -266,12 +266,15 @@ func (p *Pool) sideBySide(ctx context.Context, chains []chain) iter.Seq2[User, e
 
 // follow sends every user of a chain to pages, once. It returns nil only when
 // the service has said that there are no more. Where it takes a token no
-// longer, the chain begins again, and those already sent are passed over.
+// longer, the chain begins again, and those already sent are passed over. A user
+// whom a filter for one value does not name is left out: the service's index may
+// be older than the user.
 func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 	var (
 		sent  names.Set
 		token *string
 		again int // times begun again since somebody new came
+		stale int // users left out
 	)
 	for {
 		found, err := ask(ctx, p.lists, func(ctx context.Context) (page, error) { return c.fetch(ctx, token) })
@@ -285,7 +288,10 @@ func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 		}
 		users := make([]User, 0, len(found.users))
 		for _, t := range found.users {
-			if !c.filter.names(t) {
+			if !c.filter.names(t) && !c.filter.Prefix {
+				stale++
+				continue
+			} else if !c.filter.names(t) {
 				return fmt.Errorf("%s on user pool %s gave a user whom the filter on %s does not name: this endpoint cannot be relied on for listing",
 					c.operation, p.ID, c.filter.Attribute)
 			}
@@ -304,6 +310,10 @@ func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 		next := aws.ToString(found.next)
 		switch {
 		case next == "":
+			if stale > 0 {
+				p.log.Warn("the service listed users who do not have the value that was asked for; they are left out",
+					"operation", c.operation, "attribute", c.filter.Attribute, "users", stale)
+			}
 			return nil
 		case next == aws.ToString(token):
 			return fmt.Errorf("%s on user pool %s does not come any further: a page names itself as the next one", c.operation, p.ID)

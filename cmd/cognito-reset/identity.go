@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"cognito-reset/batch"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/sandbox"
@@ -92,14 +94,27 @@ func (src *source) compares() bool {
 // Kinds are the ways in which the names of an input are written.
 type kinds map[userpool.Kind]bool
 
+// mixedForms stands among the kinds where accents of addresses are written in both
+// of Unicode's forms: two rows may then be one address.
+const mixedForms userpool.Kind = "composed and decomposed"
+
 // watch notes them as the rows pass.
 func (k kinds) watch(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		last := userpool.Kind("")
+		composed, decomposed := false, false
 		for e, err := range entries {
 			if err == nil && e.Outcome == "" && e.Sub == "" {
-				if kind := userpool.KindOf(e.Username); kind != last {
+				kind := userpool.KindOf(e.Username)
+				if kind != last {
 					last, k[kind] = kind, true
+				}
+				if kind == userpool.Address && !(composed && decomposed) {
+					composed = composed || !norm.NFD.IsNormalString(e.Username)
+					decomposed = decomposed || !norm.NFC.IsNormalString(e.Username)
+					if composed && decomposed {
+						k[mixedForms] = true
+					}
 				}
 			}
 			if !yield(e, err) {

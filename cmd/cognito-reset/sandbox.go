@@ -97,6 +97,9 @@ func (c *command) sandbox(ctx *cli.Context) error {
 	if ctx.Bool("all-confirmed") {
 		for username := range usernames {
 			u := sandbox.NewUser(username)
+			if signIn == "email" {
+				u.Username = u.Email
+			}
 			u.Created = time.Now().AddDate(-1, 0, 0)
 			pool.Add(u)
 		}
