@@ -150,7 +150,7 @@ func TestAGroupIsListedByItsMembers(t *testing.T) {
 		}
 		onceEach(t, users, times, func(u sandbox.User) bool { return slices.Contains(u.Groups, "staff") })
 
-		if _, err := collect(pool.Group(t.Context(), "stuff")); err == nil || !strings.Contains(err.Error(), "Group not found") {
+		if _, err := collect(pool.Group(t.Context(), "stuff")); err == nil || !strings.Contains(err.Error(), `there is no group "stuff"`) {
 			t.Errorf("a group that is not there: %v", err)
 		}
 	})
