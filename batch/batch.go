@@ -121,6 +121,7 @@ const (
 	WrongPool            Reason = "wrong_pool"
 	UsernameTooLong      Reason = "username_too_long"
 	MalformedRow         Reason = "malformed_row"
+	MangledNumber        Reason = "mangled_number"
 	UserNotFound         Reason = "user_not_found"
 	WrongState           Reason = "wrong_state"
 	TemporaryPassword    Reason = "temporary_password"
@@ -146,7 +147,7 @@ const (
 
 // Reasons lists every reason.
 var Reasons = []Reason{
-	Duplicate, Excluded, RecentlyReset, OverLimit, AlreadyResetRequired, EmptyUsername, WrongPool, UsernameTooLong, MalformedRow,
+	Duplicate, Excluded, RecentlyReset, OverLimit, AlreadyResetRequired, EmptyUsername, WrongPool, UsernameTooLong, MalformedRow, MangledNumber,
 	UserNotFound, WrongState, TemporaryPassword, Unconfirmed, Disabled, ExternalProvider, NoVerifiedContact,
 	LambdaRefused, Throttled, ServerError, Network, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
 	AccessDenied, PoolConfiguration, InvalidParameter, Stopped, Interrupted, Other,

@@ -191,6 +191,7 @@ var advice = map[batch.Reason]string{
 	batch.ExternalProvider:     "their identity provider keeps the password",
 	batch.EmptyUsername:        "add the username to these rows",
 	batch.WrongPool:            "run these against their own user pool",
+	batch.MangledNumber:        "ruined by a spreadsheet; take them from the source",
 	batch.UsernameTooLong:      "no username has more than 128 characters",
 	batch.MalformedRow:         "mend these lines; the report names them",
 	batch.UserNotFound:         "none in this pool; federated ones have a prefix",

@@ -49,10 +49,10 @@ func FuzzCSV(f *testing.F) {
 		if err != nil || strings.ContainsAny(text, "\"\r\ufeff") || strings.HasPrefix(text, "sep=") || utf16Of([]byte(text)) != nil {
 			return
 		}
-		// Without quotes every line that is not blank is a row, but the header.
+		// Without quotes every line that is more than separators is a row, but the header.
 		want := 0
 		for line := range strings.Lines(text) {
-			if strings.TrimSpace(line) != "" {
+			if strings.Trim(line, " ,;|\t\n\v\f\u0085\u00a0") != "" {
 				want++
 			}
 		}
@@ -167,7 +167,7 @@ func FuzzJSONL(f *testing.F) {
 				want++
 			}
 		}
-		if len(entries) != want {
+		if len(entries) < want || len(entries) > want && !strings.ContainsAny(text, `"{`) {
 			t.Errorf("%d rows of %d lines", len(entries), want)
 		}
 	})

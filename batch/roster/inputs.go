@@ -80,6 +80,10 @@ type Inputs struct {
 	sum    hash.Hash
 	read   []Source
 
+	// Notices and Partial are those of [Roster], of the inputs read so far.
+	Notices []string
+	Partial bool
+
 	current *Roster
 	source  *source // that current reads
 }
@@ -118,7 +122,7 @@ func (in *Inputs) check() error {
 			if info, err := os.Stat(name); err != nil {
 				return openError(name, err)
 			} else if info.IsDir() {
-				return &InputError{Name: name, What: "is a directory; name the CSV or JSONL files in it, such as " + filepath.Join(name, "*.csv")}
+				return &InputError{Name: name, What: "is a directory; name the files in it, such as " + filepath.Join(name, "*.csv")}
 			}
 		}
 	}
@@ -239,6 +243,8 @@ func (in *Inputs) Entries() iter.Seq2[batch.Entry, error] {
 // finish notes the current input as read.
 func (in *Inputs) finish() error {
 	s := in.source
+	in.Notices = append(in.Notices, in.current.Notices...)
+	in.Partial = in.Partial || in.current.Partial
 	in.read = append(in.read, Source{in.current.Name, s.size, hex.EncodeToString(s.sum.Sum(nil))})
 	return in.Close()
 }
