@@ -198,9 +198,27 @@ func (c *csvFile) leavesOpen(line []byte, open bool) bool {
 	return open
 }
 
+// formulaText is a cell as ="0049" in which Excel is kept from taking a text for a
+// number. It stays as it is written.
+var formulaText = regexp.MustCompile(`^="[^"\n]*"$`)
+
 // parse reads the record's bytes as one record.
 func (c *csvFile) parse() ([]string, error) {
-	c.source.Reset(c.record)
+	fields, err := c.parseQuoted(c.record)
+	if err == nil || !bytes.Contains(c.record, []byte(`="`)) {
+		return fields, err
+	}
+	cells := bytes.Split(c.record, []byte(string(c.Delimiter)))
+	for i, cell := range cells {
+		if formulaText.Match(cell) {
+			cells[i] = []byte(`"` + strings.ReplaceAll(string(cell), `"`, `""`) + `"`)
+		}
+	}
+	return c.parseQuoted(bytes.Join(cells, []byte(string(c.Delimiter))))
+}
+
+func (c *csvFile) parseQuoted(record []byte) ([]string, error) {
+	c.source.Reset(record)
 	fields, err := c.quoted.Read()
 	if err != nil {
 		// Drain what is left, so that the next record begins afresh.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -369,11 +368,16 @@ func notUTF8At(text []byte) int {
 	return -1
 }
 
-// syntax keeps of a JSON error what names no value.
+// syntax says what is wrong with JSON, without any of its keys and values.
 func syntax(err error) string {
-	text := err.Error()
-	if i := strings.LastIndex(text, ": "); i >= 0 {
-		text = text[i+2:]
+	wrong, ok := errors.AsType[*jsontext.SyntacticError](err)
+	switch {
+	case !ok:
+		return "it is not of the usual form"
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return "a key comes twice"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "it ends too early"
 	}
-	return text
+	return wrong.Err.Error()
 }

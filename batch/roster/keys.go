@@ -3,6 +3,7 @@ package roster
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -91,20 +92,21 @@ func (k *keys) list() string {
 	for key := range k.rows {
 		object, name := split(key)
 		if name = trim(name); beside[object] && name != "" && len(key) < 64 && !likeValue.MatchString(key) {
-			shown = append(shown, fmt.Sprintf("%q", key))
+			shown = append(shown, key)
 		}
 	}
 	if len(shown) == 0 {
 		return "no key has a known name, so none is shown in case it is a user"
 	}
 	slices.Sort(shown)
-	text := "the keys are "
-	if len(shown) > shownKeys {
-		text += strings.Join(shown[:shownKeys], ", ") + fmt.Sprintf(" and %d more", len(shown)-shownKeys)
-	} else {
-		text += strings.Join(shown, ", ")
+	more := ""
+	if n := len(shown) - shownKeys; n > 0 {
+		shown, more = shown[:shownKeys], fmt.Sprintf(" and %d more", n)
 	}
-	return text
+	for i, key := range shown {
+		shown[i] = strconv.Quote(key)
+	}
+	return "the keys are " + strings.Join(shown, ", ") + more
 }
 
 // containers are what exports call an object with a user's values.

@@ -145,7 +145,7 @@ func (t *table) pickColumn() error {
 	case len(at) == 1:
 		t.column = at[0]
 	case len(t.header) == 1 && !isColumnName(t.header[0]):
-		return fail(fmt.Sprintf("it is not plain whether the first line is a header or a user: say %s if it is a user, or %s with what the line says if it is a header", t.flag("no-header"), flag))
+		return fail(fmt.Sprintf("it is not plain whether the first line is a header or a user: say %s if it is a user, or %s NAME, with the line as the name, if it is a header", t.flag("no-header"), flag))
 	case len(t.header) == 1:
 	case slices.ContainsFunc(t.header, isColumnName):
 		return fail(fmt.Sprintf("no column is called username; say which holds it with %s NAME; %s", flag, columns))
@@ -238,14 +238,15 @@ func cellAt(cells []string, i int) string {
 // below it need not be those above.
 func (t *table) isHeader(cells []string) (again bool, err error) {
 	username := cellAt(cells, t.column)
-	known := func(cell string) bool { return isColumnName(cell) || len(columnsNamed(t.header, trim(cell))) > 0 }
 	filled := slices.DeleteFunc(slices.Clone(cells), func(cell string) bool { return trim(cell) == "" })
 	if t.header == nil {
-		if !slices.ContainsFunc(filled, func(cell string) bool { return !isColumnName(cell) }) {
+		names := len(columnsWhere(filled, isColumnName))
+		if isColumnName(username) && (names > 1 || len(filled) == 1) {
 			return false, t.refuse(t.rows.at(-1), fmt.Sprintf("this line is a header, not a user: leave %s out, or delete the line. A user of that name can be given as JSON lines, in quotes", t.flag("no-header")))
 		}
 		return false, nil
 	}
+	known := func(cell string) bool { return isColumnName(cell) || len(columnsNamed(t.header, trim(cell))) > 0 }
 	if !isColumnName(username) && !strings.EqualFold(trim(username), t.Column) &&
 		(len(filled) < 2 || slices.ContainsFunc(filled, func(cell string) bool { return !known(cell) })) {
 		return false, nil

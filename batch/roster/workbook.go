@@ -137,6 +137,6 @@ func (w *workbook) end(book *xlsx.Book) {
 	}
 	others := slices.DeleteFunc(slices.Clone(book.Sheets), func(s xlsx.Sheet) bool { return s.Name == w.sheet.Name })
 	if len(others) > 0 && w.Sheet == "" {
-		w.notice(position{}, fmt.Sprintf("of its sheets, %q alone is read; %s reads another: %s", w.sheet.Name, w.flag("sheet"), sheetNames(others)))
+		w.notice(position{}, fmt.Sprintf("only sheet %q is read, not %s; %s NAME reads another", w.sheet.Name, sheetNames(others), w.flag("sheet")))
 	}
 }

@@ -162,7 +162,7 @@ func (r *Reader) members() (jsontext.Value, error) {
 		return nil, r.both()
 	}
 	r.partial = ""
-	return row, nil
+	return append(row, '}'), nil
 }
 
 func (r *Reader) both() error {

@@ -170,7 +170,8 @@ func withoutCells(archive *zip.Reader) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return file.Bytes(), w.Close()
+	err := w.Close()
+	return file.Bytes(), err
 }
 
 // A relation of one part of the file to another.
