@@ -129,7 +129,7 @@ const (
 
 // A Roster is an input of which it is known how to read it.
 type Roster struct {
-	Options // Format, Column and Delimiter as they were found
+	Options // Format, Column, Delimiter and Sheet as they were found
 
 	// Notices are sentences that a person should read, without usernames, and
 	// Partial is that the input says that it is a part of a list. Both are

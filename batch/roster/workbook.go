@@ -15,10 +15,11 @@ import (
 // A workbook reads the records of one sheet.
 type workbook struct {
 	*Roster
-	sheet xlsx.Sheet
-	rows  *xlsx.Rows
-	row   *xlsx.Row
-	cells []string
+	sheet  xlsx.Sheet
+	chosen bool // by its name
+	rows   *xlsx.Rows
+	row    *xlsx.Row
+	cells  []string
 
 	hidden   int // rows that are not shown
 	hiddenAt int
@@ -35,7 +36,8 @@ func (r *Roster) openWorkbook(file io.Reader) error {
 	if err != nil {
 		return err
 	}
-	w := &workbook{Roster: r, sheet: sheet}
+	w := &workbook{Roster: r, sheet: sheet, chosen: r.Sheet != ""}
+	r.Sheet = sheet.Name
 	if w.rows, err = book.Rows(sheet); err != nil {
 		return r.refuse(position{}, err.Error())
 	}
@@ -136,7 +138,7 @@ func (w *workbook) end(book *xlsx.Book) {
 		w.notice(position{cell: fmt.Sprintf("%s!%d", w.sheet.Name, w.hiddenAt)}, fmt.Sprintf("hidden rows are read like the others; there are %d, of which this is the first", w.hidden))
 	}
 	others := slices.DeleteFunc(slices.Clone(book.Sheets), func(s xlsx.Sheet) bool { return s.Name == w.sheet.Name })
-	if len(others) > 0 && w.Sheet == "" {
+	if len(others) > 0 && !w.chosen {
 		w.notice(position{}, fmt.Sprintf("only sheet %q is read, not %s; %s NAME reads another", w.sheet.Name, sheetNames(others), w.flag("sheet")))
 	}
 }

@@ -668,5 +668,9 @@ func hashFile(w io.Writer, name string) error {
 
 // column says how the input is read.
 func column(in *roster.Inputs) string {
-	return fmt.Sprintf("%s, %s", in.Format, cmp.Or(in.Column, "username"))
+	how := string(in.Format)
+	if in.Sheet != "" {
+		how += ", sheet " + in.Sheet
+	}
+	return how + ", " + cmp.Or(in.Column, "username")
 }
