@@ -127,7 +127,13 @@ func (t *table) pickNumber() error {
 
 // pickColumn finds the username by the header.
 func (t *table) pickColumn() error {
-	fail := func(what string) error { return t.refuse(t.rows.at(-1), what) }
+	first := t.rows.at(-1)
+	fail := func(what string) error {
+		if below, found := t.headerBelow(); found {
+			what = fmt.Sprintf("the header is not the first line, but at %s: delete what is above it", below.in(t.Name))
+		}
+		return t.refuse(first, what)
+	}
 	columns, flag := listColumns(t.header), t.flag("username-column")
 	at := columnsWhere(t.header, isUsernameName)
 	if t.Column != "" {
@@ -164,6 +170,26 @@ func (t *table) pickColumn() error {
 		}
 	}
 	return nil
+}
+
+// headerBelow looks for the header below a title, such as "Leaked accounts".
+func (t *table) headerBelow() (at position, found bool) {
+	filled := func(cells []string) int {
+		return len(columnsWhere(cells, func(cell string) bool { return trim(cell) != "" }))
+	}
+	if filled(t.header) > 1 || len(columnsWhere(t.header, isColumnName)) > 0 {
+		return at, false
+	}
+	for range 20 {
+		r, err := t.read()
+		if err != nil || r.broken != "" {
+			return at, false
+		}
+		if filled(r.cells) > 1 && len(columnsWhere(r.cells, isUsernameName)) == 1 {
+			return t.rows.at(-1), true
+		}
+	}
+	return at, false
 }
 
 // next makes an entry of the next record.

@@ -54,6 +54,10 @@ var shapes = []struct {
 		{code: exitUsage, says: `--username-column NAME; the columns are "Id", "Login"`},
 		{args: []string{"--username-column", "Login"}, resets: []string{"alice", "bob"}},
 	}},
+	{"a title above the header", "users.csv", "Leaked accounts,\n\nId,User name\n7,alice\n8,bob\n", []attempt{
+		{code: exitUsage, says: `users.csv:1: the header is not the first line, but at users.csv:3: delete what is above it`},
+		{prepare: `tail -n +3 users.csv >below.csv`, args: []string{"--input", "below.csv"}, resets: []string{"alice", "bob"}},
+	}},
 	{"a header that is called none", "users.csv", "username,email\nalice,a@example.com\n", []attempt{
 		{args: []string{"--no-header", "--username-column", "1"}, code: exitUsage, says: `users.csv:1: this line is a header, not a user: leave --no-header out`},
 		{resets: []string{"alice"}},

@@ -29,27 +29,12 @@ import (
 	"cognito-reset/report"
 )
 
-// readAs is how files are read, as far as that was asked for.
-type readAs struct {
-	Format         roster.Format `json:"format,omitempty"`
-	UsernameColumn string        `json:"username_column,omitempty"`
-	Delimiter      string        `json:"delimiter,omitempty"`
-	NoHeader       bool          `json:"no_header,omitempty"`
-	Encoding       string        `json:"encoding,omitempty"`
-	Sheet          string        `json:"sheet,omitempty"`
-}
-
 // A source is where the users of a run come from: files, or the pool itself.
 type source struct {
 	Inputs         []string          `json:"inputs,omitempty"`       // absolute paths, URLs, or - for standard input
 	Read           []roster.Source   `json:"read,omitempty"`         // what they were
 	InputSHA256    string            `json:"input_sha256,omitempty"` // of the bytes of all of them
-	Format         roster.Format     `json:"format"`
-	UsernameColumn string            `json:"username_column"` // as asked for
-	Delimiter      string            `json:"delimiter"`       // likewise
-	NoHeader       bool              `json:"no_header"`
-	Encoding       string            `json:"encoding"`
-	Sheet          string            `json:"sheet,omitempty"`
+	reading                          // of the inputs
 	Notices        []string          `json:"input_notices,omitempty"` // what a person should know of the inputs
 	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
 	Match          string            `json:"match"` // attribute that the input's values are of; "" is whatever names a user
@@ -65,7 +50,7 @@ type source struct {
 	Limit      int64    `json:"limit,omitempty"`
 
 	Exclude       []string  `json:"exclude,omitempty"` // files, as Inputs
-	ExcludeAs     readAs    `json:"exclude_as,omitzero"`
+	ExcludeAs     reading   `json:"exclude_as,omitzero"`
 	ExcludeGroups []string  `json:"exclude_groups,omitempty"`
 	ResetBefore   time.Time `json:"reset_before,omitzero"` // leaves out whom History has reset since
 	History       []string  `json:"history,omitempty"`     // run directories
@@ -85,15 +70,9 @@ func inputFlags() []cli.Flag {
 	list := func(name, usage string) cli.Flag {
 		return &cli.StringSliceFlag{Category: groupInput, Name: name, Usage: usage, EnvVars: env(name)}
 	}
-	return []cli.Flag{
+	flags := []cli.Flag{
 		list("input", "read users from `FILE`: a path, a pattern such as 'exports/*.csv.gz', or - for standard input (repeatable)"),
-		stringFlag(groupInput, "format", "auto", "`auto`, csv, jsonl, json or xlsx"),
-		stringFlag(groupInput, "username-column", "", "`NAME` of the column, or of the JSON key (a.b for one a level down), that holds the username"),
-		stringFlag(groupInput, "sheet", "", "`NAME` of the workbook's sheet (default: the first)"),
 		stringFlag(groupInput, "match", "", "what the input's values are: `username`, email, phone_number, sub or preferred_username; the pool is asked whose they are"),
-		stringFlag(groupInput, "delimiter", "", "`C`haracter between CSV columns; tab is one (default: found)"),
-		stringFlag(groupInput, "encoding", "", "`NAME` of the text's encoding, such as windows-1252 (default: UTF-8 or UTF-16, found)"),
-		boolFlag(groupInput, "no-header", "the first line is a user, not a header"),
 		list("client-metadata", "`KEY=VALUE` for the pool's triggers (repeatable)"),
 		stringFlag(groupInput, "from-report", "", "in place of an input: the users of a report, `FILE`"),
 		stringFlag(groupInput, "only", "", "of a report, the rows with these `WORDS`: outcomes and reasons, such as failed,unknown,throttled"),
@@ -102,12 +81,6 @@ func inputFlags() []cli.Flag {
 		list("keep-column", "carry column `NAME` of the input into the report (repeatable)"),
 		stringFlag(groupInput, "order-by", "", "work in the order of `COLUMN`; COLUMN:desc turns it round"),
 		list("exclude", "leave out the users of `FILE`, such as break-glass accounts (repeatable)"),
-		stringFlag(groupInput, "exclude-format", "auto", "like the flag without exclude-, as those that follow: of the files of --exclude, `auto`, csv, jsonl, json or xlsx"),
-		stringFlag(groupInput, "exclude-username-column", "", "their `NAME` of the column"),
-		stringFlag(groupInput, "exclude-sheet", "", "their `NAME` of the sheet"),
-		stringFlag(groupInput, "exclude-delimiter", "", "their `C`haracter between columns"),
-		stringFlag(groupInput, "exclude-encoding", "", "their `NAME` of the encoding"),
-		boolFlag(groupInput, "exclude-no-header", "their first line is a user, not a header"),
 		list("exclude-group", "leave out the members of group `NAME` (repeatable)"),
 		stringFlag(groupInput, "not-reset-within", "", "leave out whom a run of --history has reset `SINCE`: a date, a time, or 90d for as long ago"),
 		list("history", "an earlier run's `DIR`, or a folder of such (repeatable)"),
@@ -125,20 +98,23 @@ func inputFlags() []cli.Flag {
 		stringFlag(groupInput, "modified-after", "", "of the pool's users, those changed from `WHEN` on"),
 		stringFlag(groupInput, "modified-before", "", "and not since `WHEN`"),
 	}
+	flags = slices.Insert(flags, 1, readingFlags()...)
+	after := slices.IndexFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == "exclude" }) + 1
+	return slices.Insert(flags, after, excludeFlags()...)
 }
 
 // read takes the source from the command line.
 func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	*src = source{
-		Format:         roster.Format(ctx.String("format")),
-		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
-		Encoding: ctx.String("encoding"), Sheet: ctx.String("sheet"), Match: ctx.String("match"),
-		ExcludeAs: readAs{
-			Format: roster.Format(ctx.String("exclude-format")), UsernameColumn: ctx.String("exclude-username-column"), Delimiter: ctx.String("exclude-delimiter"),
-			NoHeader: ctx.Bool("exclude-no-header"), Encoding: ctx.String("exclude-encoding"), Sheet: ctx.String("exclude-sheet"),
-		},
+		Match:    ctx.String("match"),
 		AllUsers: ctx.Bool("all-users"), Groups: ctx.StringSlice("group"), Filter: ctx.String("filter"),
 		Statuses: ctx.StringSlice("status"), Disabled: ctx.Bool("include-disabled") || !ctx.Bool("enabled-only"),
+	}
+	if src.reading, err = readReading(ctx, ""); err != nil {
+		return err
+	}
+	if src.ExcludeAs, err = readReading(ctx, excludePrefix); err != nil {
+		return err
 	}
 	inputs := ctx.StringSlice("input")
 	if name := ctx.String("from-report"); name != "" {
@@ -151,10 +127,10 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 		return usagef("--exclude: %w; nothing was sent", err)
 	}
 	if len(src.Exclude) == 0 {
-		if src.ExcludeAs != (readAs{Format: roster.Auto}) {
+		if src.ExcludeAs != (reading{Format: roster.Auto}) {
 			return usagef("--exclude-format, --exclude-username-column and the like say how the files of --exclude are read: name one")
 		}
-		src.ExcludeAs = readAs{}
+		src.ExcludeAs = reading{}
 	}
 	if src.History, err = absolute(ctx.StringSlice("history")); err != nil {
 		return err
@@ -247,13 +223,7 @@ func (src *source) check(inputs int) error {
 	if _, err := userpool.ParseFilter(src.Filter); src.Filter != "" && err != nil {
 		return usagef("--filter: %w", err)
 	}
-	if _, err := src.choice(); err != nil {
-		return err
-	}
-	if _, err := delimiter("exclude-delimiter", src.ExcludeAs.Delimiter); err != nil {
-		return err
-	}
-	_, err := delimiter("delimiter", src.Delimiter)
+	_, err := src.choice()
 	return err
 }
 
@@ -369,44 +339,6 @@ func (src *source) String() string {
 	default:
 		return fmt.Sprintf("%d inputs, %s and on", len(names), names[0])
 	}
-}
-
-// openInputs opens the first of the request's inputs.
-func (s *session) openInputs(ctx context.Context) (*roster.Inputs, error) {
-	r := s.request
-	separator, err := delimiter("delimiter", r.Delimiter)
-	if err != nil {
-		return nil, err
-	}
-	choice, err := r.choice()
-	if err != nil {
-		return nil, err
-	}
-	return roster.OpenInputs(ctx, nearby(r.Inputs), s.places(), roster.Options{
-		Format: r.Format, Column: r.UsernameColumn, Delimiter: separator, NoHeader: r.NoHeader, Sheet: r.Sheet, Keep: choice.Columns(),
-		Report: r.FromReport, Encoding: r.Encoding, PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
-	})
-}
-
-// openExcludes opens the first of the files of users to leave out.
-func (s *session) openExcludes(ctx context.Context) (*roster.Inputs, error) {
-	as := s.request.ExcludeAs
-	separator, err := delimiter("exclude-delimiter", as.Delimiter)
-	if err != nil {
-		return nil, err
-	}
-	return roster.OpenInputs(ctx, nearby(s.request.Exclude), s.places(), roster.Options{
-		Format: as.Format, Column: as.UsernameColumn, Delimiter: separator, NoHeader: as.NoHeader, Sheet: as.Sheet, Encoding: as.Encoding,
-		FlagPrefix: "exclude-",
-	})
-}
-
-// notices tells a person what to know of inputs that were read to their end.
-func (s *session) notices(in *roster.Inputs) {
-	for _, notice := range in.Notices {
-		say(s.stderr, "Note: %s.", notice)
-	}
-	s.request.Notices = append(s.request.Notices, in.Notices...)
 }
 
 // places are where inputs come from that are not files.
