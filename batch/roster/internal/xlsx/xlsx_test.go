@@ -118,6 +118,25 @@ func TestCellsAreWhatTheyAre(t *testing.T) {
 	}
 }
 
+func TestOtherZipArchivesAreNamed(t *testing.T) {
+	for name, want := range map[string]string{
+		"content.xml": "zip archive: unpack it", "word/document.xml": "Word document", "xl/workbook.bin": "binary Excel workbook (.xlsb)", "Index/Document.iwa": "Numbers",
+		"mimetype": "OpenDocument spreadsheet (.ods)", "users.csv": "zip archive: unpack it and give the files in it",
+	} {
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		p, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(p, "application/vnd.oasis.opendocument.spreadsheet")
+		w.Close()
+		if _, err := read(b.Bytes()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %s", name, err, want)
+		}
+	}
+}
+
 const sheet1 = "xl/worksheets/sheet1.xml"
 
 // A workbook that is damaged anywhere is never a shorter list.
