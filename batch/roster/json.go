@@ -99,8 +99,7 @@ func several(line []byte) bool {
 // alone.
 type jsonLines struct {
 	*jsonRows
-	line   []byte           // of which values are left
-	values []jsontext.Value // those, where files were put together without a line end
+	values []jsontext.Value // left of a line that has several, as where files were put together
 }
 
 func (j *jsonLines) at() position { return position{line: j.lines.n} }

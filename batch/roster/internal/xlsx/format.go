@@ -79,8 +79,9 @@ func formatOf(id int, code string) (f format) {
 	return f
 }
 
-// Numbers have at most this many digits in Excel; others become zeros.
-const exactDigits = 15
+// maxExact is below the first whole number with more than 15 digits. Excel makes
+// zeros of all digits after these.
+const maxExact = 1e15
 
 // number is a cell that holds one.
 func (b *Book) number(text string, style int) Cell {
@@ -98,7 +99,7 @@ func (b *Book) number(text string, style int) Cell {
 	if n != math.Trunc(n) {
 		return Cell{text, Fraction}
 	}
-	if math.Abs(n) >= 1e15 {
+	if math.Abs(n) >= maxExact {
 		return Cell{text, Rounded}
 	}
 	digits := strconv.FormatFloat(n+0, 'f', -1, 64) // +0 has no sign
