@@ -179,6 +179,20 @@ func FuzzJSONL(f *testing.F) {
 	})
 }
 
+// Whatever a document of JSON is, every row of it is one that can be taken, or
+// says why not.
+func FuzzJSON(f *testing.F) {
+	for _, test := range jsonlTests {
+		f.Add(test.text, test.options.Column)
+	}
+	f.Add(`{"Users":[{"Username":"a","Attributes":[{"Name":"email","Value":"b"}]}],"NextToken":"x"}`, "Attributes.email")
+	f.Add("[\"a\",\n{\"b\":{\"c\":\"d\"}}]", "b.c")
+	f.Fuzz(func(t *testing.T, text, column string) {
+		all(t, text, Options{Format: JSON, Column: column, Keep: []string{"x.y"}})
+		all(t, text, Options{Column: column})
+	})
+}
+
 // A condition that is taken reads back as itself, and = and != are opposites.
 func FuzzCondition(f *testing.F) {
 	for _, text := range []string{"a=b", "a!=b", "a~b|c", "a!~(?i)^x$", "a==b", "=", "a = b=c ", "~(", "a!=", "ä~\\pL"} {

@@ -95,6 +95,7 @@ var csvTests = []struct {
 	{"the type that PowerShell writes", "#TYPE System.Object\n\"id\",\"UserName\"\n\"1\",\"alice\"\n", Options{}, []string{"alice"}},
 	{"also twice", "#TYPE System.Object\n\"UserName\"\n\"alice\"\n#TYPE System.Object\n\"UserName\"\n\"bob\"\n", Options{}, []string{"alice", "bob"}},
 	{"the header once more", "\ufeffusername,x\nalice,1\n\ufeff\"Username\",X\nbob,2\n", Options{}, []string{"alice", "bob"}},
+	{"a cell that Excel is told is text", "username;x\n=\"+4917\";1\n=\"0049\";\"a;b\"\n", Options{}, []string{`="+4917"`, `="0049"`}},
 	{"a known name in another language", "Kunde;Benutzername\n1;alice\n", Options{}, []string{"alice"}},
 	{"a stray quote costs its own line alone", "username,x\n\"alice,1\nbob,2\ncarol,3\n", Options{}, []string{"!malformed_row", "bob", "carol"}},
 	{"also if a later quote would close it", "username,x\n\"alice,1\nbob,2\ncarol,\"3\"\ndave,4\n", Options{}, []string{"!malformed_row", "bob", "carol", "dave"}},
@@ -304,5 +305,67 @@ func TestAPoolThatIgnoresCaseHasFewerUsers(t *testing.T) {
 	rows, _ := short(t, Unique(r.Entries(), strings.ToLower))
 	if want := []string{"alice", "!duplicate"}; !slices.Equal(rows, want) {
 		t.Errorf("%q", rows)
+	}
+}
+
+// What is printed of JSON, of its keys or values, is never a user.
+func TestNoErrorOfJSONNamesAUser(t *testing.T) {
+	for _, text := range []string{
+		`{"alice":{"x":1`, `{"alice":1,"alice":2}` + "\n", `[{"alice":{"bob":1,"bob":2}}]`, `{"alice":{"bob" 1}}`, "{\"username\":\"alice\"\n\"bob\"\n",
+		`{"alice":{"email":"a@x"},"bob":{"email":"b@x"}}`, `[["alice"]]`, `[{"username":["alice"]}]`, `["alice", bob]`, `{"Users":[{"alice":1}],"Username":"bob"}`,
+	} {
+		for _, format := range []Format{Auto, JSONL, JSON} {
+			r, err := Open(strings.NewReader(text), Options{Name: "users", Format: format})
+			said := fmt.Sprint(err)
+			if err == nil {
+				for e, err := range r.Entries() {
+					said += fmt.Sprint(e.Detail, err)
+				}
+			}
+			if strings.Contains(said, "alice") || strings.Contains(said, "bob") {
+				t.Errorf("%s as %s: %s", text, format, said)
+			}
+		}
+	}
+}
+
+// A list of one column has a header only if that is a known name.
+func TestAHeaderIsOneOnlyIfItSurelyIs(t *testing.T) {
+	for _, name := range []string{
+		"test.user", "service-account", "svc_user", "first.name", "user", "admin-user", "admin", "login", "name", "mail", "user.name", "users", "account", "guest", "member", "customer", "handle", "identity",
+	} {
+		_, err := read(t, name+"\nalice\n", Options{})
+		if err == nil || !strings.Contains(err.Error(), "--no-header") || !strings.Contains(err.Error(), "--username-column") || strings.Contains(err.Error(), `"`+name) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, o := range []Options{{NoHeader: true}, {Column: name}} {
+			got, err := read(t, name+"\nalice\n", o)
+			if want := []string{name, "alice"}[min(len(o.Column), 1):]; err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s, %+v: %q, %v", name, o, got, err)
+			}
+		}
+	}
+	for _, name := range []string{
+		"username", "User name", "USER_NAME", "user-name", "cognito:username", "email", "E-Mail", "Email Address", "phone_number", "Phone", "sub", "id", "User ID",
+		"Benutzername", "Nom d’utilisateur", "nombre de usuario", "имя пользователя", "ユーザー名", "correo electrónico", "Telefonnummer",
+	} {
+		if got, err := read(t, name+"\nalice\n"+strings.ToUpper(name)+"\nbob\n", Options{}); err != nil || !slices.Equal(got, []string{"alice", "bob"}) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if _, err := read(t, "alice\n"+name+"\n", Options{NoHeader: true}); err == nil || !strings.Contains(err.Error(), "users:2: this line is a header") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Rows whose cells are names of columns are users like any other.
+func TestValuesThatAreWordsAreNoHeader(t *testing.T) {
+	got, err := read(t, "username,contact,second\nann,email,phone\nbob,phone,\n", Options{})
+	if err != nil || !slices.Equal(got, []string{"ann", "bob"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	got, err = read(t, "ann,email,phone\nbob,phone,\n", Options{NoHeader: true, Column: "1"})
+	if err != nil || !slices.Equal(got, []string{"ann", "bob"}) {
+		t.Errorf("%q, %v", got, err)
 	}
 }
