@@ -80,6 +80,10 @@ type Inputs struct {
 	sum    hash.Hash
 	read   []Source
 
+	// Notices and Partial are those of [Roster], of the inputs read so far.
+	Notices []string
+	Partial bool
+
 	current *Roster
 	source  *source // that current reads
 }
@@ -118,7 +122,7 @@ func (in *Inputs) check() error {
 			if info, err := os.Stat(name); err != nil {
 				return openError(name, err)
 			} else if info.IsDir() {
-				return &InputError{Name: name, What: "is a directory; name the CSV or JSONL files in it, such as " + filepath.Join(name, "*.csv")}
+				return &InputError{Name: name, What: "is a directory; name the files in it, such as " + filepath.Join(name, "*.csv")}
 			}
 		}
 	}
@@ -126,7 +130,7 @@ func (in *Inputs) check() error {
 }
 
 // Place is where the row stands that Entries yielded last, such as users.csv:3.
-func (in *Inputs) Place() string { return place(in.current.Name, in.current.line(), 0) }
+func (in *Inputs) Place() string { return in.current.where().in(in.current.Name) }
 
 // InReport reports whether that row is one of a report.
 func (in *Inputs) InReport() bool { return in.current.Report }
@@ -245,6 +249,8 @@ func (in *Inputs) Entries() iter.Seq2[batch.Entry, error] {
 // finish notes the current input as read.
 func (in *Inputs) finish() error {
 	s := in.source
+	in.Notices = append(in.Notices, in.current.Notices...)
+	in.Partial = in.Partial || in.current.Partial
 	in.read = append(in.read, Source{in.current.Name, s.size, hex.EncodeToString(s.sum.Sum(nil))})
 	return in.Close()
 }

@@ -21,8 +21,9 @@ const (
 	keptKey       = "kept"
 )
 
-// likeReport reports whether a report begins with a line.
-func likeReport(line []byte) bool {
+// likeReport reports whether a text begins as a report does.
+func likeReport(text []byte) bool {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
 	commas := bytes.Map(func(r rune) rune { // as separators of CSV go
 		if r == ';' || r == '\t' {
 			return ','

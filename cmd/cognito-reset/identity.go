@@ -21,6 +21,7 @@ import (
 // are copied there first, for they are read more than once.
 func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 	r := &s.request
+	r.Notices = nil
 	rows, users, err := r.choices()
 	if err != nil {
 		return err
@@ -61,6 +62,7 @@ func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 	s.saySeveral()
 	if in != nil {
 		r.Read, r.InputSHA256 = in.Sources(), in.SHA256()
+		s.notices(in)
 	}
 	if s.pool == nil && !s.quiet && (r.compares() || len(seen) > 1) {
 		say(s.stderr, "Offline, names are compared as they are written: whoever is named in another way is not recognised.")
@@ -298,39 +300,29 @@ func (s *session) readExcluded(ctx context.Context) (names []leftOut, err error)
 
 func (s *session) readExcludedFile(ctx context.Context, file string, names []leftOut) ([]leftOut, error) {
 	r := s.request
-	in, err := roster.OpenInputs(ctx, nearby([]string{file}), s.places(), roster.Options{
-		Format: roster.Auto, Column: r.ExcludeColumn, NoHeader: r.ExcludeNoHeader, PoolID: r.UserPoolID, FindReport: true,
-		AnyName: true, PhoneCountry: r.PhoneCountry,
-	})
+	in, err := s.openExclude(ctx, file)
 	if err != nil {
-		return nil, inExclude(err)
+		return nil, fmt.Errorf("--exclude: %w", err)
 	}
 	defer in.Close()
 	for e, err := range in.Entries() {
 		switch {
 		case err != nil:
-			return nil, inExclude(err)
+			return nil, fmt.Errorf("--exclude: %w", err)
 		case in.InReport() && !s.counts(e):
 			continue
 		case !in.InReport() && len(r.ExcludeOnly) > 0:
 			return nil, usagef("--exclude-only chooses among the rows of a report, and %s is none", file)
 		case e.Outcome == batch.Invalid:
-			return nil, inExclude(&roster.InputError{Name: "whom it should spare cannot be said", What: e.Detail})
+			return nil, fmt.Errorf("--exclude: %w", &roster.InputError{Name: "whom it should spare cannot be said", What: e.Detail})
 		}
 		e.Kept, e.ClientMetadata = nil, nil
 		names = append(names, leftOut{e, in.Place()})
 	}
-	return names, nil
-}
-
-// inExclude is an error of a file of --exclude, which has flags of its own.
-func inExclude(err error) error {
-	if wrong, ok := errors.AsType[*roster.InputError](err); ok {
-		of := *wrong
-		of.What = strings.NewReplacer("--no-header", "--exclude-no-header", "--username-column", "--exclude-username-column").Replace(of.What)
-		err = &of
+	if s.notices(in); in.Partial {
+		return nil, fmt.Errorf("--exclude: %w", &roster.InputError{Name: nearby([]string{file})[0], What: "the list of users to leave out is not whole: list all of them"})
 	}
-	return fmt.Errorf("--exclude: %w", err)
+	return names, nil
 }
 
 // counts reports whether a row of a report is of a user to leave out. One that was

@@ -133,6 +133,7 @@ func (s *session) countInput(ctx context.Context) error {
 			survey.Reasons[e.Reason]++
 		}
 	}
+	s.notices(in)
 	s.understood = column(in)
 	return nil
 }

@@ -338,7 +338,7 @@ func (r request) unnamed() request {
 		Roster: r.Roster, Forecast: r.Forecast, Coverage: r.Coverage, PrunedAt: r.PrunedAt,
 		response: r.response, settings: r.settings, approval: approval{PlanDigest: r.PlanDigest},
 		source: source{
-			InputSHA256: r.InputSHA256, Format: r.Format, NoHeader: r.NoHeader, UsernameCase: r.UsernameCase, ExcludeOnly: r.ExcludeOnly, Match: r.Match,
+			InputSHA256: r.InputSHA256, reading: reading{Format: r.Format, NoHeader: r.NoHeader}, UsernameCase: r.UsernameCase, ExcludeOnly: r.ExcludeOnly, Match: r.Match,
 			FromReport: r.FromReport, Only: r.Only, Keep: r.Keep, Sample: r.Sample, Seed: r.Seed, Limit: r.Limit,
 			ResetBefore: r.ResetBefore, AllUsers: r.AllUsers, Statuses: r.Statuses, Disabled: r.Disabled,
 			CreatedAfter: r.CreatedAfter, CreatedBefore: r.CreatedBefore, ModifiedAfter: r.ModifiedAfter, ModifiedBefore: r.ModifiedBefore,

@@ -24,7 +24,7 @@ func (c *command) sandboxCommand() *cli.Command {
 		Description: "Speaks Cognito's wire protocol, for this tool (--endpoint-url) and for the AWS CLI.\n" +
 			"It wants a signature but does not verify it: any AWS credentials will do.\n" +
 			"GET /sandbox/outbox, /sandbox/users and /sandbox/stats show what happened in it.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			stringFlag("", "listen", "127.0.0.1:9229", "`ADDRESS` to serve on; port 0 takes a free one"),
 			stringFlag("", "user-pool-id", "us-east-1_Sandbox", "`ID` of the pool"),
 			stringFlag(groupInput, "input", "", "fill the pool with the users of `FILE`, in a mix of states"),
@@ -38,7 +38,7 @@ func (c *command) sandboxCommand() *cli.Command {
 			&cli.IntFlag{Category: groupSafety, Name: "daily-messages", Usage: "send at most `N` messages a day; 0 is no limit", EnvVars: env("daily-messages")},
 			&cli.Float64Flag{Category: groupSafety, Name: "fault-rate", Usage: "`SHARE` of calls, 0 to 1, that are throttled, fail, or lose their answer", EnvVars: env("fault-rate")},
 			&cli.Uint64Flag{Category: groupSafety, Name: "seed", Usage: "`N` decides states and faults", EnvVars: env("seed")},
-		},
+		}, readingFlags()...),
 		Action: c.sandbox,
 	}
 }
@@ -82,7 +82,13 @@ func (c *command) sandbox(ctx *cli.Context) error {
 			return &exit{exitUsage, err}
 		}
 		defer file.Close()
-		r, err := roster.Open(file, roster.Options{Name: path})
+		how, err := readReading(ctx, "")
+		if err != nil {
+			return err
+		}
+		o := how.options("")
+		o.Name = path
+		r, err := roster.Open(file, o)
 		if err != nil {
 			return &exit{exitUsage, err}
 		}

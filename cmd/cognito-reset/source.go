@@ -34,11 +34,8 @@ type source struct {
 	Inputs         []string          `json:"inputs,omitempty"`       // absolute paths, URLs, or - for standard input
 	Read           []roster.Source   `json:"read,omitempty"`         // what they were
 	InputSHA256    string            `json:"input_sha256,omitempty"` // of the bytes of all of them
-	Format         roster.Format     `json:"format"`
-	UsernameColumn string            `json:"username_column"` // as asked for
-	Delimiter      string            `json:"delimiter"`       // likewise
-	NoHeader       bool              `json:"no_header"`
-	Encoding       string            `json:"encoding"`
+	reading                          // of the inputs
+	Notices        []string          `json:"input_notices,omitempty"` // what a person should know of the inputs
 	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
 	UsernameCase   string            `json:"username_case,omitempty"` // where the pool does not tell
 	PhoneCountry   string            `json:"phone_country,omitempty"` // of numbers that do not name theirs
@@ -54,13 +51,12 @@ type source struct {
 	Seed       uint64   `json:"seed,omitempty"`
 	Limit      int64    `json:"limit,omitempty"`
 
-	Exclude         []string  `json:"exclude,omitempty"`      // files, as Inputs
-	ExcludeOnly     []string  `json:"exclude_only,omitempty"` // of those that are reports: outcomes and reasons
-	ExcludeColumn   string    `json:"exclude_username_column,omitempty"`
-	ExcludeNoHeader bool      `json:"exclude_no_header,omitempty"`
-	ExcludeGroups   []string  `json:"exclude_groups,omitempty"`
-	ResetBefore     time.Time `json:"reset_before,omitzero"` // leaves out whom History has reset since
-	History         []string  `json:"history,omitempty"`     // run directories
+	Exclude       []string  `json:"exclude,omitempty"` // files, as Inputs
+	ExcludeAs     reading   `json:"exclude_as,omitzero"`
+	ExcludeOnly   []string  `json:"exclude_only,omitempty"` // of those that are reports: outcomes and reasons
+	ExcludeGroups []string  `json:"exclude_groups,omitempty"`
+	ResetBefore   time.Time `json:"reset_before,omitzero"` // leaves out whom History has reset since
+	History       []string  `json:"history,omitempty"`     // run directories
 
 	AllUsers       bool      `json:"all_users,omitempty"`
 	Groups         []string  `json:"groups,omitempty"`
@@ -77,16 +73,11 @@ func inputFlags() []cli.Flag {
 	list := func(name, usage string) cli.Flag {
 		return &cli.StringSliceFlag{Category: groupInput, Name: name, Usage: usage, EnvVars: env(name)}
 	}
-	return []cli.Flag{
+	flags := []cli.Flag{
 		list("input", "read users from `FILE`: a path, a pattern such as 'exports/*.csv.gz', or - for standard input (repeatable)"),
-		stringFlag(groupInput, "format", "auto", "`auto`, csv or jsonl"),
-		stringFlag(groupInput, "username-column", "", "`NAME` of the column (or JSON key) that holds the username"),
 		stringFlag(groupInput, "match", "", "what the input's values are: `username`, email, phone_number, sub or preferred_username; the pool is asked whose they are"),
 		stringFlag(groupInput, "username-case", "", "where the pool does not tell: `sensitive` if ann and Ann are two users, insensitive if they are one"),
 		stringFlag(groupInput, "phone-country", "", "`COUNTRY` of phone numbers that do not name theirs, such as DE; with --match phone_number or --exclude"),
-		stringFlag(groupInput, "delimiter", "", "`C`haracter between CSV columns; tab is one (default: found)"),
-		stringFlag(groupInput, "encoding", "", "`NAME` of the text's encoding, such as windows-1252 (default: UTF-8 or UTF-16, found)"),
-		boolFlag(groupInput, "no-header", "the first line of the CSV is a user, not a header"),
 		list("client-metadata", "`KEY=VALUE` for the pool's triggers (repeatable)"),
 		stringFlag(groupInput, "from-report", "", "in place of an input: the users of a report, `FILE`"),
 		stringFlag(groupInput, "only", "", "of a report, the rows with these `WORDS`: outcomes and reasons, such as failed,unknown,throttled"),
@@ -96,8 +87,6 @@ func inputFlags() []cli.Flag {
 		stringFlag(groupInput, "order-by", "", "work in the order of `COLUMN`; COLUMN:desc turns it round"),
 		list("exclude", "leave out the users of `FILE`, such as break-glass accounts (repeatable)"),
 		stringFlag(groupInput, "exclude-only", "", "of a report given to --exclude, the rows with these `WORDS`: outcomes and reasons, such as reset,locked"),
-		stringFlag(groupInput, "exclude-username-column", "", "`NAME` of the column (or JSON key) that holds the username in the files of --exclude"),
-		boolFlag(groupInput, "exclude-no-header", "the first line of a file of --exclude is a user, not a header"),
 		list("exclude-group", "leave out the members of group `NAME` (repeatable)"),
 		stringFlag(groupInput, "not-reset-within", "", "leave out whom a run of --history has reset `SINCE`: a date, a time, or 90d for as long ago"),
 		list("history", "an earlier run's `DIR`, or a folder of such (repeatable)"),
@@ -115,17 +104,23 @@ func inputFlags() []cli.Flag {
 		stringFlag(groupInput, "modified-after", "", "of the pool's users, those changed from `WHEN` on"),
 		stringFlag(groupInput, "modified-before", "", "and not since `WHEN`"),
 	}
+	flags = slices.Insert(flags, 1, readingFlags()...)
+	after := slices.IndexFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == "exclude" }) + 1
+	return slices.Insert(flags, after, excludeFlags()...)
 }
 
 // read takes the source from the command line.
 func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	*src = source{
-		Format:         roster.Format(ctx.String("format")),
-		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
-		Encoding: ctx.String("encoding"), Match: ctx.String("match"),
-		UsernameCase: ctx.String("username-case"), ExcludeColumn: ctx.String("exclude-username-column"), ExcludeNoHeader: ctx.Bool("exclude-no-header"),
+		Match: ctx.String("match"), UsernameCase: ctx.String("username-case"),
 		AllUsers: ctx.Bool("all-users"), Groups: ctx.StringSlice("group"), Filter: ctx.String("filter"),
 		Statuses: ctx.StringSlice("status"), Disabled: ctx.Bool("include-disabled") || !ctx.Bool("enabled-only"),
+	}
+	if src.reading, err = readReading(ctx, ""); err != nil {
+		return err
+	}
+	if src.ExcludeAs, err = readReading(ctx, excludePrefix); err != nil {
+		return err
 	}
 	inputs := ctx.StringSlice("input")
 	if name := ctx.String("from-report"); name != "" {
@@ -136,6 +131,12 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	}
 	if src.Exclude, err = expand(ctx.StringSlice("exclude")); err != nil {
 		return usagef("--exclude: %w; nothing was sent", err)
+	}
+	if len(src.Exclude) == 0 {
+		if src.ExcludeAs != (reading{Format: roster.Auto}) {
+			return usagef("--exclude-format, --exclude-username-column and the like say how the files of --exclude are read: name one")
+		}
+		src.ExcludeAs = reading{}
 	}
 	if src.History, err = absolute(ctx.StringSlice("history")); err != nil {
 		return err
@@ -215,8 +216,8 @@ func (src *source) check(inputs int) error {
 		return usagef("--input, --from-report, --all-users, --group and --filter are five ways to say who; give one")
 	case len(src.Only) > 0 && !src.FromReport:
 		return usagef("--only chooses among the rows of a report: it goes with --from-report")
-	case len(src.Exclude) == 0 && (len(src.ExcludeOnly) > 0 || src.ExcludeColumn != "" || src.ExcludeNoHeader):
-		return usagef("--exclude-only, --exclude-username-column and --exclude-no-header say how an --exclude FILE is read: give one")
+	case len(src.Exclude) == 0 && len(src.ExcludeOnly) > 0:
+		return usagef("--exclude-only chooses among the rows of reports given to --exclude: name one")
 	case !slices.Contains([]string{"", userpool.CaseSensitive, userpool.CaseInsensitive}, src.UsernameCase):
 		return usagef("--username-case is sensitive or insensitive, not %q", src.UsernameCase)
 	case src.listed() && len(src.Where)+len(src.Keep)+len(src.Tell)+len(src.OrderBy) > 0:
@@ -244,10 +245,7 @@ func (src *source) check(inputs int) error {
 	if _, err := userpool.ParseFilter(src.Filter); src.Filter != "" && err != nil {
 		return usagef("--filter: %w", err)
 	}
-	if _, _, err := src.choices(); err != nil {
-		return err
-	}
-	_, err := delimiter(src.Delimiter)
+	_, _, err := src.choices()
 	return err
 }
 
@@ -365,24 +363,6 @@ func (src *source) String() string {
 	default:
 		return fmt.Sprintf("%d inputs, %s and on", len(names), names[0])
 	}
-}
-
-// openInputs opens the first of the request's inputs.
-func (s *session) openInputs(ctx context.Context) (*roster.Inputs, error) {
-	r := s.request
-	separator, err := delimiter(r.Delimiter)
-	if err != nil {
-		return nil, err
-	}
-	rows, _, err := r.choices()
-	if err != nil {
-		return nil, err
-	}
-	return roster.OpenInputs(ctx, nearby(r.Inputs), s.places(), roster.Options{
-		Format: r.Format, Column: r.UsernameColumn, Delimiter: separator, NoHeader: r.NoHeader, Keep: rows.Columns(),
-		Report: r.FromReport, Encoding: r.Encoding, PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
-		Phones: r.Match == "phone_number", PhoneCountry: r.PhoneCountry,
-	})
 }
 
 // places are where inputs come from that are not files.
@@ -551,5 +531,9 @@ func hashFile(w io.Writer, name string) error {
 
 // column says how the input is read.
 func column(in *roster.Inputs) string {
-	return fmt.Sprintf("%s, %s", in.Format, cmp.Or(in.Column, "username"))
+	how := string(in.Format)
+	if in.Sheet != "" {
+		how += ", sheet " + in.Sheet
+	}
+	return how + ", " + cmp.Or(in.Column, "username")
 }
