@@ -28,6 +28,7 @@ import (
 	"cognito-reset/batch/pace"
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/report"
 )
 
@@ -474,6 +475,11 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	}
 	if err := dir.Write("report.html", func(html *os.File) error { return page.Render(html, rec.summary) }); err != nil {
 		return rec.summary, err
+	}
+	if !r.DryRun && !r.Sandbox {
+		if err := rundir.Write(dir, r.UserPoolID, history.Size(), replaced(history.Results(batch.Interrupted))); err != nil {
+			return rec.summary, err
+		}
 	}
 	return rec.summary, dir.WriteJSON(summaryFile, rec.summary)
 }

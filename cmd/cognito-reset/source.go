@@ -8,14 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
@@ -54,8 +52,9 @@ type source struct {
 
 	Exclude       []string  `json:"exclude,omitempty"` // files, as Inputs
 	ExcludeGroups []string  `json:"exclude_groups,omitempty"`
-	ResetBefore   time.Time `json:"reset_before,omitzero"` // leaves out whom History has reset since
-	History       []string  `json:"history,omitempty"`     // run directories
+	ResetBefore   time.Time `json:"reset_before,omitzero"`  // leaves out whom History has reset since
+	RotateEvery   string    `json:"rotate_every,omitempty"` // period at whose beginning ResetBefore is
+	History       []string  `json:"history,omitempty"`      // run directories, or folders of them, on the disk or in S3
 
 	AllUsers       bool      `json:"all_users,omitempty"`
 	Groups         []string  `json:"groups,omitempty"`
@@ -90,7 +89,8 @@ func inputFlags() []cli.Flag {
 		list("exclude", "leave out the users of `FILE`, such as break-glass accounts (repeatable)"),
 		list("exclude-group", "leave out the members of group `NAME` (repeatable)"),
 		stringFlag(groupInput, "not-reset-within", "", "leave out whom a run of --history has reset `SINCE`: a date, a time, or 90d for as long ago"),
-		list("history", "an earlier run's `DIR`, or a folder of such (repeatable)"),
+		stringFlag(groupInput, "rotate-every", "", "leave out whom a run of --history has reset in this `PERIOD` already: quarter, month or year by the calendar (UTC), or 90d"),
+		list("history", "an earlier run's `DIR`, or a folder with such at any depth, or s3://bucket/prefix (repeatable)"),
 		&cli.IntFlag{Category: groupInput, Name: "sample", Usage: "so many users by chance, `N`", EnvVars: env("sample")},
 		&cli.Uint64Flag{Category: groupInput, Name: "seed", Usage: "`N` decides the sample; the same seed makes the same sample", EnvVars: env("seed")},
 		&cli.Int64Flag{Category: groupInput, Name: "limit", Usage: "at most `N` users", EnvVars: env("limit")},
@@ -152,6 +152,14 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 			return usagef("--%s: %w", name, err)
 		}
 	}
+	if src.RotateEvery = ctx.String("rotate-every"); src.RotateEvery != "" {
+		if !src.ResetBefore.IsZero() {
+			return usagef("--rotate-every and --not-reset-within are two ways to say since when; give one")
+		}
+		if src.ResetBefore, err = periodStart(src.RotateEvery, now); err != nil {
+			return usagef("--rotate-every: %w", err)
+		}
+	}
 	return src.check(len(ctx.StringSlice("input")))
 }
 
@@ -201,7 +209,7 @@ func (src *source) check(inputs int) error {
 	case src.Sample < 0 || src.Limit < 0:
 		return usagef("--sample and --limit cannot be negative")
 	case src.ResetBefore.IsZero() != (len(src.History) == 0):
-		return usagef("--not-reset-within and --history go together: since when, and the runs that know")
+		return usagef("--not-reset-within or --rotate-every and --history go together: since when, and the runs that know")
 	case src.Match != "" && len(src.Inputs) == 0:
 		return usagef("--match says what the values of an --input are; the pool's own users need none")
 	case src.Match != "" && !slices.Contains(userpool.MatchAttributes, src.Match):
@@ -409,7 +417,11 @@ func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 		users.Exclude = s.excluded(ctx)
 	}
 	if len(r.History) > 0 {
-		users.Recent = recentlyReset(r.History, r.UserPoolID, r.ResetBefore)
+		history, err := s.recentlyReset(ctx)
+		if err != nil {
+			return err
+		}
+		users.Recent = history.Has
 	}
 	var entries iter.Seq2[batch.Entry, error]
 	switch {
@@ -470,86 +482,6 @@ func (s *session) excluded(ctx context.Context) iter.Seq2[batch.Entry, error] {
 			}
 		}
 	}
-}
-
-// recentlyReset yields the users of a pool whom earlier runs have reset since a
-// time. Each path is a run directory or a folder of them.
-func recentlyReset(paths []string, poolID string, since time.Time) iter.Seq2[batch.Entry, error] {
-	return func(yield func(batch.Entry, error) bool) {
-		for _, path := range paths {
-			runs, err := runsIn(path)
-			if err == nil && len(runs) == 0 {
-				err = fmt.Errorf("there is no run in %s", path)
-			}
-			if err != nil {
-				yield(batch.Entry{}, usagef("--history: %w", err))
-				return
-			}
-			for _, dir := range runs {
-				for r, err := range resetsOf(dir, poolID, since) {
-					if !yield(batch.Entry{Username: r.Username}, err) || err != nil {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-// runsIn are the run directory at a path, or those in the folder there.
-func runsIn(path string) (runs []*journal.Dir, err error) {
-	if dir, err := journal.View(path); err == nil {
-		return []*journal.Dir{dir}, nil
-	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		if dir, err := journal.View(filepath.Join(path, e.Name())); err == nil {
-			runs = append(runs, dir)
-		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-			return nil, err
-		}
-	}
-	return runs, nil
-}
-
-// resetsOf yields whose password a run on a pool has replaced since a time.
-func resetsOf(dir *journal.Dir, poolID string, since time.Time) iter.Seq2[batch.Result, error] {
-	return func(yield func(batch.Result, error) bool) {
-		var r request
-		if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
-			yield(batch.Result{}, err)
-			return
-		}
-		if r.UserPoolID != poolID || r.DryRun || r.Sandbox || !r.PrunedAt.IsZero() && endedBefore(dir, since) {
-			return
-		}
-		if err := r.gone(dir); err != nil {
-			yield(batch.Result{}, err)
-			return
-		}
-		history, err := replay(dir, r)
-		if err != nil {
-			yield(batch.Result{}, err)
-			return
-		}
-		for res, err := range history.Results(batch.Interrupted) {
-			if err == nil && (!res.Outcome.Done() || res.Outcome == batch.UserDisabled || res.FinishedAt.Before(since)) {
-				continue
-			}
-			if !yield(res, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// endedBefore tells of a run by its summary that it was over at a time.
-func endedBefore(dir *journal.Dir, at time.Time) bool {
-	var last report.Summary
-	return dir.ReadJSON(summaryFile, &last) == nil && last.FinishedAt.Before(at)
 }
 
 // fold is how the pool compares usernames. Where that is not known, letters
