@@ -28,8 +28,6 @@ type leftover struct {
 
 func (l leftover) any() bool { return len(l.files) > 0 }
 
-func (l leftover) doomed() []string { return l.files }
-
 func doomed(list []leftover) (n int) {
 	for _, l := range list {
 		n += len(l.files)
@@ -82,7 +80,9 @@ func leftoverOf(folder string, gone, kept int, before time.Time) (l leftover, er
 		names = append(names, e.Name())
 	}
 	ours := func(name string) bool { return name == journal.LockFile || neverBegan(name) }
-	fleet := slices.Contains(names, jobFile)
+	// A folder in which somebody keeps a job of their own is not that of a fleet, which
+	// is locked, and has its runs right below it.
+	fleet := slices.Contains(names, jobFile) && exists(filepath.Join(folder, journal.LockFile)) && len(runsBelow(folder)) > 0
 	_, summed := summaryIn(folder)
 	reports := fleet || summed
 	abandoned := !slices.ContainsFunc(names, func(name string) bool { return !ours(name) })
@@ -91,7 +91,7 @@ func leftoverOf(folder string, gone, kept int, before time.Time) (l leftover, er
 		case name == journal.LockFile:
 		case name == summaryFile && summed:
 			l.summary = true
-		case name == jobFile && fleet && kept == 0, fleet && kept == 0,
+		case fleet && kept == 0,
 			reports && isReport(name), (reports || abandoned) && neverBegan(name):
 			l.files = append(l.files, name)
 		case name == jobFile && fleet: // with it, those that are kept can be resumed

@@ -260,7 +260,7 @@ func (c *command) prune(ctx *cli.Context) error {
 		return err
 	}
 	for _, l := range beside {
-		for _, name := range l.doomed() {
+		for _, name := range l.files {
 			fmt.Fprintln(c.stdout, filepath.Join(l.folder, name))
 		}
 	}

@@ -20,7 +20,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/roster/s3input"
 	"cognito-reset/batch/userpool"

@@ -88,19 +88,27 @@ func (c *command) verifier(ctx *cli.Context, path string) (_ *session, err error
 // watchAll looks at each run once, or every so often until nobody is waited for. The
 // exit is that of the worst.
 func watchAll(ctx context.Context, sessions []*session, every time.Duration) error {
-	last := make([]*verification, len(sessions))
+	last := make([]*verification, len(sessions)) // nil where the pool cannot be asked
 	for {
 		waiting := false
+		var failed error
 		for i, s := range sessions {
 			found, err := s.look(ctx)
-			if err != nil {
+			switch last[i] = found; {
+			case ctx.Err() != nil, err != nil && len(sessions) == 1:
 				return err
+			case err != nil:
+				failed = cmp.Or(failed, err)
+				say(s.stderr, "%s: %v", s.request.UserPoolID, err)
+			default:
+				waiting = waiting || found.effects[userpool.Waiting] > 0
 			}
-			last[i] = found
-			waiting = waiting || found.effects[userpool.Waiting] > 0
 		}
 		again := every > 0 && waiting
 		for i, s := range sessions {
+			if last[i] == nil {
+				continue
+			}
 			show := s.printVerified
 			if again {
 				show = s.printPoint
@@ -113,14 +121,14 @@ func watchAll(ctx context.Context, sessions []*session, every time.Duration) err
 			}
 		}
 		if !again {
-			return worstOf(last)
+			return cmp.Or(failed, worstOf(last))
 		}
 		select {
 		case <-time.After(every):
 		case <-ctx.Done():
 			for i, s := range sessions {
-				if s.json { // which has been printed
-					break
+				if s.json || last[i] == nil { // which has been printed
+					continue
 				}
 				if err := s.printVerified(last[i]); err != nil {
 					return err
@@ -134,7 +142,9 @@ func watchAll(ctx context.Context, sessions []*session, every time.Duration) err
 // worstOf is the exit that a look at several runs ends with.
 func worstOf(found []*verification) (err error) {
 	for _, v := range found {
-		err = cmp.Or(err, v.exit())
+		if v != nil {
+			err = cmp.Or(err, v.exit())
+		}
 	}
 	return err
 }
