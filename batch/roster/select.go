@@ -28,9 +28,9 @@ type Selection struct {
 	Only    []string    // of a report: outcomes and reasons, of which one must be the row's
 	Exclude iter.Seq2[batch.Entry, error]
 	Recent  func(batch.Entry) bool // reports whether an earlier run has reset the user; nil if none has
-	Fold    func(string) string           // as for [Unique]
-	Sample  int                           // so many users by chance; 0 takes all
-	Seed    uint64                        // of the sample
+	Fold    func(string) string    // as for [Unique]
+	Sample  int                    // so many users by chance; 0 takes all
+	Seed    uint64                 // of the sample
 	OrderBy Order
 	Limit   int64 // so many users at most; 0 takes all
 }

@@ -99,7 +99,7 @@ func inputFlags() []cli.Flag {
 		list("status", "of the pool's users, those of `STATUS`, such as CONFIRMED (repeatable)"),
 		&cli.BoolFlag{Category: groupInput, Name: "enabled-only", Value: true, Usage: "of the pool's users, skip those who are disabled (the default)", EnvVars: env("enabled-only")},
 		boolFlag(groupInput, "include-disabled", "of the pool's users, do not skip those who are disabled"),
-		stringFlag(groupInput, "created-after", "", "of the pool's users, those created from `WHEN` on: a date, a time, or 90d for as long ago"),
+		stringFlag(groupInput, "created-after", "", "of the pool's users, those created from `WHEN` on: a date, a time, 90d for as long ago, or quarter, month or year for when that began"),
 		stringFlag(groupInput, "created-before", "", "and before `WHEN`"),
 		stringFlag(groupInput, "modified-after", "", "of the pool's users, those changed from `WHEN` on"),
 		stringFlag(groupInput, "modified-before", "", "and not since `WHEN`"),
@@ -249,7 +249,8 @@ func (src *source) choice() (sel roster.Selection, err error) {
 	return sel, nil
 }
 
-// when reads a date, a time, or how long ago.
+// when reads a date, a time, how long ago, or a period of the calendar, whose beginning
+// is meant.
 func when(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -257,12 +258,15 @@ func when(text string, now time.Time) (time.Time, error) {
 	if at, ok := ago(text, now); ok {
 		return at, nil
 	}
+	if slices.Contains([]string{"quarter", "month", "year"}, text) {
+		return periodStart(text, now)
+	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if at, err := time.Parse(layout, text); err == nil {
 			return at, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a date such as 2026-01-31, a time such as 2026-01-31T09:00:00Z, or a while ago such as 90d or 12h", text)
+	return time.Time{}, fmt.Errorf("%q is not a date such as 2026-01-31, a time such as 2026-01-31T09:00:00Z, a while ago such as 90d or 12h, or quarter, month or year for when that began", text)
 }
 
 // ago reads how long before now a time was: 90d, 12w, or as Go has it, 12h30m.
