@@ -27,11 +27,11 @@ type Selection struct {
 	Where   []Condition // all must hold
 	Only    []string    // of a report: outcomes and reasons, of which one must be the row's
 	Exclude iter.Seq2[batch.Entry, error]
-	Recent  iter.Seq2[batch.Entry, error] // whom earlier runs have reset
-	MayMean func(batch.Entry) []string    // the subs of all users whom an entry without a Sub may mean; nil knows of nobody
-	Fold    func(string) string           // as for [Unique]
-	Sample  int                           // so many users by chance; 0 takes all
-	Seed    uint64                        // of the sample
+	Recent  func(batch.Entry) bool     // reports whether an earlier run has reset the user; nil if none has
+	MayMean func(batch.Entry) []string // the subs of all users whom an entry without a Sub may mean; nil knows of nobody
+	Fold    func(string) string        // as for [Unique]
+	Sample  int                        // pick that many users at random; 0 takes all
+	Seed    uint64                     // of the sample
 	OrderBy Order
 	Limit   int64 // so many users at most; 0 takes all
 }
@@ -67,7 +67,11 @@ func (s Selection) Apply(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.
 		entries = without(entries, s.Exclude, s, batch.Excluded, "the user is among those to exclude")
 	}
 	if s.Recent != nil {
-		entries = without(entries, s.Recent, s, batch.RecentlyReset, "an earlier run has reset the user since")
+		entries = each(entries, func(e *batch.Entry) {
+			if e.Outcome == "" && s.Recent(*e) {
+				skip(e, batch.RecentlyReset, "an earlier run has reset the user since")
+			}
+		})
 	}
 	entries = Unique(entries, s.Fold)
 	if s.Sample > 0 {

@@ -32,6 +32,7 @@ type People struct {
 type Person struct {
 	Sub    string // the identity; the username where the pool gives no sub
 	Before *batch.Snapshot
+	recent bool // an earlier run has reset them
 }
 
 // A meant is a person whom a name means.
@@ -55,7 +56,8 @@ const (
 // People finds out whom names mean: one name after another, or by listing the pool
 // once, whichever takes fewer calls. Entries that need no call, or that carry a
 // sub, name nobody to be found. It holds some 80 bytes a name, beside the name.
-func (p *Pool) People(ctx context.Context, named ...iter.Seq2[batch.Entry, error]) (*People, error) {
+// recent, if it is not nil, reports whether an earlier run has reset a user.
+func (p *Pool) People(ctx context.Context, recent func(User) bool, named ...iter.Seq2[batch.Entry, error]) (*People, error) {
 	for i, entries := range named {
 		named[i] = func(yield func(batch.Entry, error) bool) {
 			for e, err := range entries {
@@ -65,7 +67,7 @@ func (p *Pool) People(ctx context.Context, named ...iter.Seq2[batch.Entry, error
 			}
 		}
 	}
-	return p.people(ctx, func(u User) Person { return Person{Sub: u.identity()} }, named...)
+	return p.people(ctx, func(u User) Person { return Person{Sub: u.identity(), recent: recent != nil && recent(u)} }, named...)
 }
 
 // people does that for entries with a sub as well, and keeps of each user what keep
@@ -111,6 +113,13 @@ func (p *Pool) people(ctx context.Context, keep func(User) Person, named ...iter
 // nobody are the people of no names.
 func (p *Pool) nobody(s Settings, keep func(User) Person) *People {
 	return &People{settings: s, country: p.country, keep: keep, next: make(map[int32]int32), names: names.Set{Fold: s.Fold}}
+}
+
+// Names are all that the pool knows the user by: the username and, where there are
+// such, sub, e-mail address, phone number and preferred username.
+func (u User) Names() []string {
+	all := []string{u.Username, u.Sub, u.Email, u.Phone, u.PreferredUsername}
+	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
 }
 
 // identity is what tells the user from every other.
@@ -345,4 +354,11 @@ func (w *People) MayMean(e batch.Entry) (subs []string) {
 		subs = append(subs, k.Sub)
 	}
 	return subs
+}
+
+// Recent reports whether an earlier run has reset the user whom a call for an entry
+// finds.
+func (w *People) Recent(e batch.Entry) bool {
+	person, ok := w.Called(e.Username)
+	return ok && person.recent
 }

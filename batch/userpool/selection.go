@@ -23,6 +23,8 @@ type Selection struct {
 
 	CreatedAfter, CreatedBefore   time.Time // from the one on, and before the other
 	ModifiedAfter, ModifiedBefore time.Time // likewise
+
+	Recent func(User) bool // reports whether an earlier run has reset a user; nil if none has
 }
 
 // Means tells whether a user is one of those meant.
@@ -62,6 +64,8 @@ func (s Selection) skips(u User) batch.Reason {
 	switch {
 	case !s.Means(u):
 		return batch.Excluded
+	case s.Recent != nil && s.Recent(u):
+		return batch.RecentlyReset
 	case u.Status == types.UserStatusTypeExternalProvider && !slices.Contains(s.Statuses, u.Status):
 		return batch.ExternalProvider
 	case !u.Enabled && !s.Disabled:
@@ -112,7 +116,7 @@ func (p *Pool) Look(ctx context.Context, again bool, entries iter.Seq2[batch.Ent
 }
 
 // looked is a person as a listing tells of them.
-func looked(u User) Person { return Person{u.identity(), u.snapshot()} }
+func looked(u User) Person { return Person{Sub: u.identity(), Before: u.snapshot()} }
 
 // passOver makes an entry a skipped one if there is a reason.
 func passOver(e batch.Entry, why batch.Reason) batch.Entry {
@@ -123,6 +127,8 @@ func passOver(e batch.Entry, why batch.Reason) batch.Entry {
 	switch why {
 	case batch.Excluded:
 		e.Detail = "the user is not among those selected by status or time"
+	case batch.RecentlyReset:
+		e.Detail = "an earlier run has reset the user since"
 	case batch.ExternalProvider:
 		e.Detail = "the user signs in with an identity provider, which keeps the password"
 	case batch.Disabled:

@@ -29,6 +29,9 @@ func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
 	if s.leaveOut, err = s.readExcluded(ctx); err != nil {
 		return err
 	}
+	if s.past, err = s.recentlyReset(ctx); err != nil {
+		return err
+	}
 	seen := make(kinds)
 	for _, e := range s.prior {
 		seen[userpool.KindOf(e.Username)] = true
@@ -83,7 +86,7 @@ func (s *session) copied(ctx context.Context, rows iter.Seq2[batch.Entry, error]
 		}
 	}
 	if r.Match != "" {
-		return s.noteSeveral(s.pool.Match(ctx, r.Match, r.selection(), s.dir.Entries())), nil
+		return s.noteSeveral(s.pool.Match(ctx, r.Match, s.selection(), s.dir.Entries())), nil
 	}
 	return s.dir.Entries(), nil
 }
@@ -126,30 +129,25 @@ func (k kinds) watch(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entr
 	}
 }
 
-// identify finds out which users the rows, those to leave out and those of earlier
-// runs are, in one pass over the pool, and has users compare them. Rows are asked for
-// only if they are an input's own names.
+// identify finds out which users the rows and those to leave out are, in one pass over
+// the pool, and has users compare them with each other and with earlier runs. Rows are
+// asked for only if they are an input's own names.
 func (s *session) identify(ctx context.Context, entries iter.Seq2[batch.Entry, error], users *roster.Selection, named bool, seen kinds) (iter.Seq2[batch.Entry, error], error) {
 	r := &s.request
-	var recent iter.Seq2[batch.Entry, error]
-	if len(r.History) > 0 {
-		recent = recentlyReset(r.History, r.UserPoolID, r.ResetBefore)
-	}
-	people, err := s.people(ctx, entries, recent, named && s.mustKnow(ctx, seen))
+	people, err := s.people(ctx, entries, named && s.mustKnow(ctx, seen))
 	if err != nil {
 		return nil, err
 	}
 	if len(r.Exclude)+len(r.ExcludeGroups) > 0 {
 		users.Exclude = s.whoIsExcluded(people)
 	}
-	if recent != nil {
-		users.Recent = recent
+	if s.past != nil {
+		users.Recent = func(e batch.Entry) bool {
+			return s.past.Has(e.Username, e.Sub) || people != nil && people.Recent(e)
+		}
 	}
 	if people == nil {
 		return entries, nil
-	}
-	if recent != nil {
-		users.Recent = people.Identify(recent)
 	}
 	users.MayMean = people.MayMean
 	return s.underPriorNames(people, people.Identify(entries)), nil
@@ -205,7 +203,7 @@ func (s *session) mustKnow(ctx context.Context, seen kinds) bool {
 
 // people asks the pool whom the names mean that are compared; nil if there are none,
 // or nobody can be asked.
-func (s *session) people(ctx context.Context, entries, recent iter.Seq2[batch.Entry, error], rows bool) (*userpool.People, error) {
+func (s *session) people(ctx context.Context, entries iter.Seq2[batch.Entry, error], rows bool) (*userpool.People, error) {
 	var named []iter.Seq2[batch.Entry, error]
 	if len(s.leaveOut) > 0 {
 		named = append(named, func(yield func(batch.Entry, error) bool) {
@@ -216,16 +214,13 @@ func (s *session) people(ctx context.Context, entries, recent iter.Seq2[batch.En
 			}
 		})
 	}
-	if recent != nil {
-		named = append(named, recent)
-	}
 	if rows {
 		named = append(named, entries, each(s.prior))
 	}
 	if s.pool == nil || named == nil {
 		return nil, nil
 	}
-	people, err := s.pool.People(ctx, named...)
+	people, err := s.pool.People(ctx, s.recent(), named...)
 	if err == nil || ctx.Err() != nil {
 		return people, err
 	}

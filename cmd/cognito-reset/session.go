@@ -28,6 +28,7 @@ import (
 	"cognito-reset/batch/pace"
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/report"
 )
 
@@ -41,6 +42,7 @@ type session struct {
 	described  *userpool.Settings // of the pool, once it told
 	prior      []batch.Entry      // the users of a run whose input has changed since
 	leaveOut   []leftOut          // whom --exclude and --exclude-group name
+	past       *rundir.History    // whom earlier runs have reset; nil if that does not count
 	excluded   check              // what was found out of them; zero if there are none
 	unnamed    string             // why it is not known which names are one user; "" if it is
 	s3         s3run.Options
@@ -487,6 +489,11 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	}
 	if err := dir.Write("report.html", func(html *os.File) error { return page.Render(html, rec.summary) }); err != nil {
 		return rec.summary, err
+	}
+	if !r.DryRun && !r.Sandbox {
+		if err := rundir.Write(dir, r.UserPoolID, history.Size(), replaced(history.Results(batch.Interrupted))); err != nil {
+			return rec.summary, err
+		}
 	}
 	return rec.summary, dir.WriteJSON(summaryFile, rec.summary)
 }

@@ -8,21 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/roster/s3input"
 	"cognito-reset/batch/userpool"
@@ -55,8 +52,9 @@ type source struct {
 	ExcludeAs     reading   `json:"exclude_as,omitzero"`
 	ExcludeOnly   []string  `json:"exclude_only,omitempty"` // of those that are reports: outcomes and reasons
 	ExcludeGroups []string  `json:"exclude_groups,omitempty"`
-	ResetBefore   time.Time `json:"reset_before,omitzero"` // leaves out whom History has reset since
-	History       []string  `json:"history,omitempty"`     // run directories
+	ResetBefore   time.Time `json:"reset_before,omitzero"`  // leaves out whom History has reset since
+	RotateEvery   string    `json:"rotate_every,omitempty"` // period at whose beginning ResetBefore is
+	History       []string  `json:"history,omitempty"`      // run directories, or folders of them, on the disk or in S3
 
 	AllUsers       bool      `json:"all_users,omitempty"`
 	Groups         []string  `json:"groups,omitempty"`
@@ -89,7 +87,8 @@ func inputFlags() []cli.Flag {
 		stringFlag(groupInput, "exclude-only", "", "of a report given to --exclude, the rows with these `WORDS`: outcomes and reasons, such as reset,locked"),
 		list("exclude-group", "leave out the members of group `NAME` (repeatable)"),
 		stringFlag(groupInput, "not-reset-within", "", "leave out whom a run of --history has reset `SINCE`: a date, a time, or 90d for as long ago"),
-		list("history", "an earlier run's `DIR`, or a folder of such (repeatable)"),
+		stringFlag(groupInput, "rotate-every", "", "leave out whom a run of --history has reset in this `PERIOD` already: quarter, month or year by the calendar (UTC), or 90d"),
+		list("history", "an earlier run's `DIR`, or a folder with such at any depth, or s3://bucket/prefix (repeatable)"),
 		&cli.IntFlag{Category: groupInput, Name: "sample", Usage: "so many users by chance, `N`", EnvVars: env("sample")},
 		&cli.Uint64Flag{Category: groupInput, Name: "seed", Usage: "`N` decides the sample; the same seed makes the same sample", EnvVars: env("seed")},
 		&cli.Int64Flag{Category: groupInput, Name: "limit", Usage: "at most `N` users", EnvVars: env("limit")},
@@ -99,7 +98,7 @@ func inputFlags() []cli.Flag {
 		list("status", "of the pool's users, those of `STATUS`, such as CONFIRMED (repeatable)"),
 		&cli.BoolFlag{Category: groupInput, Name: "enabled-only", Value: true, Usage: "of the pool's users, skip those who are disabled (the default)", EnvVars: env("enabled-only")},
 		boolFlag(groupInput, "include-disabled", "of the pool's users, do not skip those who are disabled"),
-		stringFlag(groupInput, "created-after", "", "of the pool's users, those created from `WHEN` on: a date, a time, or 90d for as long ago"),
+		stringFlag(groupInput, "created-after", "", "of the pool's users, those created from `WHEN` on: a date, a time, 90d for as long ago, or quarter, month or year for when that began"),
 		stringFlag(groupInput, "created-before", "", "and before `WHEN`"),
 		stringFlag(groupInput, "modified-after", "", "of the pool's users, those changed from `WHEN` on"),
 		stringFlag(groupInput, "modified-before", "", "and not since `WHEN`"),
@@ -174,6 +173,14 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 			return usagef("--%s: %w", name, err)
 		}
 	}
+	if src.RotateEvery = ctx.String("rotate-every"); src.RotateEvery != "" {
+		if !src.ResetBefore.IsZero() {
+			return usagef("--rotate-every and --not-reset-within are two ways to say since when; give one")
+		}
+		if src.ResetBefore, err = periodStart(src.RotateEvery, now); err != nil {
+			return usagef("--rotate-every: %w", err)
+		}
+	}
 	return src.check(len(ctx.StringSlice("input")))
 }
 
@@ -229,7 +236,7 @@ func (src *source) check(inputs int) error {
 	case src.Sample < 0 || src.Limit < 0:
 		return usagef("--sample and --limit cannot be negative")
 	case src.ResetBefore.IsZero() != (len(src.History) == 0):
-		return usagef("--not-reset-within and --history go together: since when, and the runs that know")
+		return usagef("--not-reset-within or --rotate-every and --history go together: since when, and the runs that know")
 	case src.Match != "" && len(src.Inputs) == 0:
 		return usagef("--match says what the values of an --input are; the pool's own users need none")
 	case src.Match != "" && !slices.Contains(userpool.MatchAttributes, src.Match):
@@ -269,7 +276,8 @@ func (src *source) choices() (rows, users roster.Selection, err error) {
 	return rows, users, nil
 }
 
-// when reads a date, a time, or how long ago.
+// when reads a date, a time, how long ago, or a period of the calendar, whose beginning
+// is meant.
 func when(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -277,12 +285,15 @@ func when(text string, now time.Time) (time.Time, error) {
 	if at, ok := ago(text, now); ok {
 		return at, nil
 	}
+	if slices.Contains([]string{"quarter", "month", "year"}, text) {
+		return periodStart(text, now)
+	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if at, err := time.Parse(layout, text); err == nil {
 			return at, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a date such as 2026-01-31, a time such as 2026-01-31T09:00:00Z, or a while ago such as 90d or 12h", text)
+	return time.Time{}, fmt.Errorf("%q is not a date such as 2026-01-31, a time such as 2026-01-31T09:00:00Z, a while ago such as 90d or 12h, or quarter, month or year for when that began", text)
 }
 
 // ago reads how long before now a time was: 90d, 12w, or as Go has it, 12h30m.
@@ -313,10 +324,11 @@ func (src *source) selects() bool {
 		!src.ModifiedAfter.IsZero() || !src.ModifiedBefore.IsZero()
 }
 
-func (r *request) selection() userpool.Selection {
-	src := r.source
+// selection says which of the pool's users are meant.
+func (s *session) selection() userpool.Selection {
+	src := s.request.source
 	sel := userpool.Selection{
-		Again:    r.IfResetRequired == "again",
+		Again: s.request.IfResetRequired == "again", Recent: s.recent(),
 		Disabled: src.Disabled, CreatedAfter: src.CreatedAfter, CreatedBefore: src.CreatedBefore,
 		ModifiedAfter: src.ModifiedAfter, ModifiedBefore: src.ModifiedBefore,
 	}
@@ -392,7 +404,7 @@ func (s *session) listing(ctx context.Context) iter.Seq2[batch.Entry, error] {
 		}
 		users = s.pool.Users(ctx, filter)
 	}
-	entries := r.selection().Entries(users)
+	entries := s.selection().Entries(users)
 	if len(r.ClientMetadata) == 0 {
 		return entries
 	}
@@ -420,86 +432,6 @@ func inOrder(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error
 			}
 		}
 	}
-}
-
-// recentlyReset yields the users of a pool whom earlier runs have reset since a
-// time. Each path is a run directory or a folder of them.
-func recentlyReset(paths []string, poolID string, since time.Time) iter.Seq2[batch.Entry, error] {
-	return func(yield func(batch.Entry, error) bool) {
-		for _, path := range paths {
-			runs, err := runsIn(path)
-			if err == nil && len(runs) == 0 {
-				err = fmt.Errorf("there is no run in %s", path)
-			}
-			if err != nil {
-				yield(batch.Entry{}, usagef("--history: %w", err))
-				return
-			}
-			for _, dir := range runs {
-				for r, err := range resetsOf(dir, poolID, since) {
-					if !yield(batch.Entry{Username: r.Username, Sub: r.Sub}, err) || err != nil {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-// runsIn are the run directory at a path, or those in the folder there.
-func runsIn(path string) (runs []*journal.Dir, err error) {
-	if dir, err := journal.View(path); err == nil {
-		return []*journal.Dir{dir}, nil
-	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		if dir, err := journal.View(filepath.Join(path, e.Name())); err == nil {
-			runs = append(runs, dir)
-		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-			return nil, err
-		}
-	}
-	return runs, nil
-}
-
-// resetsOf yields whose password a run on a pool has replaced since a time.
-func resetsOf(dir *journal.Dir, poolID string, since time.Time) iter.Seq2[batch.Result, error] {
-	return func(yield func(batch.Result, error) bool) {
-		var r request
-		if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
-			yield(batch.Result{}, err)
-			return
-		}
-		if r.UserPoolID != poolID || r.DryRun || r.Sandbox || !r.PrunedAt.IsZero() && endedBefore(dir, since) {
-			return
-		}
-		if err := r.gone(dir); err != nil {
-			yield(batch.Result{}, err)
-			return
-		}
-		history, err := replay(dir, r)
-		if err != nil {
-			yield(batch.Result{}, err)
-			return
-		}
-		for res, err := range history.Results(batch.Interrupted) {
-			if err == nil && (!res.Outcome.Done() || res.Outcome == batch.UserDisabled || res.FinishedAt.Before(since)) {
-				continue
-			}
-			if !yield(res, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// endedBefore tells of a run by its summary that it was over at a time.
-func endedBefore(dir *journal.Dir, at time.Time) bool {
-	var last report.Summary
-	return dir.ReadJSON(summaryFile, &last) == nil && last.FinishedAt.Before(at)
 }
 
 // errElsewhere is why an input cannot be compared with what it was.

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
 	"cognito-reset/batch/roster"
@@ -80,6 +81,25 @@ func (s *store) list(ctx context.Context, folder string) iter.Seq2[string, error
 			}
 			for _, p := range page.CommonPrefixes {
 				if !yield(strings.TrimPrefix(*p.Prefix, s.key("")), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// below yields every object below the prefix, at any depth, in the order of keys.
+func (s *store) below(ctx context.Context, folder string) iter.Seq2[types.Object, error] {
+	return func(yield func(types.Object, error) bool) {
+		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.key(folder))})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(types.Object{}, s.explain(err))
+				return
+			}
+			for _, o := range page.Contents {
+				if !yield(o, nil) {
 					return
 				}
 			}
