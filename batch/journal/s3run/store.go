@@ -107,6 +107,17 @@ func (s *store) below(ctx context.Context, folder string) iter.Seq2[types.Object
 	}
 }
 
+// size is how many bytes the objects in a folder have.
+func (s *store) size(ctx context.Context, folder string) (size int64, err error) {
+	for o, err := range s.below(ctx, folder) {
+		if err != nil {
+			return 0, err
+		}
+		size += aws.ToInt64(o.Size)
+	}
+	return size, nil
+}
+
 // copyTo writes an object to w.
 func (s *store) copyTo(ctx context.Context, w io.Writer, name string) error {
 	body, err := s.open(ctx, s.String()+"/"+name)
