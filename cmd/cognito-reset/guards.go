@@ -287,12 +287,22 @@ func (s *session) judgeCanary(ctx context.Context, ctl *control, c batch.Counts)
 		}
 		return &batch.Stop{Reason: batch.Stopped, Message: "after the canary you said no"}
 	}
+	if missing, of := c.Reasons[batch.UserNotFound], doneOf(c)-c.Outcomes[batch.Skipped]-c.Outcomes[batch.Invalid]; mostlyMissing(missing, of) {
+		return &batch.Stop{Reason: batch.Stopped, Message: fmt.Sprintf(
+			"%d of the canary's %d users are not in this pool; %s, or resume if that is right", missing, of, whichList)}
+	}
 	if suspicious > 0 {
 		return &batch.Stop{Reason: batch.Stopped, Message: fmt.Sprintf(
 			"%d of the canary's users failed in a way that is not their own (%s); look into it, then resume", suspicious, counted(c.Reasons))}
 	}
 	return nil
 }
+
+// whichList is what to ask where most users are not in the pool.
+const whichList = "check that list, column and pool belong together, or say --match email if these are e-mail addresses"
+
+// mostlyMissing reports whether more than half of the users are not in the pool.
+func mostlyMissing(missing, of int64) bool { return 2*missing > of }
 
 // canaryFirst brings n entries chosen at random to the front.
 func canaryFirst(entries iter.Seq2[batch.Entry, error], n int) iter.Seq2[batch.Entry, error] {

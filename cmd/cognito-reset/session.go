@@ -20,6 +20,7 @@ import (
 	"time"
 
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
 	"cognito-reset/batch"
@@ -42,6 +43,7 @@ type session struct {
 	described  *userpool.Settings // of the pool, once it told
 	prior      []batch.Entry      // the users of a run whose input has changed since
 	leaveOut   []leftOut          // whom --exclude and --exclude-group name
+	firstNames []string           // of the input, for a preflight alone, which keeps no roster
 	past       *rundir.History    // whom earlier runs have reset; nil if that does not count
 	excluded   check              // what was found out of them; zero if there are none
 	unnamed    string             // why it is not known which names are one user; "" if it is
@@ -57,6 +59,7 @@ type session struct {
 	retry func(batch.Result) bool // of those who are settled, whom to take up again; nil is nobody
 	paces *paces                  // that the calls keep
 	fleet *fleet                  // that the run is of; nil if it is alone
+	own   *cli.Context            // with the flags that replace the run's; nil means the command's
 
 	path            string   // of the run directory; "" is a new one's
 	live            bool     // the pool is asked
