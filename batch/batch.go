@@ -170,6 +170,7 @@ type Result struct {
 	Reason       Reason // empty for Reset and WouldReset; why there was no reset, where something took its place
 	Attempts     int    // calls made for this user, throttled ones included
 	Throttled    int    // how many of the attempts were throttled
+	Sent         int    // calls that sent a message, or may have
 	ErrorCode    string // the service's own, such as UserNotFoundException
 	ErrorMessage string
 	RequestID    string    // of the last answer, to find it in CloudTrail

@@ -113,6 +113,11 @@ func (j *Journal) Promise(users ...batch.Entry) error {
 	return j.append(true, lines...)
 }
 
+// Again implements [batch.Repeater]: it returns once that is on disk.
+func (j *Journal) Again(e batch.Entry) error {
+	return j.append(true, line{Event: eventAgain, At: j.now(), Row: e.Row, Username: e.Username, Step: e.Step})
+}
+
 // Settle implements [batch.Journal]. An error means that an earlier write
 // failed; one that fails later shows at the next Promise or at Close.
 func (j *Journal) Settle(r batch.Result) error {

@@ -49,9 +49,9 @@ const dialTimeout = 10 * time.Second
 // Not knowing these is a gap in the text, not a reason to wait.
 const asideTimeout = 5 * time.Second
 
-// Linger is how long a call without an answer may still be at work in Cognito:
-// a trigger's three tries of 5 s, and room for the rest.
-const Linger = 20 * time.Second
+// Linger is how long a call without an answer may still be at work in Cognito: a
+// trigger's tries of 5 s, of which AWS promises no number, and as much again.
+const Linger = time.Minute
 
 // readRate keeps read-backs, in calls a second, under the 120 of the category
 // UserRead, which live users share.

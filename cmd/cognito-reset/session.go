@@ -191,8 +191,9 @@ func (s *session) reset(ctx context.Context) (stopped, err error) {
 		s.paces = r.newPaces()
 	}
 	ctl := &control{paces: s.paces, tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
-	waves, err := s.waves(ctl)
-	if err != nil {
+	waves := s.waves(ctl)
+	options := s.options(ctl, waves)
+	if options.Messages, err = s.messages(); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	remaining := s.history.Remaining(s.retry)
@@ -205,7 +206,7 @@ func (s *session) reset(ctx context.Context) (stopped, err error) {
 	defer context.AfterFunc(ctx, func() { s.sayFinishing(context.Cause(ctx)) })()
 	steered := s.steer(ctl)
 	bar := s.showProgress(ctl)
-	counts, stopped := batch.Run(ctx, remaining, s.steps(ctl), s.options(ctl, waves))
+	counts, stopped := batch.Run(ctx, remaining, s.steps(ctl), options)
 	bar.end(stopped == nil)
 	steered()
 	s.log.Info("session ends", "outcomes", counts.Outcomes, "reasons", counts.Reasons, "calls", counts.Calls, "throttled", counts.Throttled)
