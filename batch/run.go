@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -172,7 +175,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 			continue
 		}
 		if e.Outcome != "" {
-			r.count(Result{Row: e.Row, Username: e.Username, Outcome: e.Outcome, Reason: e.Reason, ErrorMessage: e.Detail})
+			r.count(Result{Row: e.Row, Username: e.Username, Sub: e.Sub, Outcome: e.Outcome, Reason: e.Reason, ErrorMessage: e.Detail})
 			continue
 		}
 		if room == 0 {
@@ -233,10 +236,7 @@ func (r *runner) worker(ctx context.Context) {
 	for e := range r.ready {
 		r.seats <- struct{}{}
 		at := &seat{r: r, ctx: ctx, taken: true}
-		r.count(r.attend(ctx, e, at))
-		at.leave()
-		r.atWork.Done()
-		if at.spared {
+		if r.serve(ctx, e, at); at.spared {
 			return
 		}
 	}
@@ -279,6 +279,41 @@ func (s *seat) sit(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// A PanicError is a fault of this program, or of an [Action]. What it left of a
+// user is for a resume to find out.
+type PanicError struct {
+	What  string
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return "a fault in this program: " + e.What }
+
+// Panicked says what was panicked with, but for what could name a user.
+func Panicked(with any) string {
+	if err, ok := with.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a panic with a %T", with)
+}
+
+// serve takes one user to the end. A panic on the way stops the run.
+func (r *runner) serve(ctx context.Context, e Entry, at *seat) {
+	defer r.atWork.Done()
+	defer at.leave()
+	counted := false
+	defer func() {
+		if p := recover(); p != nil {
+			r.stop(&PanicError{Panicked(p), debug.Stack()})
+			if !counted {
+				r.Tally.Add(Result{Row: e.Row, Username: e.Username, Outcome: Unknown, Reason: Interrupted})
+			}
+		}
+	}()
+	res := r.attend(ctx, e, at)
+	counted = true
+	r.count(res)
 }
 
 // admit waits until one more user may stand by.
@@ -375,7 +410,7 @@ func (r *runner) end(e Entry, last Result, settled bool) Result {
 	if !r.plain {
 		res = e.sum(last)
 	}
-	res.Before = e.Before
+	res.Before, res.Sub = e.Before, e.Sub
 	if r.Journal != nil && settled {
 		if err := r.Journal.Settle(res); err != nil {
 			r.stop(&JournalError{err})
@@ -386,7 +421,7 @@ func (r *runner) end(e Entry, last Result, settled bool) Result {
 
 // leftOut is the row of a user whom the run stopped before.
 func (r *runner) leftOut(ctx context.Context, e Entry) Result {
-	res := r.stopped(ctx, Result{Row: e.Row, Username: e.Username})
+	res := r.stopped(ctx, Result{Row: e.Row, Username: e.Username, Sub: e.Sub})
 	if len(e.Steps) > 0 {
 		e.end(e.Step, res)
 		res = e.sum(res)
@@ -398,7 +433,7 @@ func (r *runner) leftOut(ctx context.Context, e Entry) Result {
 // first call may go. Where it reports false, the journal's promise stays open,
 // for a resume to settle.
 func (r *runner) persist(ctx context.Context, step *Step, e Entry, at *seat, leave func()) (res Result, settled bool) {
-	res = Result{Row: e.Row, Username: e.Username}
+	res = Result{Row: e.Row, Username: e.Username, Sub: e.Sub}
 	bill := r.bill(step)
 	defer func() { res.Sent = bill.close() }()
 	var doubt *Error          // about calls that no read-back has cleared

@@ -57,6 +57,7 @@ type line struct {
 	// Of a user.
 	Row          int64          `json:"row,omitzero"`
 	Username     string         `json:"username,omitzero"`
+	Sub          string         `json:"sub,omitzero"`
 	Outcome      batch.Outcome  `json:"outcome,omitzero"`
 	Reason       batch.Reason   `json:"reason,omitzero"`
 	Attempts     int            `json:"attempts,omitzero"`
@@ -128,14 +129,14 @@ func steps[To, From stepResult | batch.StepResult](ended []From) []To {
 
 func promise(e batch.Entry, at time.Time) line {
 	return line{
-		Event: eventPromised, At: at, Row: e.Row, Username: e.Username,
+		Event: eventPromised, At: at, Row: e.Row, Username: e.Username, Sub: e.Sub,
 		Step: e.Step, Steps: steps[stepResult](e.Steps), Before: e.Before,
 	}
 }
 
 func settled(r batch.Result) line {
 	return line{
-		Event: eventSettled, Row: r.Row, Username: r.Username, Outcome: r.Outcome, Reason: r.Reason,
+		Event: eventSettled, Row: r.Row, Username: r.Username, Sub: r.Sub, Outcome: r.Outcome, Reason: r.Reason,
 		Attempts: r.Attempts, Throttled: r.Throttled,
 		ErrorCode: r.ErrorCode, ErrorMessage: clip(r.ErrorMessage), RequestID: r.RequestID,
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy, Sent: r.Sent,
@@ -180,6 +181,7 @@ func (l *line) members(dst []byte) []byte {
 	text(`,"service_ahead"`, l.ServiceAhead)
 	number(`,"row"`, l.Row)
 	text(`,"username"`, l.Username)
+	text(`,"sub"`, l.Sub)
 	text(`,"outcome"`, string(l.Outcome))
 	text(`,"reason"`, string(l.Reason))
 	number(`,"attempts"`, int64(l.Attempts))
@@ -215,7 +217,7 @@ func clip(message string) string {
 
 func (l line) result() batch.Result {
 	return batch.Result{
-		Row: l.Row, Username: l.Username, Outcome: l.Outcome, Reason: l.Reason,
+		Row: l.Row, Username: l.Username, Sub: l.Sub, Outcome: l.Outcome, Reason: l.Reason,
 		Attempts: l.Attempts, Throttled: l.Throttled,
 		ErrorCode: l.ErrorCode, ErrorMessage: l.ErrorMessage, RequestID: l.RequestID,
 		StartedAt: l.StartedAt, FinishedAt: l.FinishedAt, SettledBy: l.SettledBy, Sent: l.Sent,
@@ -423,6 +425,8 @@ func (l *line) scan(raw []byte) bool {
 			l.Row = s.integer()
 		case "username":
 			l.Username = s.text()
+		case "sub":
+			l.Sub = s.text()
 		case "outcome":
 			l.Outcome = batch.Outcome(s.word())
 		case "reason":

@@ -208,7 +208,9 @@ func (s *session) lookFirst(ctx context.Context) (err error) {
 		return nil
 	}
 	r.Roster, err = s.dir.Spool(s.pool.Look(ctx, r.IfResetRequired == "again", s.dir.Entries()))
-	if err != nil {
+	if denied(err) {
+		return usagef("%w; nothing was sent", caseUnknown(err))
+	} else if err != nil {
 		return s.unforeseen(ctx, err)
 	}
 	if r.DryRun {
