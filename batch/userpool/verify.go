@@ -31,8 +31,6 @@ type Verified struct {
 	State    types.UserStatusType // empty for Gone
 	Enabled  bool
 	Modified time.Time // by the service's clock; zero for Gone
-
-	ahead time.Duration // that clock of this machine's
 }
 
 // Verify reads users back who were reset, locked, disabled or invited, by listing
@@ -63,36 +61,49 @@ func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]
 				yield(Verified{}, err)
 				return
 			}
-			if !yield(people.verify(r), nil) {
+			if !yield(people.verify(r, p.ended(r)), nil) {
 				return
 			}
 		}
 	}
 }
 
-// verify is what has become of a reset. Where nobody can say which of several users
+// verify is what has become of a reset that ended then, by the service's clock. Where nobody can say which of several users
 // it was, the worst that has become of one of them counts.
-func (w *People) verify(r batch.Result) Verified {
+func (w *People) verify(r batch.Result, ended time.Time) Verified {
 	found := w.Known(cmp.Or(r.Sub, r.Username))
 	if one, ok := w.Called(cmp.Or(r.Sub, r.Username)); ok {
 		found = []Person{one}
 	}
 	worst := Verified{Result: r, Effect: Gone}
 	for i, u := range found {
-		v := Verified{Result: r, State: types.UserStatusType(u.Before.Status), Enabled: u.Before.Enabled, Modified: u.Before.ModifiedAt, ahead: w.settings.ahead}
+		v := Verified{Result: r, State: types.UserStatusType(u.Before.Status), Enabled: u.Before.Enabled, Modified: u.Before.ModifiedAt}
 		if v.Sub == "" {
 			v.Sub = u.Sub
 		}
-		if v.Effect = effect(v); i == 0 || v.Effect == NotInForce || v.Effect == Waiting && worst.Effect != NotInForce {
+		if v.Effect = effect(v, ended); i == 0 || v.Effect == NotInForce || v.Effect == Waiting && worst.Effect != NotInForce {
 			worst = v
 		}
 	}
 	return worst
 }
 
-// effect is that of what was done to a user who is there still.
-func effect(v Verified) Effect {
-	finished := v.FinishedAt.Add(v.ahead)
+// ended is when a user was done with, by the service's clock: as the session knew
+// it, or else as this process does, where the two clocks plainly differ.
+func (p *Pool) ended(r batch.Result) time.Time {
+	by := r.Clock
+	if !by.Known {
+		by = p.Clock(time.Now())
+	}
+	if by.Ahead.Abs() <= clockStep {
+		return r.FinishedAt
+	}
+	return r.FinishedAt.Add(by.Ahead)
+}
+
+// effect is that of what was done, by the service's clock until finished, to a
+// user who is there still.
+func effect(v Verified, finished time.Time) Effect {
 	if v.Outcome == batch.Locked {
 		finished = finished.Add(clockStep) // a lock is itself a modification
 	}
