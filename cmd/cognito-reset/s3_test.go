@@ -105,7 +105,7 @@ func TestKilledWithItsRecordInS3NobodyIsMissedAndNobodyIsResetTwice(t *testing.T
 	t.Setenv("COGNITO_RESET_ENDPOINT_URL", at.url)
 	t.Setenv("TMPDIR", t.TempDir())
 	tool, run := buildTool(t), "s3://"+bucket+"/runs/night"
-	out, err := killUnless(tool, run, times, func() bool { return at.has("runs/night/run.json") },
+	out, err := killUnless(tool, run, times, func() bool { return at.has("runs/night/run.json") }, nil,
 		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "100", "--settle-after", "200ms")
 	if err != nil {
 		t.Fatalf("the last resume: %v\n%s", err, out)
@@ -155,7 +155,7 @@ func TestKilledWithItsRecordInMotosS3NobodyIsResetTwice(t *testing.T) {
 	t.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
 	t.Setenv("TMPDIR", t.TempDir())
 	tool, run := buildTool(t), "s3://"+bucket+"/night"
-	out, err := killUnless(tool, run, 3, func() bool { return there(http.MethodHead, "/night/run.json") },
+	out, err := killUnless(tool, run, 3, func() bool { return there(http.MethodHead, "/night/run.json") }, nil,
 		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "50", "--settle-after", "200ms")
 	if err != nil {
 		t.Fatalf("the last resume: %v\n%s", err, out)

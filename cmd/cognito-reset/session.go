@@ -203,7 +203,7 @@ func (s *session) reset(ctx context.Context) (stopped, err error) {
 	defer s.reclock.Store(nil)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	ctx, cancel := r.within(ctx)
+	ctx, cancel := r.within(ctx, passed)
 	defer cancel()
 	if s.paces == nil {
 		s.paces = r.newPaces()
@@ -218,6 +218,7 @@ func (s *session) reset(ctx context.Context) (stopped, err error) {
 	if r.CanaryRandom && waves.canary > 0 {
 		remaining = canaryFirst(remaining, waves.canary)
 	}
+	s.observer.allow(r.Grace.duration())
 	defer s.observer.over(s, ctl)()
 	s.log.Info("session begins", "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", s.left, "rate", r.Rate)
 	beginCalls()
