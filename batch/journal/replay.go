@@ -42,6 +42,9 @@ type History struct {
 	// nobody knows what became.
 	StrangersInDoubt int64
 
+	// Clock is what the next session to be started knows of its clock.
+	Clock batch.Clock
+
 	dir   *Dir
 	marks list[mark] // by row from 0
 	size  int64      // of the journal's whole lines
@@ -49,6 +52,9 @@ type History struct {
 	head  string     // the last one's SHA-256
 	seen  int64      // the journal's size when it was read
 	chain *chain
+
+	marked bool   // the directory has a mark
+	place  string // of the journal, once Begin knows it
 }
 
 // A Session is one process's work on a run.
@@ -63,6 +69,9 @@ type Session struct {
 	Stopped       string // why, if it stopped early
 	Settled       int64  // users
 	Steered       []Steering
+	Clock         batch.Clock // that its times go by; of several, the earliest
+
+	offset int64 // of its first line
 }
 
 // A Steering is a change of how a run goes on.
@@ -93,6 +102,11 @@ const (
 // a journal whose roster was changed since.
 func (d *Dir) Replay() (*History, error) {
 	h := &History{dir: d, chain: newChain()}
+	known, marked, err := d.mark() // first: the journal of a run that goes on does not wait
+	if err != nil {
+		return nil, err
+	}
+	h.marked = marked
 	f, err := os.Open(d.File(JournalFile))
 	begun := !errors.Is(err, fs.ErrNotExist)
 	if begun && err != nil {
@@ -115,7 +129,7 @@ func (d *Dir) Replay() (*History, error) {
 	}
 	h.RosterSHA256 = hex.EncodeToString(sum.Sum(nil))
 	if !begun {
-		return h, nil
+		return h, h.reaches(known)
 	}
 	// Of a run that is still going on, what it has written by now.
 	now, err := f.Stat()
@@ -143,7 +157,7 @@ func (d *Dir) Replay() (*History, error) {
 	}
 	h.seen = now.Size()
 	h.Torn = h.seen > h.size
-	return h, nil
+	return h, h.reaches(known)
 }
 
 func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state) error {
@@ -154,6 +168,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 		}
 		h.Sessions = append(h.Sessions, Session{
 			Version: rec.Version, Host: rec.Host, PID: rec.PID, Fence: rec.Fence, StartedAt: rec.At, LastSeenAt: rec.At,
+			Clock: rec.clock(), offset: rec.offset,
 		})
 		return nil
 	}
@@ -174,6 +189,11 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	case eventSteered:
 		session.Steered = append(session.Steered, Steering{rec.At, rec.By, rec.Command})
 		return nil
+	case eventClock:
+		if c := rec.clock(); c.Known && (!session.Clock.Known || c.Ahead < session.Clock.Ahead) {
+			session.Clock = c
+		}
+		return nil
 	case eventPromised:
 		m.state = promised
 	case eventSettled:
@@ -184,7 +204,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	default:
 		return nil // of a later format, and not about a user's fate
 	}
-	switch row, ok, err := rows.find(rec.Row, rec.Username); {
+	switch row, ok, err := rows.find(rec.Row, rec.Username, rec.Sub); {
 	case err != nil:
 		return err
 	case ok:
@@ -195,7 +215,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	return nil
 }
 
-// A rowFinder finds a user's row by username. A journal line names the row that
+// A rowFinder finds a user's row by username or, failing that, by sub. A journal line names the row that
 // the user had when it was written, which is the row still unless the roster
 // was changed; so that is tried first, against a hash, and usernames are held
 // in memory only if it fails.
@@ -204,7 +224,7 @@ type rowFinder struct {
 	seed   maphash.Seed
 	hashes list[uint64] // of the username, by row from 0; 0 for a row without a call
 	users  *names.Set
-	rows   []int64 // by number of the user
+	rows   []int64 // by number of the user, or of the sub
 }
 
 func newRowFinder(d *Dir) *rowFinder { return &rowFinder{dir: d, seed: maphash.MakeSeed()} }
@@ -219,7 +239,7 @@ func (f *rowFinder) add(e batch.Entry) {
 	f.hashes.add(hash)
 }
 
-func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err error) {
+func (f *rowFinder) find(row int64, username, sub string) (_ int64, ok bool, err error) {
 	if row >= 1 && row <= f.hashes.len && *f.hashes.at(row - 1) == f.hash(username) {
 		return row, true, nil
 	}
@@ -232,12 +252,17 @@ func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err erro
 			if e.Outcome != "" {
 				continue
 			}
-			if _, added := f.users.Add(e.Username); added {
-				f.rows = append(f.rows, e.Row)
+			for _, name := range []string{"u" + e.Username, "s" + e.Sub} {
+				if _, added := f.users.Add(name); added {
+					f.rows = append(f.rows, e.Row)
+				}
 			}
 		}
 	}
-	id, ok := f.users.Find(username)
+	id, ok := f.users.Find("u" + username)
+	if !ok && sub != "" {
+		id, ok = f.users.Find("s" + sub)
+	}
 	if !ok {
 		return 0, false, nil
 	}
@@ -293,13 +318,45 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 			case row.state == promised:
 				e.Promised = l.At
 			}
+			h.dateByNow(&e, row.offset)
 			e.Steps = steps[batch.StepResult](l.Steps)
-			e.Before = cmp.Or(e.Before, l.Before)
+			e.Before = cmp.Or(l.Before, e.Before) // as it was before the first call
 			if !yield(e, nil) {
 				return
 			}
 		}
 	}
+}
+
+// dateByNow puts the time of a promise, told by a line that stands there, into that
+// of the session to come, if what is known of the clocks allows it. What that
+// session then records of the promise goes by its own clock again.
+func (h *History) dateByNow(e *batch.Entry, offset int64) {
+	if e.Promised.IsZero() {
+		return
+	}
+	e.Clock = h.clockAt(offset)
+	handedOn := false // by a session before the line's, and perhaps by one that knew nothing of its clock
+	for i := len(h.Sessions) - 1; i >= 0; i-- {
+		s := h.Sessions[i]
+		if handedOn && !s.Clock.Known {
+			e.Clock = batch.Clock{}
+		}
+		handedOn = handedOn || s.offset <= offset && e.Promised.Before(s.StartedAt)
+	}
+	if e.Clock.Known && h.Clock.Known {
+		e.Promised, e.Clock = e.Promised.Add(e.Clock.Ahead-h.Clock.Ahead), h.Clock
+	}
+}
+
+// clockAt is that of the session whose line stands there.
+func (h *History) clockAt(offset int64) batch.Clock {
+	for i := len(h.Sessions) - 1; i >= 0; i-- {
+		if h.Sessions[i].offset <= offset {
+			return h.Sessions[i].Clock
+		}
+	}
+	return batch.Clock{}
 }
 
 // Results yields how every row has ended so far, in the order of the input.
@@ -311,6 +368,9 @@ func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
 			var res batch.Result
 			if err == nil {
 				res, err = row.result(pending)
+				if row.state != untouched && row.state != uncalled {
+					res.Clock = h.clockAt(row.offset)
+				}
 			}
 			if !yield(res, err) || err != nil {
 				return
@@ -361,14 +421,14 @@ func (t told) last() (l line, err error) {
 	if what := decode(raw, &l); what != "" {
 		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.file.Name(), t.offset, what)
 	}
-	if l.Username != t.Username {
+	if l.Username != t.Username && (l.Sub == "" || l.Sub != t.Sub) {
 		return line{}, fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.file.Name(), t.offset)
 	}
 	return l, nil
 }
 
 func (t told) result(pending batch.Reason) (batch.Result, error) {
-	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Outcome: batch.NotAttempted, Reason: pending, Before: t.Before, Kept: t.Kept}
+	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Sub: t.Sub, Outcome: batch.NotAttempted, Reason: pending, Before: t.Before, Kept: t.Kept}
 	if t.Outcome != "" {
 		res.Outcome, res.Reason, res.ErrorMessage = t.Outcome, t.Reason, t.Detail
 		return res, nil
@@ -386,19 +446,25 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 	case final, open:
 		row, kept := res.Row, res.Kept
 		res = l.result()
-		res.Row, res.Kept = row, kept
+		res.Row, res.Kept, res.Sub = row, kept, cmp.Or(l.Sub, t.Sub)
 	}
 	return res, err
 }
 
 // Start begins a session: it cuts off a torn last line and appends behind it.
-// The directory must be held, and its journal be as [Dir.Replay] found it.
+// The directory must be held, and its journal be as [Dir.Replay] found it. What
+// [History.Begin] does is done, if it was not.
 func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	d := h.dir
 	if d.lock == nil || !d.lock.Locked() {
 		return nil, fmt.Errorf("%s is not locked: open it to go on with it", d.Path)
 	}
-	f, err := os.OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if h.place == "" {
+		if err := h.Begin(false); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -421,14 +487,20 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), writer.Unlock())
 	}
-	session := line{Event: eventSession, At: time.Now().UTC(), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
+	marker, err := h.marker()
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), writer.Unlock(), os.Remove(reserve))
+	}
+	session := line{Event: eventSession, ServiceAhead: serviceAhead(h.Clock), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
 	session.Host, _ = os.Hostname()
 	var file appendFile = f
 	if d.home != nil {
 		file, session.Fence = &copied{File: f, home: d.home, size: h.size}, d.home.Fence()
 	}
 	j := start(file, h.size, h.chain, reserve)
-	j.writer = writer
+	session.At = j.now()
+	j.writer, j.own, j.marker = writer, f, marker
+	j.mark = Mark{Lines: h.lines, Bytes: h.size, Head: h.head, Place: h.place}
 	if err := j.append(true, session); err != nil {
 		j.Close()
 		return nil, err
@@ -438,5 +510,5 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 
 // End records that a session left the run in good order.
 func (j *Journal) End(exitCode int, stopped string) error {
-	return j.append(true, line{Event: eventEnded, At: time.Now().UTC(), ExitCode: exitCode, Stopped: stopped})
+	return j.append(true, line{Event: eventEnded, At: j.now(), ExitCode: exitCode, Stopped: stopped})
 }

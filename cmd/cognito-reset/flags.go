@@ -269,8 +269,8 @@ func (s settings) workers() int {
 	return min(int(math.Ceil(max(s.Rate, 30)*15)), 1024)
 }
 
-// delimiter reads --delimiter.
-func delimiter(text string) (rune, error) {
+// delimiter reads a flag such as --delimiter.
+func delimiter(flag, text string) (rune, error) {
 	switch text {
 	case "":
 		return 0, nil
@@ -279,25 +279,9 @@ func delimiter(text string) (rune, error) {
 	}
 	r, size := utf8.DecodeRuneInString(text)
 	if size != len(text) || r == utf8.RuneError {
-		return 0, usagef("--delimiter is one character, or tab; not %q", text)
+		return 0, usagef("--%s is one character, or tab; not %q", flag, text)
 	}
 	return r, nil
-}
-
-// keyValues reads a repeated KEY=VALUE flag.
-func keyValues(name string, pairs []string) (map[string]string, error) {
-	if len(pairs) == 0 {
-		return nil, nil
-	}
-	values := make(map[string]string, len(pairs))
-	for _, pair := range pairs {
-		key, value, ok := strings.Cut(pair, "=")
-		if !ok || key == "" {
-			return nil, usagef("--%s takes KEY=VALUE, not %q", name, pair)
-		}
-		values[key] = value
-	}
-	return values, nil
 }
 
 // logger reads --log-level and --log-format.

@@ -50,7 +50,8 @@ type plan struct {
 // PinnedUsers are the users of a roster by number and sum.
 type pinnedUsers struct {
 	Users  int64  `json:"users"`
-	SHA256 string `json:"sha256"` // of the usernames, sorted by byte, each with a line feed
+	SHA256 string `json:"sha256"`        // of the usernames, each with a tab and the sub where it is known, sorted by byte, each with a line feed
+	Subs   bool   `json:"subs,omitzero"` // the sum is of subs as well: some were known
 }
 
 type planForecast struct {
@@ -112,7 +113,7 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 	if err := s.dir.ReadJSON(summaryFile, &summary); err != nil {
 		return err
 	}
-	users, err := pin(s.dir, r.Roster.Users)
+	users, err := pin(s.dir, r.Roster.Users, true)
 	if err != nil {
 		return err
 	}
@@ -125,6 +126,9 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 		Forecast: planForecast{summary.Outcomes, summary.Reasons},
 	}
 	names, values := plannedFlags(ctx)
+	if r.Shard.Count > 0 { // whatever told of it
+		values["shard"], values["shards"] = []string{r.Shard.String()}, []string{"0"}
+	}
 	for _, name := range names {
 		for _, value := range values[name] {
 			p.Flags = append(p.Flags, "--"+name+"="+value)
@@ -137,20 +141,30 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 		return fmt.Errorf("--plan: %w", err)
 	}
 	if !s.quiet {
-		say(s.stderr, "Plan %s has the digest %s.\nTo do exactly that: cognito-reset run --plan %s", path, p.Digest, quotePath(path))
+		what, record := "", ""
+		if r.Shard.Count > 0 {
+			what, record = fmt.Sprintf(", and is of shard %s alone", r.Shard), " --run DIR"
+		}
+		say(s.stderr, "Plan %s has the digest %s%s.\nTo do exactly that: cognito-reset run --plan %s%s", path, p.Digest, what, quotePath(path), record)
 	}
 	return done
 }
 
-// pin sums up the users of a run directory. It holds their usernames in memory.
-func pin(dir *journal.Dir, users int64) (pinnedUsers, error) {
-	names := make([]string, 0, users)
+// pin sums up the users of a run directory, with their subs if those are to be pinned
+// and some are known. It holds their names in memory.
+func pin(dir *journal.Dir, users int64, subs bool) (pinnedUsers, error) {
+	names, pinned := make([]string, 0, users), pinnedUsers{}
 	for e, err := range dir.Entries() {
 		if err != nil {
 			return pinnedUsers{}, err
 		}
 		if e.Outcome == "" {
-			names = append(names, e.Username)
+			name := e.Username
+			if subs && e.Sub != "" {
+				pinned.Subs = true
+				name += "\t" + e.Sub
+			}
+			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
@@ -158,7 +172,8 @@ func pin(dir *journal.Dir, users int64) (pinnedUsers, error) {
 	for _, name := range names {
 		_, _ = io.WriteString(sum, name+"\n") // a hash takes all
 	}
-	return pinnedUsers{int64(len(names)), hex.EncodeToString(sum.Sum(nil))}, nil
+	pinned.Users, pinned.SHA256 = int64(len(names)), hex.EncodeToString(sum.Sum(nil))
+	return pinned, nil
 }
 
 // encode is the plan as it stands in its file: the only way to write it.
@@ -185,6 +200,21 @@ func (p plan) sum() (string, error) {
 	text, err := json.Marshal(p, json.Deterministic(true))
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:]), err
+}
+
+// readPlan is the plan that a run is to carry out, with its flags set; nil if there
+// is none.
+func (c *command) readPlan(ctx *cli.Context) (*plan, error) {
+	dry, _, err := dryRun(ctx)
+	path := ctx.String("plan")
+	if err != nil || dry || path == "" {
+		return nil, err
+	}
+	p, err := openPlan(path, ctx.Duration("plan-max-age"))
+	if err != nil {
+		return nil, err
+	}
+	return p, p.impose(c, ctx)
 }
 
 // openPlan reads a plan of which no byte was changed and which is not too old.
@@ -217,14 +247,14 @@ func openPlan(path string, maxAge time.Duration) (*plan, error) {
 
 // impose sets the flags of the command line to the plan's. One that was given
 // must say the same.
-func (p *plan) impose(ctx *cli.Context) error {
-	planned := make(map[string][]string)
-	for _, flag := range p.Flags {
-		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
-		planned[name] = append(planned[name], value)
-	}
+func (p *plan) impose(c *command, ctx *cli.Context) error {
+	planned := p.values()
 	names, given := plannedFlags(ctx)
-	var differ []string
+	differ, err := p.imposeShard(c, ctx, planned)
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "shard" || name == "shards" })
 	for _, name := range names {
 		if !slices.Equal(given[name], planned[name]) {
 			if ctx.IsSet(name) {
@@ -255,11 +285,36 @@ func (p *plan) impose(ctx *cli.Context) error {
 	return nil
 }
 
+// imposeShard sets the shard of the command line to the plan's. One that was given,
+// or that an engine tells, must be the same.
+func (p *plan) imposeShard(c *command, ctx *cli.Context, planned map[string][]string) (differ []string, err error) {
+	want := strings.Join(planned["shard"], "")
+	delete(planned, "shard")
+	delete(planned, "shards")
+	if ctx.String("shard") == "" && !ctx.IsSet("shards") {
+		if want == "" {
+			return nil, nil
+		}
+		return nil, ctx.Set("shard", want)
+	}
+	given, err := c.readShard(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if got := given.String(); got != want {
+		if want == "" {
+			want = "that of all users"
+		}
+		differ = append(differ, fmt.Sprintf("the shard is %s, not %s", got, want))
+	}
+	return differ, nil
+}
+
 func listed(values []string) string { return cmp.Or(strings.Join(values, ", "), "empty") }
 
 // hold compares what is about to be done with the plan.
 func (p *plan) hold(r request, dir *journal.Dir) error {
-	users, err := pin(dir, r.Roster.Users)
+	users, err := pin(dir, r.Roster.Users, p.Roster.Subs)
 	if err != nil {
 		return err
 	}
@@ -284,6 +339,60 @@ func (p *plan) hold(r request, dir *journal.Dir) error {
 
 func unlike(differ []string) error {
 	return usagef("this is not what was planned: %s; nothing was sent", strings.Join(differ, "; "))
+}
+
+// fixed says why the users of a run may not change: somebody approved a plan, or
+// the run, and that was of the input as it was.
+func (a approval) fixed(at time.Time) error {
+	const anew = "Restore the input, or plan and approve a run of its own for the new one (run --dry-run --plan FILE, then run --plan FILE): " +
+		"by default that skips whom this one has reset. Nothing was sent"
+	switch {
+	case a.PlanDigest != "":
+		return fmt.Errorf("this run does what plan %.12s… says, which is of the input as it was: --accept-changed-input would add users whom nobody planned. %s", a.PlanDigest, anew)
+	case a.ApprovedBy != "":
+		return fmt.Errorf("%s approved this run at %s, with the input as it was: --accept-changed-input would add users whom nobody approved. %s",
+			a.ApprovedBy, at.Format(time.RFC3339), anew)
+	}
+	return nil
+}
+
+// steerable are the pinned flags that a resume may change: when a session ends, and how
+// fast it goes, which ctl steers as well. They change neither who is meant nor what is
+// done. Which shard it is, the run directory says.
+var steerable = []string{"deadline", "until", "grace", "rate", "update-rate", "headroom", "workers", "wave-size", "wave-pause", "wave-gate", "shard", "shards"}
+
+// keepsPlan refuses a resume whose flags are not those of the run's plan.
+func keepsPlan(ctx *cli.Context, dir *journal.Dir) error {
+	names, given := plannedFlags(ctx)
+	names = slices.DeleteFunc(names, func(name string) bool { return !ctx.IsSet(name) || slices.Contains(steerable, name) })
+	if len(names) == 0 {
+		return nil
+	}
+	var p plan
+	if err := dir.ReadJSON(planFile, &p); err != nil {
+		return usagef("this run does what a plan says, and the plan cannot be read (%w): leave out --%s; nothing was sent", err, strings.Join(names, ", --"))
+	}
+	planned := p.values()
+	var differ []string
+	for _, name := range names {
+		if _, pinned := planned[name]; pinned && !slices.Equal(given[name], planned[name]) {
+			differ = append(differ, fmt.Sprintf("--%s is %s, not %s", name, listed(given[name]), listed(planned[name])))
+		}
+	}
+	if differ != nil {
+		return unlike(differ)
+	}
+	return nil
+}
+
+// values are the flags of the plan by their names.
+func (p *plan) values() map[string][]string {
+	planned := make(map[string][]string)
+	for _, flag := range p.Flags {
+		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
+		planned[name] = append(planned[name], value)
+	}
+	return planned
 }
 
 // missing says why an approval is none, or nil: somebody must have given it who
