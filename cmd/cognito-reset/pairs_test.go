@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xuri/excelize/v2"
+
 	"cognito-reset/batch/sandbox"
 )
 
@@ -44,6 +46,8 @@ var dimensions = []struct {
 	{"who", []feature{
 		{name: "csv", flags: []string{"--input", "users.csv"}},
 		{name: "jsonl", flags: []string{"--input", "users.jsonl"}},
+		{name: "workbook", flags: []string{"--input", "users.xlsx"}},
+		{name: "emails", flags: []string{"--input", "users.csv", "--username-column", "email"}},
 		{name: "subs", flags: []string{"--input", "users.csv", "--username-column", "sub"}},
 		{name: "match", flags: []string{"--input", "users.csv", "--username-column", "email", "--match", "email"}},
 		{name: "all-users", flags: []string{"--all-users"}, set: func(tr *trial) { tr.everybody = true }},
@@ -54,12 +58,16 @@ var dimensions = []struct {
 	{"left out", []feature{
 		{name: "nobody"},
 		{name: "exclude", flags: []string{"--exclude", "root.csv"}, skips: isRoot},
+		{name: "exclude-email", flags: []string{"--exclude", "root-email.csv"}, skips: isRoot},
+		{name: "exclude-report", flags: []string{"--exclude", "earlier/report.csv", "--exclude-only", "reset"}, skips: isRoot},
 		{name: "exclude-group", flags: []string{"--exclude-group", "admins"}, skips: isRoot},
 		{name: "where", flags: []string{"--where", "plan=gold"}, skips: func(p person) bool { return p.plan != "gold" }},
 		{name: "only", flags: []string{"--only", "would_reset"}},
 		{name: "status", flags: []string{"--status", "CONFIRMED"}, leaves: func(p person) bool { return p.status() != sandbox.Confirmed }},
 		{name: "created", flags: []string{"--created-after", "2020-01-01"}, leaves: isRoot},
 		{name: "history", flags: []string{"--history", "earlier", "--not-reset-within", "90d"}, skips: isRoot},
+		{name: "rotate", flags: []string{"--history", "earlier", "--rotate-every", "year"}, skips: isRoot},
+		{name: "compare", flags: []string{"--where", "age<40"}, skips: func(p person) bool { return p.age() >= 40 }},
 		{name: "limit", flags: []string{"--limit", "5"}, most: 5},
 		{name: "sample", flags: []string{"--sample", "5", "--seed", "7"}, most: 5},
 	}},
@@ -105,6 +113,7 @@ var dimensions = []struct {
 			tr.expect(-1, "report", record, "--format", "html", "--output", "page.html")
 		}},
 		{name: "state", after: func(tr *trial, record string) { tr.expect(exitDone, "status", record, "--json") }},
+		{name: "keep-column", flags: []string{"--keep-column", "plan"}},
 		{name: "evidence", after: func(tr *trial, record string) {
 			tr.expect(exitDone, "evidence", record, "--output", "evidence.zip", "--overwrite")
 			tr.expect(exitDone, "evidence", "check", "evidence.zip")
@@ -120,18 +129,26 @@ var dimensions = []struct {
 // Refusals are the pairs that the tool refuses on purpose, each with what it says.
 // "listed" is every way to ask the pool itself who is meant.
 var refusals = []struct{ one, other, why string }{
+	{"listed", "compare", "the pool's own users have none"},
+	{"listed", "keep-column", "the pool's own users have none"},
 	{"listed", "where", "the pool's own users have none"},
 	{"listed", "only", "goes with --from-report"},
 	{"csv", "only", "goes with --from-report"},
 	{"jsonl", "only", "goes with --from-report"},
+	{"workbook", "only", "goes with --from-report"},
+	{"emails", "only", "goes with --from-report"},
 	{"subs", "only", "goes with --from-report"},
 	{"match", "only", "goes with --from-report"},
 	{"csv", "status", "go with --all-users"},
 	{"jsonl", "status", "go with --all-users"},
+	{"workbook", "status", "go with --all-users"},
+	{"emails", "status", "go with --all-users"},
 	{"subs", "status", "go with --all-users"},
 	{"from-report", "status", "go with --all-users"},
 	{"csv", "created", "go with --all-users"},
 	{"jsonl", "created", "go with --all-users"},
+	{"workbook", "created", "go with --all-users"},
+	{"emails", "created", "go with --all-users"},
 	{"subs", "created", "go with --all-users"},
 	{"from-report", "created", "go with --all-users"},
 	{"shards", "reconcile", "leave --reconcile out"},
@@ -154,6 +171,9 @@ var people = []person{
 	{name: "jon", plan: "gold"}, {name: "kim", plan: "gold"}, {name: "lou", plan: "iron"}, {name: "mia", plan: "gold"}, {name: "ned", plan: "iron"}, {name: "ola", plan: "gold"},
 	{name: "out1", outside: true}, {name: "out2", outside: true},
 }
+
+// age is a number to compare.
+func (p person) age() int { return 20 + 7*len(p.plan) + 3*len(p.state) }
 
 func isRoot(p person) bool { return p.admin }
 
@@ -270,22 +290,23 @@ func newTrial(t testing.TB, earlier string, features []feature) *trial {
 func prepareTrials(t testing.TB) (dir string) {
 	dir = t.TempDir()
 	var table, lines, others strings.Builder
-	table.WriteString("username,sub,email,plan\n")
+	table.WriteString("username,sub,email,plan,age\n")
 	for _, p := range people {
 		if !p.outside {
-			fmt.Fprintf(&table, "%s,%s,%s,%s\n", p.name, p.sub(), p.email(), p.plan)
-			fmt.Fprintf(&lines, `{"username":%q,"plan":%q}`+"\n", p.name, p.plan)
+			fmt.Fprintf(&table, "%s,%s,%s,%s,%d\n", p.name, p.sub(), p.email(), p.plan, p.age())
+			fmt.Fprintf(&lines, `{"username":%q,"plan":%q,"age":%d}`+"\n", p.name, p.plan, p.age())
 		}
 	}
 	others.WriteString("username\ntom\nuna\n")
-	for name, text := range map[string]string{"users.csv": table.String(), "users.jsonl": lines.String(), "others.csv": others.String(), "root.csv": "username\nroot\n"} {
+	for name, text := range map[string]string{"users.csv": table.String(), "users.jsonl": lines.String(), "others.csv": others.String(), "root.csv": "username\nroot\n", "root-email.csv": "email\nIN.Root@example.com\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	writeWorkbook(t, filepath.Join(dir, "users.xlsx"), table.String())
 	tr := newTrial(t, dir, nil)
 	tr.expect(exitDone, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "root.csv", "--yes", "--run", "earlier")
-	tr.expect(exitSomeFailed, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--keep-column", "plan", "--if-reset-required", "again", "--dry-run", "--run", "look")
+	tr.expect(exitSomeFailed, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--keep-column", "plan,age", "--if-reset-required", "again", "--dry-run", "--run", "look")
 	text, err := os.ReadFile(filepath.Join(tr.dir, "look", "report.csv"))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "earlier.csv"), text, 0o600)
@@ -297,6 +318,25 @@ func prepareTrials(t testing.TB) (dir string) {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// writeWorkbook makes a workbook of CSV.
+func writeWorkbook(t testing.TB, path, table string) {
+	t.Helper()
+	book := excelize.NewFile()
+	defer book.Close()
+	rows, err := csv.NewReader(strings.NewReader(table)).ReadAll()
+	for i, row := range rows {
+		if err == nil {
+			err = book.SetSheetRow("Sheet1", fmt.Sprint("A", i+1), &row)
+		}
+	}
+	if err == nil {
+		err = book.SaveAs(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // command is the tool, to be started in the trial's folder.
@@ -339,12 +379,15 @@ func (tr *trial) start(shard int) []string {
 	case tr.fleet:
 		return []string{"run", "--config", "job.yaml", "--yes", "--run", tr.run}
 	case tr.planned:
-		args := []string{"run", "--plan", "plan.json", "--yes", "--approved-by", "boss", "--require-approval", "--run", tr.run}
+		args := []string{"run", "--plan", planFor(shard), "--yes", "--approved-by", "boss", "--require-approval", "--run", tr.run}
 		return append(args, tr.shardFlags(shard)...)
 	}
 	args := append([]string{"run", "--user-pool-id", "us-east-1_Sandbox", "--yes", "--run", tr.run}, tr.everyday()...)
 	return append(args, tr.shardFlags(shard)...)
 }
+
+// planFor is where the plan of a shard, or of all users, is.
+func planFor(shard int) string { return fmt.Sprintf("plan-%d.json", shard) }
 
 // everyday are the flags, with those that keep the run short.
 func (tr *trial) everyday() []string {
@@ -367,6 +410,12 @@ func (tr *trial) work(shard int) outcome {
 	tr.record = tr.run
 	if tr.shards > 0 {
 		tr.record = tr.shardRecord(shard)
+	}
+	if tr.planned && !tr.fleet {
+		look := []string{"run", "--user-pool-id", "us-east-1_Sandbox", "--dry-run", "--plan", planFor(shard), "--run", "look"}
+		if o := tr.tool(slices.Concat(look, tr.everyday(), tr.shardFlags(shard))...); o.code != exitDone && o.code != exitSomeFailed {
+			return o
+		}
 	}
 	o := tr.interrupted(tr.start(shard)...)
 	for range 8 {
@@ -427,12 +476,6 @@ func (tr *trial) interrupted(args ...string) outcome {
 func (tr *trial) play() outcome {
 	if tr.fleet {
 		tr.writeJob()
-	}
-	if tr.planned && !tr.fleet {
-		o := tr.tool(slices.Concat([]string{"run", "--user-pool-id", "us-east-1_Sandbox", "--dry-run", "--plan", "plan.json", "--run", "look"}, tr.everyday())...)
-		if o.code != exitDone && o.code != exitSomeFailed {
-			return o
-		}
 	}
 	if tr.shards == 0 {
 		return tr.work(0)
@@ -509,7 +552,7 @@ func (tr *trial) check(o *outcome) {
 			continue
 		}
 		bad = bad || slices.Contains([]string{"failed", "invalid", "unknown"}, row.outcome)
-		if p, ok := named(row.username); !ok {
+		if p, ok := whoIs(row.username); !ok {
 			tr.Errorf("row %s is of nobody: %q", row.number, row.username)
 		} else if row.reason != "duplicate" {
 			outcomes[p.name] = row.outcome
@@ -601,8 +644,8 @@ func (tr *trial) messages(name string) (n int) {
 	return n
 }
 
-// named is the person of a username, a sub or an e-mail address.
-func named(name string) (person, bool) {
+// whoIs is the person of a username, a sub or an e-mail address.
+func whoIs(name string) (person, bool) {
 	for _, p := range people {
 		if name == p.name || name == p.sub() || name == p.email() {
 			return p, true
