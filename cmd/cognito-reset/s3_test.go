@@ -32,7 +32,7 @@ type endpoint struct {
 const bucket = "bucket"
 
 // serveS3 is an S3 with an empty bucket, and what is in it.
-func serveS3(t *testing.T, bucket string) (*s3mem.Backend, http.Handler) {
+func serveS3(t testing.TB, bucket string) (*s3mem.Backend, http.Handler) {
 	t.Helper()
 	objects := s3mem.New()
 	if err := objects.CreateBucket(bucket); err != nil {
@@ -82,7 +82,7 @@ func populate(t *testing.T, pool *sandbox.Pool, users int) (input string) {
 }
 
 // checkOnce sees to it that each user of a pool was reset once.
-func checkOnce(t *testing.T, pool *sandbox.Pool) {
+func checkOnce(t testing.TB, pool *sandbox.Pool) {
 	t.Helper()
 	pool.EachUser(func(u sandbox.User, resets, messages int) {
 		if resets != 1 || messages != 1 {
