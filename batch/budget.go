@@ -10,7 +10,7 @@ import (
 type bill struct {
 	budget Budget // nil if nothing bounds the step's calls
 	sends  bool
-	held   int // of the budget, for calls of which it is to hear
+	held   int // of the budget, by calls whose end is not known yet
 
 	sent   int // calls that sent a message
 	doubts int // calls that may have

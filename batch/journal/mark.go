@@ -182,7 +182,7 @@ func (d *Dir) writeMark(m Mark) error {
 	})
 }
 
-// reaches fails if the journal, of which the whole lines are known to be good,
+// reaches fails if the journal, whose whole lines are known to be good,
 // does not come as far as its mark, or not by the same lines.
 func (h *History) reaches(m Mark) error {
 	path := h.dir.File(JournalFile)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"cognito-reset/batch"
 )
@@ -70,7 +71,7 @@ func glob(pattern string) (matches []string, err error) {
 	}
 	folders := []string{folder}
 	if _, err := os.Stat(cmp.Or(folder, ".")); err != nil {
-		trimmed := strings.TrimRight(folder, string(filepath.Separator)+"/")
+		trimmed := strings.TrimRightFunc(folder, func(r rune) bool { return r < utf8.RuneSelf && os.IsPathSeparator(uint8(r)) })
 		if trimmed == folder || !strings.ContainsAny(trimmed, `*?[`) {
 			return nil, nil
 		}

@@ -129,23 +129,7 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 			u.Groups = []string{group}
 		}
 		u.Created = time.Now().AddDate(-1, 0, 0)
-		switch state {
-		case "":
-		case "disabled":
-			u.Enabled = false
-		case "nocontact":
-			u.EmailVerified = false
-		case "temporary":
-			u.Status = sandbox.ForceChangePassword
-		case "federated":
-			u.Status = sandbox.ExternalProvider
-		case "new":
-			u.Status = sandbox.Unconfirmed
-		case "again":
-			u.Status = sandbox.ResetRequired
-		case "compromised":
-			u.Status = sandbox.Compromised
-		default:
+		if !putInto(&u, state) {
 			ts.Fatalf("no state %s", state)
 		}
 		pool.Add(u)
@@ -154,6 +138,31 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(server.Close)
 	ts.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
 	pools.Store(ts.Getenv("WORK"), pool)
+}
+
+// putInto puts a user into a state, "" for one who can be reset. It reports whether there
+// is such a state.
+func putInto(u *sandbox.User, state string) bool {
+	switch state {
+	case "":
+	case "disabled":
+		u.Enabled = false
+	case "nocontact":
+		u.EmailVerified = false
+	case "temporary":
+		u.Status = sandbox.ForceChangePassword
+	case "federated":
+		u.Status = sandbox.ExternalProvider
+	case "new":
+		u.Status = sandbox.Unconfirmed
+	case "again":
+		u.Status = sandbox.ResetRequired
+	case "compromised":
+		u.Status = sandbox.Compromised
+	default:
+		return false
+	}
+	return true
 }
 
 // resets USER=N… says how often the sandbox has reset users; all=N everyone.

@@ -199,20 +199,7 @@ func (p person) user() sandbox.User {
 	if p.admin {
 		u.Groups, u.Created = append(u.Groups, "admins"), time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
-	switch p.state {
-	case "disabled":
-		u.Enabled = false
-	case "nocontact":
-		u.EmailVerified = false
-	case "temporary":
-		u.Status = sandbox.ForceChangePassword
-	case "federated":
-		u.Status = sandbox.ExternalProvider
-	case "new":
-		u.Status = sandbox.Unconfirmed
-	case "again":
-		u.Status = sandbox.ResetRequired
-	}
+	putInto(&u, p.state)
 	return u
 }
 

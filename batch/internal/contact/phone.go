@@ -114,7 +114,7 @@ func e164(digits string) (string, error) {
 	return "+" + digits, nil
 }
 
-// abroad is a number without + of which no country is known.
+// abroad is a number that has no + and names no country.
 func abroad(digits string) (string, error) {
 	if rest, found := strings.CutPrefix(digits, "00"); found {
 		return e164(rest)
