@@ -20,17 +20,14 @@
 package journal
 
 import (
-	"crypto/rand"
 	"errors"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal/disk"
 )
 
 // ErrFull is why a journal takes no more promises: the disk is full. What was
@@ -45,9 +42,10 @@ const reserveSize = 1 << 20
 type Journal struct {
 	// Of commitLoop, and once that is done, of Close.
 	file    appendFile
-	reserve string       // path of the reserve, "" once it is spent
-	size    int64        // bytes known to be whole
-	writer  *flock.Flock // of the file; nil if it is not a real one
+	disk    disk.Disk // with the reserve
+	reserve string    // path of the reserve, "" once it is spent
+	size    int64     // bytes known to be whole
+	writer  disk.Lock // of the file; nil if it is not a real one
 
 	home         Home          // that the file is a copy of; nil without one
 	settleWithin time.Duration // how long settlements gather
@@ -89,9 +87,9 @@ const (
 func newCommit(buf []byte) *commit { return &commit{lines: buf, done: make(chan struct{})} }
 
 // start appends behind size bytes that the chain covers.
-func start(file appendFile, size int64, c *chain, reserve string) *Journal {
+func start(on disk.Disk, file appendFile, size int64, c *chain, reserve string) *Journal {
 	j := &Journal{
-		file: file, size: size, chain: c, reserve: reserve,
+		disk: on, file: file, size: size, chain: c, reserve: reserve,
 		pending: newCommit(nil), done: make(chan struct{}),
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		settleWithin: settleWithin,
@@ -219,7 +217,7 @@ func (j *Journal) write(lines []byte) error {
 		j.mu.Lock()
 		j.full = true
 		j.mu.Unlock()
-		undo := errors.Join(j.file.Truncate(j.size), os.Remove(j.reserve))
+		undo := errors.Join(j.file.Truncate(j.size), j.disk.Remove(j.reserve))
 		j.reserve = ""
 		if undo == nil {
 			_, err = j.file.Write(lines)
@@ -252,24 +250,11 @@ func (j *Journal) Close() error {
 	j.mu.Unlock()
 	<-j.done
 	if j.reserve != "" {
-		os.Remove(j.reserve)
+		j.disk.Remove(j.reserve)
 	}
 	err := errors.Join(j.err, j.file.Close())
 	if j.writer != nil {
 		err = errors.Join(err, j.writer.Unlock())
 	}
 	return err
-}
-
-// layReserve writes the reserve and says where it is. Its bytes are random, for
-// file systems that compress.
-func layReserve(dir string) (string, error) {
-	path := filepath.Join(dir, "reserve")
-	bytes := make([]byte, reserveSize)
-	rand.Read(bytes)
-	if err := os.WriteFile(path, bytes, 0o600); err != nil {
-		os.Remove(path)
-		return "", err
-	}
-	return path, nil
 }

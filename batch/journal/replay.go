@@ -13,8 +13,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/names"
 )
@@ -93,12 +91,14 @@ const (
 // a journal whose roster was changed since.
 func (d *Dir) Replay() (*History, error) {
 	h := &History{dir: d, chain: newChain()}
-	f, err := os.Open(d.File(JournalFile))
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_RDONLY, 0)
 	begun := !errors.Is(err, fs.ErrNotExist)
 	if begun && err != nil {
 		return nil, err
 	}
-	defer f.Close() // of no file: an error nobody needs
+	if begun {
+		defer f.Close()
+	}
 	rows, sum := newRowFinder(d), sha256.New()
 	for e, err := range ahead(d.entries(sum)) {
 		if err != nil {
@@ -328,12 +328,13 @@ type told struct {
 
 func (h *History) each() iter.Seq2[told, error] {
 	return func(yield func(told, error) bool) {
-		f, err := os.Open(h.dir.File(JournalFile))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f, err := h.dir.on().OpenFile(h.dir.File(JournalFile), os.O_RDONLY, 0)
+		if err == nil {
+			defer f.Close()
+		} else if !errors.Is(err, fs.ErrNotExist) {
 			yield(told{}, err)
 			return
 		}
-		defer f.Close() // of no file: an error nobody needs
 		journal := &window{file: f}
 		for e, err := range h.dir.Entries() {
 			row := told{Entry: e, journal: journal}
@@ -395,10 +396,10 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 // The directory must be held, and its journal be as [Dir.Replay] found it.
 func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	d := h.dir
-	if d.lock == nil || !d.lock.Locked() {
+	if d.lock == nil {
 		return nil, fmt.Errorf("%s is not locked: open it to go on with it", d.Path)
 	}
-	f, err := os.OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -408,17 +409,17 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s was written to since it was read", f.Name())
 	}
-	if err := errors.Join(f.Truncate(h.size), syncDir(d.Path)); err != nil {
+	if err := errors.Join(f.Truncate(h.size), d.on().SyncDir(d.Path)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	// The lock file can be deleted by whom it is in the way of; the journal is
 	// locked as well.
-	writer := flock.New(f.Name(), flock.SetFlag(os.O_RDWR), flock.SetPermissions(0o600))
-	if held, err := writer.TryLock(); err != nil || !held {
+	writer, err := d.on().Lock(f.Name())
+	if writer == nil {
 		return nil, errors.Join(&HeldError{d.Path, "another process, though its lock file is gone"}, err, f.Close())
 	}
-	reserve, err := layReserve(d.Path)
-	if err != nil {
+	reserve := d.File(reserveFile)
+	if err := d.on().Reserve(reserve, reserveSize); err != nil {
 		return nil, errors.Join(err, f.Close(), writer.Unlock())
 	}
 	session := line{Event: eventSession, At: time.Now().UTC(), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
@@ -427,7 +428,7 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	if d.home != nil {
 		file, session.Fence = &copied{File: f, home: d.home, size: h.size}, d.home.Fence()
 	}
-	j := start(file, h.size, h.chain, reserve)
+	j := start(d.on(), file, h.size, h.chain, reserve)
 	j.writer = writer
 	if err := j.append(true, session); err != nil {
 		j.Close()
