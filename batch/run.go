@@ -3,9 +3,10 @@ package batch
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"iter"
-	"math/rand/v2"
+	"math/big"
 	"sync"
 	"time"
 )
@@ -493,9 +494,15 @@ func (r Result) ended(o Outcome, answer *Error) Result {
 }
 
 // jitter is how long to wait after n earlier failures: anything up to a bound
-// that doubles, so that users who failed together do not return together.
+// that doubles, so that users who failed together do not return together. It is
+// drawn from crypto/rand, whose source a test can replace.
 func jitter(n int) time.Duration {
-	return rand.N(min(maxBackoff, minBackoff<<min(n, 10)))
+	bound := min(maxBackoff, minBackoff<<min(n, 10))
+	drawn, err := rand.Int(rand.Reader, big.NewInt(int64(bound)))
+	if err != nil {
+		return bound // nothing that crypto/rand reads from fails, but for a test's
+	}
+	return time.Duration(drawn.Int64())
 }
 
 // sleep waits, and reports false if ctx was done first.

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -136,7 +135,7 @@ func take(ctx context.Context, s *store, o Options) (*lease, error) {
 		switch etag, err = s.putClaim(ctx, l.claim, when); {
 		case err == nil:
 			return l.keep(ctx, etag, began)
-		case refused(err) && !missing(err) || !sleep(ctx, rand.N(pause)):
+		case refused(err) && !missing(err) || !sleep(ctx, pause):
 			return nil, s.why(ctx, err)
 		}
 	}

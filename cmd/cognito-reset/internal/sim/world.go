@@ -52,12 +52,12 @@ func play(p plan) (violations, story []string) {
 // rest is how long it takes, once the run is done, until nothing happens any more.
 const rest = 2 * time.Minute
 
-// after has something happen, unless the world has ended by then.
+// after has something happen, unless the world has ended by then. No two things
+// happen at the same instant, for their order would be up to the scheduler.
 func (w *world) after(d time.Duration, what func()) {
-	timer := time.AfterFunc(d, what)
 	w.mu.Lock()
-	w.timers = append(w.timers, timer)
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	w.timers = append(w.timers, time.AfterFunc(d+time.Duration(len(w.timers)+1)*41, what))
 }
 
 func (w *world) tell(format string, args ...any) {
