@@ -214,15 +214,23 @@ func rowsOf(history *journal.History, code int, stopped bool) (rows []batch.Resu
 			code = session.ExitCode
 		}
 	}
-	well := true
+	well, open := true, 0
 	for row, err := range history.Results(batch.Interrupted) {
 		if err != nil {
 			return nil, exitFailed, err
 		}
 		rows = append(rows, row)
+		if left(row) {
+			open++
+		}
 		well = well && (row.Outcome == batch.Reset || row.Outcome == batch.Skipped)
 	}
-	if code == exitDone && !well {
+	switch {
+	case open > 0 && !stopped && code == exitDone:
+		code = exitStopped
+	case open == 0 && well:
+		code = exitDone
+	case open == 0:
 		code = exitSomeFailed
 	}
 	return rows, code, nil
