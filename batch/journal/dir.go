@@ -21,7 +21,7 @@ const (
 	RunFile     = "run.json"
 	RosterFile  = "roster.jsonl"
 	JournalFile = "journal.jsonl"
-	LockFile    = "lock"
+	LockFile    = "lock" // and MarkFile
 
 	reserveFile = "reserve"
 )
@@ -96,7 +96,9 @@ func (d *Dir) leftovers() (names []string, err error) {
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case name == LockFile:
-		case name == RosterFile, strings.HasSuffix(name, unfinished) && (strings.HasPrefix(name, RosterFile+".") || strings.HasPrefix(name, RunFile+".")):
+		case name == JournalFile && d.isEmpty(name), name == MarkFile && d.markedNothing():
+			names = append(names, name)
+		case name == RosterFile, strings.HasSuffix(name, unfinished) && (strings.HasPrefix(name, RosterFile+".") || strings.HasPrefix(name, RunFile+".") || strings.HasPrefix(name, MarkFile+".")):
 			names = append(names, name)
 		case d.lock == nil && d.Held():
 			return nil, &HeldError{d.Path, d.Holder()}
@@ -105,6 +107,17 @@ func (d *Dir) leftovers() (names []string, err error) {
 		}
 	}
 	return names, nil
+}
+
+func (d *Dir) isEmpty(name string) bool {
+	info, err := d.on().Stat(d.File(name))
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
+}
+
+// markedNothing reports whether the mark is that of a journal without a line.
+func (d *Dir) markedNothing() bool {
+	m, ok, err := d.mark()
+	return err == nil && ok && m.Lines == 0
 }
 
 // makeDir is [os.MkdirAll], but durable: what is synced to a file is lost if

@@ -28,6 +28,16 @@ type Home interface {
 	// survive this machine. If it fails, they may have been added or not.
 	Append(lines []byte) error
 
+	// Mark notes how far the journal is known to reach, apart from the journal,
+	// and right away if that is asked.
+	Mark(m Mark, now bool) error
+
+	// Marked is the mark that was found; there may be none.
+	Marked() (m Mark, ok bool)
+
+	// Size is how many bytes of the journal are there now.
+	Size() (int64, error)
+
 	// Put copies the file at path there, in place of one of that name.
 	Put(name, path string) error
 

@@ -1,12 +1,13 @@
 // Package journal is the run directory: the record of whom a run meant, what
 // was promised before each call and what became of it.
 //
-// Three files hold the truth, all of them personal data and private to their
+// Four files hold the truth, all of them personal data and private to their
 // owner (directory 0700, files 0600):
 //
 //	run.json       what was asked, written once before the first call
 //	roster.jsonl   who: one line a row, in the order of the input
 //	journal.jsonl  append-only: each call promised before it leaves, and settled after
+//	mark.json      how far the journal is known to reach, so that a shortened one is noticed
 //
 // Everything else in the directory is rendered from these, and can be rendered
 // again. A row with a promise but no settlement is a doubt: the call may have
@@ -21,6 +22,7 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"syscall"
@@ -49,6 +51,10 @@ type Journal struct {
 
 	home         Home          // that the file is a copy of; nil without one
 	settleWithin time.Duration // how long settlements gather
+	own          disk.File     // what file is, or a copy of; nil in tests
+	marker       marker        // nil in tests
+	mark         Mark          // as it was last set
+	markErr      error         // the first that kept the mark behind
 
 	mu      sync.Mutex
 	chain   *chain
@@ -73,6 +79,8 @@ type appendFile interface {
 // A commit is the lines that share one write and one sync.
 type commit struct {
 	lines []byte
+	count int64        // of them
+	head  [sumLen]byte // the SHA-256 of the last
 	done  chan struct{}
 	err   error
 }
@@ -161,6 +169,7 @@ func (j *Journal) gather(durable bool, lines []line) (*commit, error) {
 		if c.lines, err = j.chain.append(c.lines, &lines[i]); err != nil {
 			return nil, err
 		}
+		c.count, c.head = c.count+1, j.chain.hex
 	}
 	signal(j.wake)
 	if durable {
@@ -198,7 +207,7 @@ func (j *Journal) commitLoop() {
 			continue
 		}
 		if c.err == nil {
-			c.err = j.write(c.lines)
+			c.err = j.write(c)
 		}
 		if c.err != nil {
 			j.mu.Lock()
@@ -211,9 +220,10 @@ func (j *Journal) commitLoop() {
 
 // write makes lines durable, or leaves the file as it was. After a failed sync
 // nobody can say what is on the disk, so that is never tried again.
-func (j *Journal) write(lines []byte) error {
+func (j *Journal) write(c *commit) error {
+	lines := c.lines
 	_, err := j.file.Write(lines)
-	if j.reserve != "" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
+	if j.reserve != "" && full(err) {
 		j.mu.Lock()
 		j.full = true
 		j.mu.Unlock()
@@ -233,11 +243,57 @@ func (j *Journal) write(lines []byte) error {
 		return err
 	}
 	j.size += int64(len(lines))
+	if j.marker != nil {
+		j.mark.Lines, j.mark.Bytes, j.mark.Head = j.mark.Lines+c.count, j.size, string(c.head[:])
+		j.noteMark(j.marker.set(j.mark, false))
+	}
 	return nil
 }
 
-// Close writes what is pending and lets go of the file. It returns the first
-// error that any write met. What is appended later fails with [os.ErrClosed].
+// noteMark keeps what left the mark behind the journal, as a full disk may well:
+// the lines are safe, and only that they were cut off later could go unnoticed.
+func (j *Journal) noteMark(err error) {
+	if j.markErr == nil && !full(err) {
+		j.markErr = err
+	}
+}
+
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// Head is how many lines the journal has, and the SHA-256 that seals the last of
+// them. It is that of all lines once the journal is closed.
+func (j *Journal) Head() (lines int64, sha256 string) { return j.mark.Lines, j.mark.Head }
+
+// isThere fails unless the journal that others find is the one that this process
+// wrote, and all of it.
+func (j *Journal) isThere() error {
+	name := j.own.Name()
+	ours, err := j.own.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := j.disk.Stat(name)
+	switch {
+	case err != nil:
+		return &CutError{name, fmt.Sprintf("is not there any more (%v), though this process wrote it", err)}
+	case !j.disk.SameFile(ours, there):
+		return &CutError{name, "is not the file that this process wrote: somebody put another in its place"}
+	case there.Size() != j.size:
+		return &CutError{name, fmt.Sprintf("has %d bytes, and this process wrote %d: somebody else wrote to it", there.Size(), j.size)}
+	case j.home == nil:
+		return nil
+	}
+	if size, err := j.home.Size(); err != nil {
+		return err
+	} else if size != j.size {
+		return &CutError{"the journal of " + j.home.String(), fmt.Sprintf("has %d bytes, and this process wrote %d", size, j.size)}
+	}
+	return nil
+}
+
+// Close writes what is pending, sees to it that what is there is what was
+// written, and lets go of the file. It returns the first error that any write
+// met, or a [*CutError]. What is appended later fails with [os.ErrClosed].
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	if j.closed {
@@ -252,7 +308,18 @@ func (j *Journal) Close() error {
 	if j.reserve != "" {
 		j.disk.Remove(j.reserve)
 	}
-	err := errors.Join(j.err, j.file.Close())
+	err := j.err
+	if err == nil && j.own != nil {
+		err = j.isThere()
+	}
+	if j.marker != nil {
+		if err == nil {
+			j.noteMark(j.marker.set(j.mark, true))
+			err = j.markErr
+		}
+		err = errors.Join(err, j.marker.Close())
+	}
+	err = errors.Join(err, j.file.Close())
 	if j.writer != nil {
 		err = errors.Join(err, j.writer.Unlock())
 	}

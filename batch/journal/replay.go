@@ -47,6 +47,9 @@ type History struct {
 	head  string     // the last one's SHA-256
 	seen  int64      // the journal's size when it was read
 	chain *chain
+
+	marked bool   // the directory has a mark
+	place  string // of the journal, once Begin knows it
 }
 
 // A Session is one process's work on a run.
@@ -91,6 +94,11 @@ const (
 // a journal whose roster was changed since.
 func (d *Dir) Replay() (*History, error) {
 	h := &History{dir: d, chain: newChain()}
+	known, marked, err := d.mark() // first: the journal of a run that goes on does not wait
+	if err != nil {
+		return nil, err
+	}
+	h.marked = marked
 	f, err := d.on().OpenFile(d.File(JournalFile), os.O_RDONLY, 0)
 	begun := !errors.Is(err, fs.ErrNotExist)
 	if begun && err != nil {
@@ -115,7 +123,7 @@ func (d *Dir) Replay() (*History, error) {
 	}
 	h.RosterSHA256 = hex.EncodeToString(sum.Sum(nil))
 	if !begun {
-		return h, nil
+		return h, h.reaches(known)
 	}
 	// Of a run that is still going on, what it has written by now.
 	now, err := f.Stat()
@@ -143,7 +151,7 @@ func (d *Dir) Replay() (*History, error) {
 	}
 	h.seen = now.Size()
 	h.Torn = h.seen > h.size
-	return h, nil
+	return h, h.reaches(known)
 }
 
 func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state) error {
@@ -393,13 +401,19 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 }
 
 // Start begins a session: it cuts off a torn last line and appends behind it.
-// The directory must be held, and its journal be as [Dir.Replay] found it.
+// The directory must be held, and its journal be as [Dir.Replay] found it. What
+// [History.Begin] does is done, if it was not.
 func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	d := h.dir
 	if d.lock == nil {
 		return nil, fmt.Errorf("%s is not locked: open it to go on with it", d.Path)
 	}
-	f, err := d.on().OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if h.place == "" {
+		if err := h.Begin(false); err != nil {
+			return nil, err
+		}
+	}
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -422,6 +436,10 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	if err := d.on().Reserve(reserve, reserveSize); err != nil {
 		return nil, errors.Join(err, f.Close(), writer.Unlock())
 	}
+	marker, err := h.marker()
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), writer.Unlock(), d.on().Remove(reserve))
+	}
 	session := line{Event: eventSession, At: time.Now().UTC(), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
 	session.Host, _ = os.Hostname()
 	var file appendFile = f
@@ -429,7 +447,8 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 		file, session.Fence = &copied{File: f, home: d.home, size: h.size}, d.home.Fence()
 	}
 	j := start(d.on(), file, h.size, h.chain, reserve)
-	j.writer = writer
+	j.writer, j.own, j.marker = writer, f, marker
+	j.mark = Mark{Lines: h.lines, Bytes: h.size, Head: h.head, Place: h.place}
 	if err := j.append(true, session); err != nil {
 		j.Close()
 		return nil, err

@@ -44,6 +44,13 @@ type Disk interface {
 	// can tell.
 	Locked(name string) bool
 
+	// SameFile reports whether what Stat said twice is of the same file.
+	SameFile(a, b fs.FileInfo) bool
+
+	// Birth says which file this is, in a way that a copy does not keep; "" where
+	// the system does not tell.
+	Birth(f File) (string, error)
+
 	// Reserve sets bytes aside under a name, so that removing it makes room for
 	// as many on a disk that is full.
 	Reserve(name string, size int) error
@@ -55,6 +62,7 @@ type File interface {
 	io.ReaderAt
 	io.Seeker
 	io.Writer
+	io.WriterAt
 	io.Closer
 	Name() string
 	Stat() (fs.FileInfo, error)
@@ -141,6 +149,16 @@ func (machine) Locked(name string) bool {
 		lock.Unlock()
 	}
 	return err == nil && !free
+}
+
+func (machine) SameFile(a, b fs.FileInfo) bool { return os.SameFile(a, b) }
+
+func (machine) Birth(f File) (string, error) {
+	file, ok := f.(*os.File)
+	if !ok {
+		return "", errors.ErrUnsupported
+	}
+	return birth(file)
 }
 
 // Reserve writes random bytes, for file systems that compress.

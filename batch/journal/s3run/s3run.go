@@ -47,6 +47,10 @@ type Options struct {
 	// OnWait, if set, is told that the run may be held by a dead process, and
 	// that this one waits so long to see.
 	OnWait func(holder string, wait time.Duration)
+
+	// OnSilence, if set, is told that S3 has not answered for half of the TTL,
+	// why, and for how long at most no call leaves until it does.
+	OnSilence func(why error, wait time.Duration)
 }
 
 const defaultTTL = time.Minute
@@ -54,6 +58,10 @@ const defaultTTL = time.Minute
 // ErrBegun is why a prefix cannot be made into a run directory: it is one. It is
 // a [journal.ErrExists].
 var ErrBegun = fmt.Errorf("%w: a run", journal.ErrExists)
+
+// ErrCut is why a prefix cannot be made into a run directory: there was a run in
+// it. It is a [journal.ErrExists].
+var ErrCut = fmt.Errorf("%w, or were", journal.ErrExists)
 
 // ErrLost is why a process may not write to a run any more: another holds it.
 var ErrLost = errors.New("the run was taken over")
@@ -107,6 +115,12 @@ func View(ctx context.Context, name string, o Options) (*journal.Dir, error) {
 	if err := h.begun(ctx); err != nil {
 		return nil, err
 	}
+	switch now, _, _, err := h.claim(ctx); { // before the journal, which may go on
+	case err == nil:
+		h.marked = now.Mark
+	case !missing(err):
+		return nil, h.explain(err)
+	}
 	return h.dir(h.download(ctx))
 }
 
@@ -114,9 +128,10 @@ func View(ctx context.Context, name string, o Options) (*journal.Dir, error) {
 type home struct {
 	*store
 	disk   disk.Disk
-	lease  *lease // nil for one who only reads
-	folder string // with the copy
-	last   int64  // segment
+	lease  *lease        // nil for one who only reads
+	folder string        // with the copy
+	last   int64         // segment
+	marked *journal.Mark // that was found; nil if there was none
 }
 
 func newHome(ctx context.Context, name string, o Options) (*home, error) {
@@ -128,7 +143,9 @@ func (h *home) take(ctx context.Context, o Options) (err error) {
 	if o.TTL <= 0 {
 		o.TTL = defaultTTL
 	}
-	h.lease, err = take(ctx, h.store, o)
+	if h.lease, err = take(ctx, h.store, o); err == nil {
+		h.marked = h.lease.mark
+	}
 	return err
 }
 
@@ -147,6 +164,12 @@ func (h *home) dir(err error) (*journal.Dir, error) {
 func (h *home) vacant(ctx context.Context) error {
 	var names []string
 	held := false
+	if now, _, _, err := h.claim(ctx); err == nil && now.Mark != nil && now.Mark.Lines > 0 && h.begun(ctx) != nil {
+		return fmt.Errorf("%s: %w: a run of which %d lines were journaled began here, and its %s is gone, as when a lifecycle rule deletes what is old; restore it, or its versions, or name another prefix for a new run",
+			h, ErrCut, now.Mark.Lines, journal.RunFile)
+	} else if err != nil && !missing(err) {
+		return h.explain(err)
+	}
 	for name, err := range h.list(ctx, "") {
 		if err != nil {
 			return err
@@ -225,7 +248,34 @@ func (h *home) Holder() string {
 
 func (h *home) Fence() int64 { return h.lease.fence }
 
-func (h *home) MayCall() error { return h.lease.check() }
+func (h *home) MayCall() error { return h.lease.wait() }
+
+func (h *home) Marked() (m journal.Mark, ok bool) {
+	if h.marked == nil {
+		return m, false
+	}
+	return *h.marked, true
+}
+
+// Mark implements [journal.Home]: the next renewal of the lease carries the mark.
+func (h *home) Mark(m journal.Mark, now bool) error {
+	h.lease.mu.Lock()
+	first := h.lease.mark == nil || h.lease.mark.Lines == 0
+	h.lease.mark = &m
+	h.lease.mu.Unlock()
+	h.marked = &m
+	if now || first {
+		return h.lease.renew(context.Background(), h.lease.holder)
+	}
+	return nil
+}
+
+// Size implements [journal.Home].
+func (h *home) Size() (size int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return h.size(ctx, segments)
+}
 
 // lookTimeout bounds a single request, and appendTimeout one that is tried again.
 const (
@@ -238,7 +288,7 @@ const (
 func (h *home) Append(lines []byte) error {
 	name := segment(h.last + 1)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		if err := h.lease.check(); err != nil {
+		if err := h.lease.check(&h.lease.sure); err != nil {
 			return err
 		}
 		err := h.add(name, lines)
@@ -273,7 +323,7 @@ func (h *home) add(name string, lines []byte) error {
 
 func (h *home) Put(name, path string) error {
 	if h.lease != nil {
-		if err := h.lease.sure(); err != nil {
+		if err := h.lease.ensure(); err != nil {
 			return err
 		}
 	}
@@ -281,7 +331,7 @@ func (h *home) Put(name, path string) error {
 }
 
 func (h *home) Remove() error {
-	if err := h.lease.sure(); err != nil {
+	if err := h.lease.ensure(); err != nil {
 		return err
 	}
 	h.lease.stop()

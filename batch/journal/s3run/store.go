@@ -88,6 +88,23 @@ func (s *store) list(ctx context.Context, folder string) iter.Seq2[string, error
 	}
 }
 
+// size is how many bytes the objects in a folder have.
+func (s *store) size(ctx context.Context, folder string) (size int64, err error) {
+	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{
+		Bucket: &s.bucket, Prefix: aws.String(s.key(folder)), Delimiter: aws.String("/"),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return 0, s.explain(err)
+		}
+		for _, o := range page.Contents {
+			size += aws.ToInt64(o.Size)
+		}
+	}
+	return size, nil
+}
+
 // copyTo writes an object to w.
 func (s *store) copyTo(ctx context.Context, w io.Writer, name string) error {
 	body, err := s.open(ctx, s.String()+"/"+name)

@@ -94,6 +94,9 @@ func (p *process) work() (code int, err error) {
 	if left, _ := history.Open(); left == 0 {
 		return p.conclude(dir, r, exitDone, nil)
 	}
+	if err := history.Begin(p.moved); err != nil {
+		return exitUsage, err
+	}
 	j, err := history.Start("sim", r.Roster.SHA256)
 	if err != nil {
 		return exitFailed, err
@@ -115,6 +118,13 @@ func (p *process) begin(dir *journal.Dir) (r request, err error) {
 			}
 		}
 	})
+	if err != nil {
+		return r, err
+	}
+	history, err := dir.Replay()
+	if err == nil {
+		err = history.Begin(false)
+	}
 	if err != nil {
 		return r, err
 	}

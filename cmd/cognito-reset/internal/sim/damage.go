@@ -14,7 +14,7 @@ import (
 func (w *world) damage(faults []fault) (undo func()) {
 	for _, f := range faults {
 		switch f.Kind {
-		case recordCut, recordEmptied, recordGone, recordExpired:
+		case recordCut, recordEmptied, recordGone, recordExpired, recordCopied:
 		default:
 			continue
 		}
@@ -32,6 +32,9 @@ func (w *world) damage(faults []fault) (undo func()) {
 }
 
 func (d *hardDisk) damage(f fault) (undo func()) {
+	if f.Kind == recordCopied {
+		return d.restore()
+	}
 	name := journal.JournalFile
 	if f.Kind == recordExpired {
 		name = journal.RunFile
@@ -57,6 +60,20 @@ func (d *hardDisk) damage(f fault) (undo func()) {
 		return nil
 	})
 	return func() { d.change(path, func([]byte) []byte { return was }) }
+}
+
+// restore replaces the run directory by a copy. There is nothing to undo: whoever
+// restored it says so.
+func (d *hardDisk) restore() (undo func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, folder, name := d.find(runPath)
+	if n == nil {
+		return nil
+	}
+	folder.entries[name] = d.copyOf(n)
+	folder.synced[name] = folder.entries[name]
+	return func() {}
 }
 
 func (s *store) damage(f fault) (undo func()) {

@@ -375,6 +375,16 @@ func (m mount) Locked(name string) (locked bool) {
 	return err == nil && locked
 }
 
+func (m mount) SameFile(a, b fs.FileInfo) bool { return a.Sys() == b.Sys() }
+
+func (m mount) Birth(f disk.File) (string, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint("inode ", info.Sys()), nil
+}
+
 // releaseLocks is what the system does for a process that has died.
 func (d *hardDisk) releaseLocks(who gate) {
 	d.mu.Lock()
@@ -490,6 +500,26 @@ func (f *handle) Write(p []byte) (n int, err error) {
 		if f.at += int64(n); full {
 			return syscall.ENOSPC
 		}
+		return nil
+	})
+	return n, err
+}
+
+func (f *handle) WriteAt(p []byte, at int64) (n int, err error) {
+	err = f.do("write", f.name, func(fate fate) error {
+		if n = len(p); fate.half {
+			n = len(p) / 2
+		}
+		text := slices.Clone(f.node.data) // what is durable may be torn apart from it
+		if over := int(at) + n - len(text); over > 0 {
+			if f.disk.room(over) < over {
+				n = 0
+				return syscall.ENOSPC
+			}
+			text = append(text, make([]byte, over)...)
+		}
+		copy(text[at:], p[:n])
+		f.node.data = text
 		return nil
 	})
 	return n, err

@@ -34,6 +34,7 @@ type process struct {
 	killed  bool
 	calm    bool      // nothing happens to it
 	sleeps  time.Time // it is stopped until then
+	moved   bool      // it knows that the record was moved
 	noS3    time.Time // S3 cannot be reached until then
 	exit    int
 	because error
@@ -46,10 +47,11 @@ type stopSignal struct{ syscall.Signal }
 
 func (s stopSignal) Error() string { return s.Signal.String() }
 
-// start starts a process to which faults happen.
-func (w *world) start(n int, faults []fault) *process {
+// start starts a process to which faults happen. moved is what somebody tells it who
+// knows that the record was moved.
+func (w *world) start(n int, faults []fault, moved bool) *process {
 	p := w.process(fmt.Sprintf("process %d", n), w.disk)
-	p.n, p.faults, p.spent = n, faults, make([]bool, len(faults))
+	p.n, p.moved, p.faults, p.spent = n, moved, faults, make([]bool, len(faults))
 	clock := time.Duration(0)
 	for _, f := range faults {
 		if f.Kind == clockOff {

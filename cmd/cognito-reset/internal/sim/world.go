@@ -7,12 +7,14 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
 )
 
 // A world is a plan that is played, in a bubble of testing/synctest.
@@ -86,7 +88,7 @@ const fair = 12
 
 // run starts one process after the other, until the run is done.
 func (w *world) run() {
-	done := false
+	done, moved := false, false
 	for n := 1; ; n++ {
 		if done && n > w.plan.Processes || w.broken() {
 			return
@@ -103,8 +105,9 @@ func (w *world) run() {
 		}
 		undo := w.damage(faults)
 		w.disk.fill(-1)
-		p := w.start(n, faults)
+		p := w.start(n, faults, moved)
 		p.wait()
+		_, moved = errors.AsType[*journal.MovedError](p.because)
 		if undo != nil && !p.called() {
 			undo() // it was refused, or came to nothing
 		}
