@@ -32,9 +32,10 @@ type account struct {
 	now     state
 	before  []state // older ones, which a stale read may see
 
-	resets  int  // done
-	pending int  // calls that may still be done
-	lost    bool // an answer, of any call
+	resets  int      // done
+	pending int      // calls that may still be done
+	lost    bool     // an answer, of any call
+	by      *process // that called last
 }
 
 // A state is what a read-back sees of an account.
@@ -107,8 +108,10 @@ func (s *service) touch(a *account) {
 	s.w.tell("%s is modified by an application", a.name)
 }
 
-// reset does the work of a call.
-func (s *service) reset(a *account) *refusal {
+// reset does the work of a call. Nobody is reset twice, unless that was asked for
+// where nobody can say how a call ended: its answer was lost, or whoever got it may
+// not have written it down.
+func (s *service) reset(a *account, by *process) *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.refusal != nil {
@@ -117,9 +120,10 @@ func (s *service) reset(a *account) *refusal {
 	s.become(a, resetRequired, s.w.plan.MovesDate)
 	a.resets++
 	s.w.tell("%s is reset", a.name)
-	if a.resets > 1 && !(s.w.plan.RetryUnknown && a.lost) {
+	if a.resets > 1 && !(s.w.plan.RetryUnknown && (a.lost || a.by != by)) {
 		s.w.violated("%s was reset twice", a.name)
 	}
+	a.by = by
 	for _, f := range s.w.plan.Faults {
 		if f.Kind == chooses && f.User == a.number {
 			s.w.after(f.At, func() { s.choose(a) })
@@ -180,7 +184,7 @@ func (c client) Do(r *http.Request) (*http.Response, error) {
 	a := c.service.accounts[in.Username]
 	switch operation {
 	case "AdminResetUserPassword":
-		c.service.serveReset(a, answers)
+		c.service.serveReset(a, c.process, answers)
 	case "AdminGetUser":
 		c.service.serveRead(a, answers)
 	default:
@@ -240,7 +244,7 @@ func (s *service) loseAnswer(a *account) {
 }
 
 // serveReset answers a call in due time, whoever waits for it.
-func (s *service) serveReset(a *account, answers chan<- answer) {
+func (s *service) serveReset(a *account, p *process, answers chan<- answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.resets++
@@ -283,7 +287,7 @@ func (s *service) serveReset(a *account, answers chan<- answer) {
 	}
 	a.pending++
 	s.w.after(work, func() {
-		refused := s.reset(a)
+		refused := s.reset(a, p)
 		s.mu.Lock()
 		a.pending--
 		s.mu.Unlock()
@@ -297,6 +301,7 @@ func (s *service) serveReset(a *account, answers chan<- answer) {
 			got = fails(http.StatusBadRequest, refused.code, refused.message)
 		case f.Kind == brokenAfter:
 			got = fails(http.StatusInternalServerError, "InternalErrorException", "Something went wrong")
+			s.loseAnswer(a)
 		case f.Kind == noIDAfter:
 			got.noID = true
 		}
