@@ -5,8 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"iter"
 	"math/big"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -138,8 +141,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 	for range o.Workers {
 		workers.Go(func() {
 			for e := range r.ready {
-				r.count(r.attend(ctx, e))
-				r.atWork.Done()
+				r.serve(ctx, e)
 			}
 		})
 	}
@@ -188,6 +190,40 @@ type runner struct {
 	standby chan struct{}  // one token a user on the way to its first turn
 	ready   chan Entry     // promised users, on the way to a worker
 	atWork  sync.WaitGroup // users admitted
+}
+
+// A PanicError is a fault of this program, or of an [Action]. What it left of a
+// user is for a resume to find out.
+type PanicError struct {
+	What  string
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return "a fault in this program: " + e.What }
+
+// Panicked says what was panicked with, but for what could name a user.
+func Panicked(with any) string {
+	if err, ok := with.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a panic with a %T", with)
+}
+
+// serve takes one user to the end. A panic on the way stops the run.
+func (r *runner) serve(ctx context.Context, e Entry) {
+	defer r.atWork.Done()
+	counted := false
+	defer func() {
+		if p := recover(); p != nil {
+			r.stop(&PanicError{Panicked(p), debug.Stack()})
+			if !counted {
+				r.Tally.Add(Result{Row: e.Row, Username: e.Username, Outcome: Unknown, Reason: Interrupted})
+			}
+		}
+	}()
+	res := r.attend(ctx, e)
+	counted = true
+	r.count(res)
 }
 
 // admit waits until one more user may stand by.

@@ -55,6 +55,7 @@ func TestEachLineCarriesTheHashOfEveryByteBeforeIt(t *testing.T) {
 
 func TestAnyFlippedBitIsFoundInItsLine(t *testing.T) {
 	d := smallRun(t)
+	unmark(t, d)
 	file := journalOf(t, d)
 	for at := range file {
 		line := 1 + bytes.Count(file[:at], []byte("\n"))
@@ -118,6 +119,7 @@ func TestAJournalCutAnywhereIsTornAndNobodyIsDoneWithoutAWholeLine(t *testing.T)
 	d := smallRun(t)
 	file := journalOf(t, d)
 	for size := range len(file) + 1 {
+		unmark(t, d)
 		write(t, d, file[:size])
 		h, err := d.Replay()
 		if err != nil {

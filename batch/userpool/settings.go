@@ -3,6 +3,7 @@ package userpool
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -64,6 +65,9 @@ func (p *Pool) describe(ctx context.Context) (Settings, error) {
 		return Settings{}, err
 	}
 	pool := out.UserPool
+	if pool == nil {
+		return Settings{}, errors.New("the answer to DescribeUserPool describes no pool")
+	}
 	s := Settings{
 		Name:           aws.ToString(pool.Name),
 		EstimatedUsers: int(pool.EstimatedNumberOfUsers),

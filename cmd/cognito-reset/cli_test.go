@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,13 +25,17 @@ func TestMain(m *testing.M) {
 
 // The scripts are the tests: each tells one thing that people rely on.
 func TestScripts(t *testing.T) {
+	golden, err := filepath.Abs("testdata/golden")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			for key, value := range map[string]string{
 				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
 				"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "HOME": env.WorkDir,
-				"POOL": "us-east-1_Sandbox", "COGNITO_RESET_RATE": "0",
+				"POOL": "us-east-1_Sandbox", "COGNITO_RESET_RATE": "0", "GOLDEN": golden,
 			} {
 				env.Setenv(key, value)
 			}

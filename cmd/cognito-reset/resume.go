@@ -25,6 +25,7 @@ func (c *command) resumeCommand() *cli.Command {
 		boolFlag(groupSafety, "accept-changed-input", "go on although the input changed; rows then match by username"),
 		&cli.StringSliceFlag{Category: groupSafety, Name: "retry", Usage: "take up settled users again: `failed` (by the moment, not by the user's own fault) or unknown (read back first)", EnvVars: env("retry")},
 	)
+	flags = append(flags, boolFlag(groupSafety, "moved", "the run directory was copied, moved or restored, and nobody goes on with another copy of it"))
 	flags = append(flags, awsFlags()...)
 	flags = append(append(flags, csvSafeFlag(), leaseFlag()), watchFlags()...)
 	flags = append(flags, outputFlags()...)
@@ -125,6 +126,9 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 	if s.left == 0 {
 		return nil
 	}
+	if err := s.wholeAndHere(ctx.Bool("moved")); err != nil {
+		return &exit{exitUsage, fmt.Errorf("%w; nothing was sent", err)}
+	}
 	if !s.quiet {
 		say(s.stderr, "Going on with %s: %d of %d users are left, %d of them to be read back first.", s.path, s.left, r.Roster.Users, doubts)
 	}
@@ -134,6 +138,32 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 		}
 	}
 	return s.dir.WriteJSON(journal.RunFile, r)
+}
+
+// wholeAndHere sees to it that the journal is the one that the run left, and that
+// the run directory is where it was.
+func (s *session) wholeAndHere(moved bool) error {
+	r, path := &s.request, s.dir.File(journal.JournalFile)
+	lines, _ := s.history.Head()
+	switch {
+	case lines == 0 && (!r.Marked || !s.history.Marked()):
+		return &journal.CutError{Path: path, What: "has no line, and nothing tells that there never was one"}
+	case r.Marked && !s.history.Marked() && !moved:
+		return s.askMoved(&journal.MovedError{Path: s.path, What: "has no " + journal.MarkFile})
+	}
+	if err := s.history.Begin(moved); err != nil {
+		return s.askMoved(err)
+	}
+	r.Marked = true
+	return nil
+}
+
+// askMoved says how to go on with a directory that is somewhere else.
+func (s *session) askMoved(err error) error {
+	if _, ok := errors.AsType[*journal.MovedError](err); ok {
+		return fmt.Errorf("%w; make sure that this is the latest copy and that nobody goes on with another, then add --moved", err)
+	}
+	return err
 }
 
 // retried picks the settled users to take up again.

@@ -47,6 +47,8 @@ type request struct {
 	settings
 	approval
 
+	Marked bool `json:"marked"` // the directory has a mark of how far its journal reaches
+
 	PrunedAt time.Time `json:"pruned_at,omitzero"` // when all but numbers were deleted
 }
 
@@ -259,6 +261,10 @@ func (s *session) prepare(ctx *cli.Context) error {
 	if err := s.introduce(ctx.Context); err != nil {
 		return undo(err)
 	}
+	if err := s.history.Begin(false); err != nil {
+		return undo(fmt.Errorf("%w; nothing was sent", err))
+	}
+	r.Marked = true
 	return s.dir.WriteJSON(journal.RunFile, r)
 }
 

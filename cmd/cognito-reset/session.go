@@ -199,11 +199,23 @@ func (s *session) reset(ctx context.Context) (stopped, err error) {
 	defer context.AfterFunc(ctx, func() { s.sayFinishing(context.Cause(ctx)) })()
 	steered := s.steer(ctl)
 	bar := s.showProgress(ctl)
-	counts, stopped := batch.Run(ctx, remaining, s.steps(ctl), s.options(ctl, waves))
+	var open atomic.Int64 // users settled, but to be attempted again
+	options := s.options(ctl, waves)
+	note := options.OnResult
+	options.OnResult = func(r batch.Result) {
+		if !r.Final() || r.Reason == batch.Interrupted {
+			open.Add(1)
+		}
+		note(r)
+	}
+	counts, stopped := batch.Run(ctx, remaining, s.steps(ctl), options)
 	bar.end(stopped == nil)
 	steered()
 	s.log.Info("session ends", "outcomes", counts.Outcomes, "reasons", counts.Reasons, "calls", counts.Calls, "throttled", counts.Throttled)
 
+	if _, early := errors.AsType[*batch.Stop](stopped); early && open.Load() == 0 && doneOf(counts) == s.left {
+		stopped = nil // it came when nobody was left
+	}
 	if stopped != nil {
 		stopped = s.stopError(stopped)
 	}
@@ -291,6 +303,9 @@ func (s *session) stopError(cause error) error {
 		}
 		return &exit{exitStopped, cause}
 	}
+	if cut, ok := errors.AsType[*journal.CutError](cause); ok {
+		return &exit{exitFailed, cut}
+	}
 	if _, ok := errors.AsType[*s3run.Error](cause); ok {
 		return &exit{exitFailed, fmt.Errorf("%w; mend that: no call was made that is not recorded", cause)}
 	}
@@ -318,6 +333,9 @@ func replay(dir *journal.Dir, r request) (*journal.History, error) {
 	var last report.Summary
 	if err := dir.ReadJSON(summaryFile, &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if _, err := os.Stat(dir.File(journal.JournalFile)); r.Marked && errors.Is(err, fs.ErrNotExist) {
+		return nil, &journal.CutError{Path: dir.File(journal.JournalFile), What: "is not there, though the run began"}
 	}
 	if size := history.Size(); size < last.JournalBytes {
 		return nil, fmt.Errorf("%s has %d bytes, and had %d when summary.json was made of it: it was cut short; %s", dir.File(journal.JournalFile), size, last.JournalBytes, restore)
@@ -406,6 +424,13 @@ func newRecord(dir *journal.Dir, history *journal.History, r request, stopped er
 		if pending = batch.Interrupted; session.ExitCode == exitStopped || session.ExitCode == exitFailed {
 			pending = batch.Stopped
 		}
+	}
+	if left, _ := history.Open(); left == 0 { // the code comes from the rows
+		summary.ExitCode, summary.StoppedBecause = exitDone, ""
+	} else if n := len(history.Sessions); !r.DryRun && (n == 0 || !history.Sessions[n-1].Ended) {
+		summary.ExitCode, summary.StoppedBecause = exitStopped, "the process ended without a word"
+	} else if !r.DryRun && summary.ExitCode == exitDone {
+		summary.ExitCode = exitStopped
 	}
 	if e, ok := errors.AsType[*exit](stopped); ok {
 		summary.ExitCode, summary.StoppedBecause = e.code, e.Error()

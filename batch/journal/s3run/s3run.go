@@ -131,7 +131,7 @@ type home struct {
 	lease  *lease        // nil for one who only reads
 	folder string        // with the copy
 	last   int64         // segment
-	marked *journal.Mark // that was found; nil if there was none
+	marked *journal.Mark // that one who only reads found; nil if there was none
 }
 
 func newHome(ctx context.Context, name string, o Options) (*home, error) {
@@ -143,9 +143,7 @@ func (h *home) take(ctx context.Context, o Options) (err error) {
 	if o.TTL <= 0 {
 		o.TTL = defaultTTL
 	}
-	if h.lease, err = take(ctx, h.store, o); err == nil {
-		h.marked = h.lease.mark
-	}
+	h.lease, err = take(ctx, h.store, o)
 	return err
 }
 
@@ -251,10 +249,16 @@ func (h *home) Fence() int64 { return h.lease.fence }
 func (h *home) MayCall() error { return h.lease.wait() }
 
 func (h *home) Marked() (m journal.Mark, ok bool) {
-	if h.marked == nil {
+	mark := h.marked
+	if h.lease != nil {
+		h.lease.mu.Lock()
+		defer h.lease.mu.Unlock()
+		mark = h.lease.mark
+	}
+	if mark == nil {
 		return m, false
 	}
-	return *h.marked, true
+	return *mark, true
 }
 
 // Mark implements [journal.Home]: the next renewal of the lease carries the mark.
@@ -263,9 +267,15 @@ func (h *home) Mark(m journal.Mark, now bool) error {
 	first := h.lease.mark == nil || h.lease.mark.Lines == 0
 	h.lease.mark = &m
 	h.lease.mu.Unlock()
-	h.marked = &m
-	if now || first {
-		return h.lease.renew(context.Background(), h.lease.holder)
+	for now || first {
+		err := h.lease.renew(context.Background(), h.lease.holder)
+		if err == nil {
+			return nil
+		}
+		if gone := h.lease.check(&h.lease.sure); gone != nil || refused(err) {
+			return cmp.Or(gone, h.explain(err))
+		}
+		time.Sleep(pause)
 	}
 	return nil
 }
