@@ -27,7 +27,8 @@ type Answer struct {
 // ends as Unknown.
 type Settler interface {
 	// Settle reads the user's state back. called is when the first call that
-	// may have done the work was made or promised. An [*Error] of ClassUser
+	// may have done the work was made, with a monotonic reading, or is
+	// e.Promised, by e.Clock. An [*Error] of ClassUser
 	// settles the row as failed. One of ClassRun is not retried: if it is for
 	// want of a permission (AccessDenied) the doubt remains and the run goes
 	// on, otherwise the run stops. Other errors are retried like those of Do.

@@ -57,6 +57,16 @@ type Entry struct {
 	// answer nobody saw. Zero for a user never called. [Run] settles such a
 	// doubt by a read-back before it calls anything.
 	Promised time.Time
+
+	// Clock is that of the session that Promised is of.
+	Clock Clock
+}
+
+// A Clock is how the clock of a session stood to the service's. Times of a
+// session go by its own clock, and sessions may be on machines that differ.
+type Clock struct {
+	Ahead time.Duration // that the service's clock was, at the least; may be negative
+	Known bool          // false: nothing is known of it
 }
 
 // A Snapshot is what a user was at some time.
@@ -169,6 +179,7 @@ type Result struct {
 	Steps        []StepResult // in their order; nil where a reset was all that was asked for
 	Before       *Snapshot    // nil if nobody looked
 	Kept         []string     // as in the Entry
+	Clock        Clock        // that the times go by, if the result comes from a record
 }
 
 // Duration is the time from the first call to the last answer.

@@ -134,7 +134,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 	})()
 
 	r := &runner{
-		Options: o, steps: steps, plain: len(steps) == 1 && len(steps[0].Instead) == 0, stop: stop, work: work,
+		began: time.Now(), Options: o, steps: steps, plain: len(steps) == 1 && len(steps[0].Instead) == 0, stop: stop, work: work,
 		standby: make(chan struct{}, o.Standby), ready: make(chan Entry, o.Standby),
 	}
 	var workers sync.WaitGroup
@@ -184,6 +184,7 @@ type runner struct {
 	Options
 	steps []Step
 	plain bool // one step that nothing takes the place of
+	began time.Time
 	stop  context.CancelCauseFunc
 	work  context.Context // outlives the run's own by the grace
 
@@ -349,14 +350,15 @@ func (r *runner) persist(ctx context.Context, step *Step, e Entry, leave func())
 	if !e.Promised.IsZero() && !step.Repeatable {
 		// The call may have left at any time before now.
 		res.Attempts, res.StartedAt = 1, e.Promised
-		since, lost = e.Promised, time.Now()
+		since, lost = e.Promised, r.now()
 		doubt = &Error{Reason: Interrupted, Message: "an earlier session ended before the answer was seen"}
 		leave()
 	}
 	for failures, throttles := 0, 0; ; {
 		if doubt != nil {
+			e.Before = cmp.Or(e.Before, res.Before)
 			verdict, err := r.settle(ctx, step, e, since, lost)
-			res.FinishedAt = time.Now()
+			res.FinishedAt = r.now()
 			if verdict != Undecided || err != nil && err.Class == ClassUser {
 				res.SettledBy = ByReadBack
 			}
@@ -424,6 +426,10 @@ func (r *runner) persist(ctx context.Context, step *Step, e Entry, leave func())
 	}
 }
 
+// now goes on from when the run began by the monotonic clock, so that nobody who
+// sets this machine's clock moves the times of a record against each other.
+func (r *runner) now() time.Time { return r.began.Add(time.Since(r.began)) }
+
 // stopAt stops the run at an answer that every user would get.
 func (r *runner) stopAt(answer *Error) {
 	r.stop(&Stop{Reason: answer.Reason, Message: answer.Error(), Err: answer})
@@ -431,13 +437,12 @@ func (r *runner) stopAt(answer *Error) {
 
 // turn waits for the pace. It reports false if the run stopped meanwhile.
 func (r *runner) turn(ctx context.Context, step *Step) (left time.Time, ok bool) {
-	left = time.Now()
 	if step.Pace != nil {
-		var err error
-		if left, err = step.Pace.Wait(ctx); err != nil {
-			return left, false
+		if _, err := step.Pace.Wait(ctx); err != nil {
+			return r.now(), false
 		}
 	}
+	left = r.now()
 	if r.MayCall != nil {
 		if err := r.MayCall(); err != nil {
 			r.stop(err)
@@ -450,7 +455,7 @@ func (r *runner) turn(ctx context.Context, step *Step) (left time.Time, ok bool)
 func (r *runner) call(step *Step, e Entry, res *Result) *Error {
 	r.Tally.callLeft()
 	got, err := step.Action.Do(r.work, e)
-	res.RequestID, res.FinishedAt = got.RequestID, time.Now()
+	res.RequestID, res.FinishedAt = got.RequestID, r.now()
 	res.Before = cmp.Or(res.Before, got.Before)
 	var answer *Error
 	if err != nil {

@@ -55,6 +55,7 @@ type Journal struct {
 	marker       marker        // nil in tests
 	mark         Mark          // as it was last set
 	markErr      error         // the first that kept the mark behind
+	began        time.Time     // and all times go on from there by the monotonic clock
 
 	mu      sync.Mutex
 	chain   *chain
@@ -100,7 +101,7 @@ func start(on disk.Disk, file appendFile, size int64, c *chain, reserve string) 
 		disk: on, file: file, size: size, chain: c, reserve: reserve,
 		pending: newCommit(nil), done: make(chan struct{}),
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
-		settleWithin: settleWithin,
+		settleWithin: settleWithin, began: time.Now(),
 	}
 	if f, ok := file.(*copied); ok {
 		j.home, j.settleWithin = f.home, settleHomeWithin
@@ -111,7 +112,7 @@ func start(on disk.Disk, file appendFile, size int64, c *chain, reserve string) 
 
 // Promise implements [batch.Journal]: it returns once the promises are on disk.
 func (j *Journal) Promise(users ...batch.Entry) error {
-	lines, now := make([]line, len(users)), time.Now().UTC()
+	lines, now := make([]line, len(users)), j.now()
 	for i, e := range users {
 		lines[i] = promise(e, now)
 	}
@@ -124,10 +125,19 @@ func (j *Journal) Settle(r batch.Result) error {
 	return j.append(false, settled(r))
 }
 
+// now is the session's time. Nobody who sets this machine's clock moves it.
+func (j *Journal) now() time.Time { return j.began.Add(time.Since(j.began)).UTC() }
+
+// Clock records that the service's clock was found to stand so from here on. Of
+// all that a session says of it, the earliest time counts.
+func (j *Journal) Clock(c batch.Clock) error {
+	return j.append(false, line{Event: eventClock, At: j.now(), ServiceAhead: serviceAhead(c)})
+}
+
 // Steer records that somebody changed how the run goes on: who, and by what
 // command.
 func (j *Journal) Steer(by, command string) error {
-	return j.append(true, line{Event: eventSteered, At: time.Now().UTC(), By: by, Command: command})
+	return j.append(true, line{Event: eventSteered, At: j.now(), By: by, Command: command})
 }
 
 // MayCall fails once another process may have taken up the run, so that this one

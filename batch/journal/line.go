@@ -31,6 +31,7 @@ const (
 	eventSettled  = "settled"  // this user ended so; the last word on a username counts
 	eventEnded    = "ended"    // the process left the run in good order
 	eventSteered  = "steered"  // somebody changed how the run goes on
+	eventClock    = "clock"    // the service's clock was found to stand otherwise
 )
 
 // A line is one event. Its JSON carries, as its last member, sha256: the
@@ -47,6 +48,10 @@ type line struct {
 	PID     int    `json:"pid,omitzero"`
 	Roster  string `json:"roster_sha256,omitzero"`
 	Fence   int64  `json:"fence,omitzero"`
+
+	// Of a session, and of a clock: how far the service's is ahead of the
+	// session's, which all its times go by; "" if nobody knows.
+	ServiceAhead string `json:"service_ahead,omitzero"`
 
 	// Of a user.
 	Row          int64          `json:"row,omitzero"`
@@ -90,6 +95,20 @@ type stepResult struct {
 	StartedAt  time.Time      `json:"started_at,omitzero"`
 	FinishedAt time.Time      `json:"finished_at,omitzero"`
 	SettledBy  batch.Evidence `json:"settled_by,omitzero"`
+}
+
+// serviceAhead is that of a clock.
+func serviceAhead(c batch.Clock) string {
+	if !c.Known {
+		return ""
+	}
+	return c.Ahead.Round(time.Millisecond).String()
+}
+
+// clock is what a line says of one.
+func (l line) clock() batch.Clock {
+	d, err := time.ParseDuration(l.ServiceAhead)
+	return batch.Clock{Ahead: d, Known: err == nil}
 }
 
 // steps converts the ends of steps to or from their form in a line.
@@ -155,6 +174,7 @@ func (l *line) members(dst []byte) []byte {
 	number(`,"pid"`, int64(l.PID))
 	text(`,"roster_sha256"`, l.Roster)
 	number(`,"fence"`, l.Fence)
+	text(`,"service_ahead"`, l.ServiceAhead)
 	number(`,"row"`, l.Row)
 	text(`,"username"`, l.Username)
 	text(`,"outcome"`, string(l.Outcome))

@@ -40,6 +40,9 @@ type History struct {
 	// nobody knows what became.
 	StrangersInDoubt int64
 
+	// Clock is what the next session to be started knows of its clock.
+	Clock batch.Clock
+
 	dir   *Dir
 	marks list[mark] // by row from 0
 	size  int64      // of the journal's whole lines
@@ -64,6 +67,9 @@ type Session struct {
 	Stopped       string // why, if it stopped early
 	Settled       int64  // users
 	Steered       []Steering
+	Clock         batch.Clock // that its times go by; of several, the earliest
+
+	offset int64 // of its first line
 }
 
 // A Steering is a change of how a run goes on.
@@ -162,6 +168,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 		}
 		h.Sessions = append(h.Sessions, Session{
 			Version: rec.Version, Host: rec.Host, PID: rec.PID, Fence: rec.Fence, StartedAt: rec.At, LastSeenAt: rec.At,
+			Clock: rec.clock(), offset: rec.offset,
 		})
 		return nil
 	}
@@ -181,6 +188,11 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 		return nil
 	case eventSteered:
 		session.Steered = append(session.Steered, Steering{rec.At, rec.By, rec.Command})
+		return nil
+	case eventClock:
+		if c := rec.clock(); c.Known && (!session.Clock.Known || c.Ahead < session.Clock.Ahead) {
+			session.Clock = c
+		}
 		return nil
 	case eventPromised:
 		m.state = promised
@@ -301,13 +313,24 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 			case row.state == promised:
 				e.Promised = l.At
 			}
+			e.Clock = h.clockAt(row.offset)
 			e.Steps = steps[batch.StepResult](l.Steps)
-			e.Before = cmp.Or(e.Before, l.Before)
+			e.Before = cmp.Or(l.Before, e.Before) // as it was before the first call
 			if !yield(e, nil) {
 				return
 			}
 		}
 	}
+}
+
+// clockAt is that of the session whose line stands there.
+func (h *History) clockAt(offset int64) batch.Clock {
+	for i := len(h.Sessions) - 1; i >= 0; i-- {
+		if h.Sessions[i].offset <= offset {
+			return h.Sessions[i].Clock
+		}
+	}
+	return batch.Clock{}
 }
 
 // Results yields how every row has ended so far, in the order of the input.
@@ -319,6 +342,9 @@ func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
 			var res batch.Result
 			if err == nil {
 				res, err = row.result(pending)
+				if row.state != untouched && row.state != uncalled {
+					res.Clock = h.clockAt(row.offset)
+				}
 			}
 			if !yield(res, err) || err != nil {
 				return
@@ -440,14 +466,14 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), writer.Unlock(), d.on().Remove(reserve))
 	}
-	session := line{Event: eventSession, At: time.Now().UTC(), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
+	session := line{Event: eventSession, ServiceAhead: serviceAhead(h.Clock), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
 	session.Host, _ = os.Hostname()
 	var file appendFile = f
 	if d.home != nil {
 		file, session.Fence = &copied{File: f, home: d.home, size: h.size}, d.home.Fence()
 	}
 	j := start(d.on(), file, h.size, h.chain, reserve)
-	j.writer, j.own, j.marker = writer, f, marker
+	j.writer, j.own, j.marker, session.At = writer, f, marker, j.now()
 	j.mark = Mark{Lines: h.lines, Bytes: h.size, Head: h.head, Place: h.place}
 	if err := j.append(true, session); err != nil {
 		j.Close()
@@ -458,5 +484,5 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 
 // End records that a session left the run in good order.
 func (j *Journal) End(exitCode int, stopped string) error {
-	return j.append(true, line{Event: eventEnded, At: time.Now().UTC(), ExitCode: exitCode, Stopped: stopped})
+	return j.append(true, line{Event: eventEnded, At: j.now(), ExitCode: exitCode, Stopped: stopped})
 }

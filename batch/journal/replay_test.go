@@ -391,3 +391,45 @@ func FuzzReplay(f *testing.F) {
 		}
 	})
 }
+
+// Each session's times go by its own clock; what it knew of that clock stays with
+// them. A session that an earlier version wrote knew nothing.
+func TestADoubtGoesByTheClockOfItsSession(t *testing.T) {
+	clock := func(ahead time.Duration) batch.Clock { return batch.Clock{Ahead: ahead, Known: true} }
+	d := newRun(t, "alice", "bob", "carol", "dave")
+	for i, s := range []struct {
+		clock, later batch.Clock
+		user         string
+	}{
+		{clock(-10 * time.Second), batch.Clock{}, "alice"},
+		{batch.Clock{}, batch.Clock{}, "bob"},
+		{clock(0), clock(-5 * time.Second), "carol"},
+		{clock(0), clock(5 * time.Second), "dave"},
+	} {
+		h := replay(t, d)
+		h.Clock = s.clock
+		j, err := h.Start("test", h.RosterSHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = j.Promise(batch.Entry{Row: int64(i + 1), Username: s.user})
+		if s.later.Known {
+			err = errors.Join(err, j.Clock(s.later))
+		}
+		if err = errors.Join(err, j.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := replay(t, d)
+	want := []batch.Clock{clock(-10 * time.Second), {}, clock(-5 * time.Second), clock(0)}
+	for i, e := range collect(t, h.Remaining(nil)) {
+		if e.Clock != want[i] {
+			t.Errorf("%s goes by %+v, not %+v", e.Username, e.Clock, want[i])
+		}
+	}
+	for i, r := range collect(t, h.Results(batch.Stopped)) {
+		if r.Clock != want[i] {
+			t.Errorf("the row of %s goes by %+v, not %+v", r.Username, r.Clock, want[i])
+		}
+	}
+}

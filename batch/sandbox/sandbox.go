@@ -164,6 +164,7 @@ type Pool struct {
 	// mu guards all below. It is held for the moment of the work alone, never
 	// while waiting, reading, decoding or writing.
 	mu       sync.Mutex
+	ahead    time.Duration // that the service's clock is of this machine's
 	random   *rand.Rand
 	requests uint64
 	calls    map[string]map[string]int // by operation, by answer code
@@ -222,6 +223,25 @@ func (p *Pool) fold(s string) string {
 	}
 	return s
 }
+
+// SetClock puts the service's clock so far ahead of this machine's, or behind it
+// if negative. Dates of answers and times of users go by it. To a caller that is
+// as if its own clock were off the other way.
+func (p *Pool) SetClock(ahead time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ahead = ahead
+}
+
+// Now is what the service's clock shows.
+func (p *Pool) Now() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now()
+}
+
+// now is Now for those who hold the lock.
+func (p *Pool) now() time.Time { return time.Now().Add(p.ahead) }
 
 // Faults is how often, from 0 to 1, a call meets each kind of fault; their sum
 // should not exceed 1. They strike the calls that a mass run makes on users:

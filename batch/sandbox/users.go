@@ -85,7 +85,7 @@ type record struct {
 func (p *Pool) Add(users ...User) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
+	now := p.now()
 	for _, u := range users {
 		p.insert(&record{User: u}, now)
 	}

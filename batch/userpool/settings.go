@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -44,8 +43,6 @@ type Settings struct {
 	MFA                string   // OFF, OPTIONAL or ON
 	DeletionProtection string   // ACTIVE or INACTIVE
 	PasswordLength     int      // the least, in characters; 0 if the pool does not tell
-
-	ahead time.Duration // the service's clock of this machine's; 0 if that may be rounding
 }
 
 // Settings asks for the pool's configuration, within 5 s.
@@ -79,9 +76,6 @@ func (p *Pool) describe(ctx context.Context) (Settings, error) {
 		Triggers:           triggers(pool.LambdaConfig),
 		MFA:                string(pool.MfaConfiguration),
 		DeletionProtection: string(pool.DeletionProtection),
-	}
-	if ahead := skew(out.ResultMetadata); ahead.Abs() > clockStep {
-		s.ahead = ahead
 	}
 	for _, a := range pool.AliasAttributes {
 		s.AliasAttributes = append(s.AliasAttributes, string(a))

@@ -80,6 +80,10 @@ type Options struct {
 	// well, and how long that took.
 	Observe func(operation string, answer *batch.Error, took time.Duration)
 
+	// ClockJumped, if set, is told in a few words when this machine's clock or the
+	// service's has jumped, from many goroutines.
+	ClockJumped func(what string)
+
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
 	// Credentials replace the usual chain, for a pool that needs none.
@@ -121,6 +125,7 @@ type Pool struct {
 	log     *slog.Logger
 	sayDeny sync.Once
 	states  states
+	clock   *clock
 
 	askLength sync.Once
 	length    int // of the passwords that lock users
@@ -163,13 +168,16 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	if cfg.Credentials != nil {
 		cfg.Credentials = &credentials{cfg.Credentials}
 	}
-	share := cmp.Or(o.Share, 1)
+	share, clock := cmp.Or(o.Share, 1), newClock(o.ClockJumped)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Pool{
 		ID: o.PoolID, Region: cfg.Region,
-		client: cognito.NewFromConfig(cfg, observed(o.Observe)), sts: sts.NewFromConfig(cfg),
+		clock: clock,
+		client: cognito.NewFromConfig(cfg, observed(o.Observe), func(o *cognito.Options) {
+			o.HTTPClient = timed{o.HTTPClient, clock}
+		}), sts: sts.NewFromConfig(cfg),
 		quotas: servicequotas.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		emails: sesv2.NewFromConfig(cfg),
 		reads:  rate.NewLimiter(rate.Limit(readRate*share), 1),
@@ -255,10 +263,11 @@ func (p *Pool) Reset(ctx context.Context, e batch.Entry) (requestID string, err 
 // Settle implements [batch.Settler] by AdminGetUser, which Cognito bills as an
 // active user: only doubts are read so.
 //
-// RESET_REQUIRED is proof. Any other state is not: it is unchanged if nothing
-// modified the user since the call, and undecided if something did, perhaps the
-// user with a new password. That the time of modification moves with a reset
-// itself is not relied on.
+// RESET_REQUIRED is proof, unless the user was so before the call. Any other
+// state is not: it is unchanged if nothing modified the user since the call, and
+// undecided if something did, perhaps the user with a new password, or if the
+// clocks do not let that be told. That the time of modification moves with a
+// reset itself is not relied on.
 func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (batch.Verdict, error) {
 	if err := p.reads.Wait(ctx); err != nil {
 		return batch.Undecided, &batch.Error{Class: batch.ClassMoment, Reason: batch.Interrupted, Err: err}
@@ -279,25 +288,16 @@ func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (bat
 		return batch.Undecided, answer
 	}
 	if user.UserStatus == types.UserStatusTypeResetRequired {
+		if e.Before != nil && e.Before.Status == string(types.UserStatusTypeResetRequired) {
+			return batch.Undecided, nil
+		}
 		return batch.Done, nil
 	}
-	if user.UserLastModifiedDate == nil || user.UserLastModifiedDate.After(called.Add(skew(user.ResultMetadata)-clockStep)) {
+	left, known := p.called(e, called)
+	if !known || user.UserLastModifiedDate == nil || user.UserLastModifiedDate.After(left.Add(-clockStep)) {
 		return batch.Undecided, nil
 	}
 	return batch.NotDone, nil
-}
-
-// clockStep is what the service's times are rounded by: HTTP dates have seconds.
-const clockStep = 2 * time.Second
-
-// skew is how far the service's clock is ahead of this machine's.
-func skew(answer middleware.Metadata) time.Duration {
-	theirs, ok1 := awsmiddleware.GetServerTime(answer)
-	ours, ok2 := awsmiddleware.GetResponseAt(answer)
-	if !ok1 || !ok2 {
-		return 0
-	}
-	return theirs.Sub(ours)
 }
 
 // A Caller is who the calls are made as.

@@ -30,8 +30,6 @@ type Verified struct {
 	State    types.UserStatusType // empty for Gone
 	Enabled  bool
 	Modified time.Time // by the service's clock; zero for Gone
-
-	ahead time.Duration // that clock of this machine's
 }
 
 // Verify reads users back who were reset, locked, disabled or invited, by listing
@@ -51,8 +49,8 @@ func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]
 			}
 		}
 	}
-	keep := func(s Settings, u User) Verified {
-		return Verified{State: u.Status, Enabled: u.Enabled, Modified: u.Modified, ahead: s.ahead}
+	keep := func(_ Settings, u User) Verified {
+		return Verified{State: u.Status, Enabled: u.Enabled, Modified: u.Modified}
 	}
 	return func(yield func(Verified, error) bool) {
 		next, stop := iter.Pull2(resets) // beside the users, who come in the same order
@@ -65,7 +63,7 @@ func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]
 				v = user
 				v.Result, v.Effect = reset, Gone
 				if ok {
-					v.Effect = effect(v)
+					v.Effect = effect(v, p.ended(reset))
 				}
 			}
 			if !yield(v, err) || err != nil {
@@ -75,9 +73,22 @@ func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]
 	}
 }
 
-// effect is that of what was done to a user who is there still.
-func effect(v Verified) Effect {
-	finished := v.FinishedAt.Add(v.ahead)
+// ended is when a user was done with, by the service's clock: as the session knew
+// it, or else as this process does, where the two clocks plainly differ.
+func (p *Pool) ended(r batch.Result) time.Time {
+	by := r.Clock
+	if !by.Known {
+		by = p.Clock(time.Now())
+	}
+	if by.Ahead.Abs() <= clockStep {
+		return r.FinishedAt
+	}
+	return r.FinishedAt.Add(by.Ahead)
+}
+
+// effect is that of what was done, by the service's clock until finished, to a
+// user who is there still.
+func effect(v Verified, finished time.Time) Effect {
 	if v.Outcome == batch.Locked {
 		finished = finished.Add(clockStep) // a lock is itself a modification
 	}

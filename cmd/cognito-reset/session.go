@@ -52,6 +52,8 @@ type session struct {
 	paces *paces                  // that the calls keep
 	fleet *fleet                  // that the run is of; nil if it is alone
 
+	reclock atomic.Pointer[func()] // writes into the journal how the service's clock stands; nil without one
+
 	path            string   // of the run directory; "" is a new one's
 	live            bool     // the pool is asked
 	planned         *plan    // that is carried out; nil if there is none
@@ -69,7 +71,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 	o := userpool.Options{
 		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID,
 		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log,
-		Observe: s.observer.calls(r.UserPoolID),
+		Observe: s.observer.calls(r.UserPoolID), ClockJumped: s.clockJumped,
 	}
 	if r.Rate == 0 && !r.findRate { // no limit at all
 		o.ListRate = math.MaxFloat64
@@ -172,11 +174,15 @@ func (s *session) work(ctx context.Context) error {
 
 // reset resets the users who are left, and tells why it stopped before the last.
 func (s *session) reset(ctx context.Context) (stopped, err error) {
-	r := s.request
+	r, began := s.request, time.Now()
+	s.history.Clock = s.pool.LearnClock(ctx, began)
+	s.compareClocks()
 	j, err := s.history.Start(version(), r.Roster.SHA256)
 	if err != nil {
 		return nil, fmt.Errorf("the journal cannot be written, so nothing was sent: %w", err)
 	}
+	s.reclock.Store(new(func() { _ = j.Clock(s.pool.Clock(began)) })) // a journal that fails says so at the next call
+	defer s.reclock.Store(nil)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	ctx, cancel := r.within(ctx)
