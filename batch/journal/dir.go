@@ -121,7 +121,8 @@ func (d *Dir) markedNothing() bool {
 }
 
 // makeDir is [os.MkdirAll], but durable: what is synced to a file is lost if
-// the name of a folder above it is.
+// the name of a folder above it is. A folder that is there may not be durable
+// either, if whoever made it died before it was synced.
 func makeDir(on disk.Disk, path string) error {
 	parent := filepath.Dir(path)
 	err := on.Mkdir(path, 0o700)
@@ -130,9 +131,7 @@ func makeDir(on disk.Disk, path string) error {
 			err = on.Mkdir(path, 0o700)
 		}
 	}
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	} else if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return on.SyncDir(parent)

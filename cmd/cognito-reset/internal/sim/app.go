@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -38,6 +39,7 @@ const (
 // A request is what run.json says of a run.
 type request struct {
 	Roster journal.Survey `json:"roster"`
+	Marked bool           `json:"marked"`
 }
 
 const summaryFile = "summary.json"
@@ -97,11 +99,7 @@ func (p *process) work() (code int, err error) {
 	if err := history.Begin(p.moved); err != nil {
 		return exitUsage, err
 	}
-	j, err := history.Start("sim", r.Roster.SHA256)
-	if err != nil {
-		return exitFailed, err
-	}
-	code, stopped := p.reset(j, history)
+	code, stopped := p.reset(history, r)
 	return p.conclude(dir, r, code, stopped)
 }
 
@@ -128,22 +126,36 @@ func (p *process) begin(dir *journal.Dir) (r request, err error) {
 	if err != nil {
 		return r, err
 	}
+	r.Marked = true
 	return r, dir.WriteJSON(journal.RunFile, r)
 }
 
 // reset works on the users that are left.
-func (p *process) reset(j *journal.Journal, history *journal.History) (code int, stopped error) {
-	plan := p.w.plan
+func (p *process) reset(history *journal.History, r request) (code int, stopped error) {
+	plan, began := p.w.plan, time.Now()
+	var reclock atomic.Pointer[func()]
 	pool, err := userpool.Open(p.ctx, userpool.Options{
 		PoolID: "eu-west-1_Simulated", HTTPClient: client{p.w.service, p},
 		Credentials: credentials.NewStaticCredentialsProvider("sim", "sim", ""),
+		ClockJumped: func(string) {
+			if record := reclock.Load(); record != nil {
+				(*record)()
+			}
+		},
 	})
 	if err != nil {
-		return exitFailed, errors.Join(err, j.Close())
+		return exitFailed, err
 	}
+	history.Clock = pool.LearnClock(p.ctx, began)
+	j, err := history.Start("sim", r.Roster.SHA256)
+	if err != nil {
+		return exitFailed, err
+	}
+	reclock.Store(new(func() { _ = j.Clock(pool.Clock(began)) }))
+	defer reclock.Store(nil)
 	o := batch.Options{
 		Journal: j, Workers: plan.Workers, Standby: plan.Standby, MaxAttempts: plan.MaxAttempts,
-		Linger: userpool.Linger, RetryUnknown: plan.RetryUnknown, Grace: 15 * time.Second,
+		Linger: max(linger, userpool.Linger), RetryUnknown: plan.RetryUnknown, Grace: 15 * time.Second,
 		MayCall: func() error {
 			p.awake() // a process that is stopped does not look, either
 			return j.MayCall()
@@ -178,6 +190,9 @@ func exitCode(stopped error) int {
 	return exitFailed
 }
 
+// linger is what read-backs wait for by default.
+const linger = time.Minute
+
 // replay reads the record and sees to it that it is all of it.
 func replay(dir *journal.Dir, r request) (*journal.History, error) {
 	history, err := dir.Replay()
@@ -190,6 +205,9 @@ func replay(dir *journal.Dir, r request) (*journal.History, error) {
 	var last summary
 	if err := dir.ReadJSON(summaryFile, &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if r.Marked && !history.Marked() {
+		return nil, errors.New("the mark of the journal is gone")
 	}
 	if history.Size() < last.JournalBytes {
 		return nil, errors.New("the journal was cut short")

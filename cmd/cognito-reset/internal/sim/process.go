@@ -58,7 +58,7 @@ func (w *world) start(n int, faults []fault, moved bool) *process {
 			clock = f.For
 		}
 	}
-	w.service.setClock(clock)
+	time.Sleep(w.service.setClock(clock))
 	w.tell("%s begins; its clock is %v ahead of the service's", p.name, clock)
 	for _, f := range faults {
 		p.schedule(f, clock)
@@ -149,6 +149,9 @@ func (p *process) called() bool {
 	defer p.mu.Unlock()
 	return p.calls > 0
 }
+
+// refused reports whether the process ended by saying that nothing was sent.
+func (p *process) refused() bool { return !p.dead() && p.hasEnded() && p.exit == exitUsage }
 
 func (p *process) dead() bool {
 	p.mu.Lock()

@@ -19,6 +19,7 @@ type service struct {
 	mu       sync.Mutex
 	accounts map[string]*account
 	ahead    time.Duration // its clock of the machines'
+	shown    time.Time     // the latest that it showed
 	resets   int           // calls that came
 	reads    int
 	recent   []time.Time // calls of the last second
@@ -81,15 +82,24 @@ func newService(w *world) *service {
 	return s
 }
 
-// clock is what the service's clock shows. The service's mutex is held.
-func (s *service) clock() time.Time { return time.Now().Add(s.ahead) }
+// clock is what the service's clock shows, which never goes back. The service's
+// mutex is held.
+func (s *service) clock() time.Time {
+	if now := time.Now().Add(s.ahead); now.After(s.shown) {
+		s.shown = now
+	}
+	return s.shown
+}
 
 // setClock has the machines' clocks be so far ahead of the service's. Which of the
-// two is set makes no difference to those who compare them.
-func (s *service) setClock(machines time.Duration) {
+// two is set makes no difference to those who compare them; but a service's clock
+// goes on. It returns how long that takes to get where it was.
+func (s *service) setClock(machines time.Duration) (catchUp time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.clock()
 	s.ahead = -machines
+	return max(0, s.shown.Sub(time.Now().Add(s.ahead)))
 }
 
 func (s *service) become(a *account, status string, modified bool) {
@@ -225,7 +235,7 @@ func (c client) response(r *http.Request, a *account, got answer) *http.Response
 	defer c.service.mu.Unlock()
 	header := http.Header{"Content-Type": {amzJSON}, "Date": {c.service.clock().UTC().Format(http.TimeFormat)}}
 	if !got.noID {
-		header.Set("X-Amzn-Requestid", fmt.Sprintf("%08d-0000-4000-8000-%012d", c.service.resets+c.service.reads, a.number))
+		header.Set("X-Amzn-Requestid", fmt.Sprintf("%08d-0000-4000-8000-%012d", c.service.resets, c.service.reads))
 	} else if a != nil {
 		a.lost = true
 	}
@@ -333,6 +343,18 @@ func (s *service) serveRead(a *account, answers chan<- answer) {
 		got = fails(http.StatusBadRequest, a.refusal.code, a.refusal.message)
 	}
 	s.w.after(s.w.plan.Latency, func() { answers <- got })
+}
+
+// calledAnybody reports whether a reset was done, or may still be.
+func (s *service) calledAnybody() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.accounts {
+		if a.resets+a.pending > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // staleness is how old at most what a read-back sees is.

@@ -79,6 +79,9 @@ func (c s3Client) Do(r *http.Request) (*http.Response, error) {
 	case s3CutBefore, s3Outage:
 		return nil, errCut
 	case s3Late:
+		if r.Method != http.MethodPut {
+			return nil, errCut
+		}
 		c.store.w.after(lateness, func() { c.store.serve(r, key, body) })
 		return nil, errCut
 	case s3CutAfter:
@@ -99,7 +102,7 @@ func (c s3Client) Do(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// lateness is how late a request that is late takes effect.
+// lateness is how late a write that is late takes effect.
 const lateness = 7 * time.Second
 
 // fault is what becomes of the next request.

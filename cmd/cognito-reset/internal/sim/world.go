@@ -27,6 +27,7 @@ type world struct {
 	service *service
 
 	processes sync.WaitGroup
+	unbegun   bool // the run never began, and cannot; whoever tries is told so
 
 	mu         sync.Mutex
 	story      []string
@@ -89,12 +90,16 @@ const fair = 12
 // run starts one process after the other, until the run is done.
 func (w *world) run() {
 	done, moved := false, false
+	var p *process
 	for n := 1; ; n++ {
 		if done && n > w.plan.Processes || w.broken() {
 			return
 		}
 		if n > w.plan.Processes+fair {
-			w.violated("after %d processes without a fault the run is not done", fair)
+			if w.service.calledAnybody() || !p.refused() {
+				w.violated("after %d processes without a fault the run is not done", fair)
+			}
+			w.unbegun = true
 			return
 		}
 		faults := w.plan.of(n)
@@ -105,7 +110,7 @@ func (w *world) run() {
 		}
 		undo := w.damage(faults)
 		w.disk.fill(-1)
-		p := w.start(n, faults, moved)
+		p = w.start(n, faults, moved)
 		p.wait()
 		_, moved = errors.AsType[*journal.MovedError](p.because)
 		if undo != nil && !p.called() {
@@ -135,6 +140,9 @@ func (w *world) last() {
 		}
 	}
 	if len(w.violations) > 0 {
+		return
+	}
+	if w.unbegun {
 		return
 	}
 	rows, code, err := w.report()
