@@ -193,6 +193,8 @@ var advice = map[batch.Reason]string{
 	batch.WrongPool:            "run these against their own user pool",
 	batch.UsernameTooLong:      "no username has more than 128 characters",
 	batch.MalformedRow:         "mend these lines; the report names them",
+	batch.MangledNumber:        "export the column again, formatted as text",
+	batch.UnknownCountry:       "write the country's code, or say --phone-country",
 	batch.UserNotFound:         "none in this pool; federated ones have a prefix",
 	batch.WrongState:           "OLD PASSWORD MAY WORK: the state forbids a reset",
 	batch.TemporaryPassword:    "TEMPORARY PASSWORD STILL WORKS: invite them again",

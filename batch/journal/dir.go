@@ -21,7 +21,7 @@ const (
 	RunFile     = "run.json"
 	RosterFile  = "roster.jsonl"
 	JournalFile = "journal.jsonl"
-	LockFile    = "lock" // and MarkFile
+	LockFile    = "lock"
 
 	reserveFile = "reserve"
 )

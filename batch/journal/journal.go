@@ -119,6 +119,11 @@ func (j *Journal) Promise(users ...batch.Entry) error {
 	return j.append(true, lines...)
 }
 
+// Again implements [batch.Repeater]: it returns once that is on disk.
+func (j *Journal) Again(e batch.Entry) error {
+	return j.append(true, line{Event: eventAgain, At: j.now(), Row: e.Row, Username: e.Username, Step: e.Step})
+}
+
 // Settle implements [batch.Journal]. An error means that an earlier write
 // failed; one that fails later shows at the next Promise or at Close.
 func (j *Journal) Settle(r batch.Result) error {
@@ -269,10 +274,6 @@ func (j *Journal) noteMark(err error) {
 }
 
 func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
-
-// Head is how many lines the journal has, and the SHA-256 that seals the last of
-// them. It is that of all lines once the journal is closed.
-func (j *Journal) Head() (lines int64, sha256 string) { return j.mark.Lines, j.mark.Head }
 
 // isThere fails unless the journal that others find is the one that this process
 // wrote, and all of it.

@@ -31,6 +31,7 @@ const (
 	eventSettled  = "settled"  // this user ended so; the last word on a username counts
 	eventEnded    = "ended"    // the process left the run in good order
 	eventSteered  = "steered"  // somebody changed how the run goes on
+	eventAgain    = "again"    // this user, whose call is in doubt, is about to be called once more
 	eventClock    = "clock"    // the service's clock was found to stand otherwise
 )
 
@@ -56,6 +57,7 @@ type line struct {
 	// Of a user.
 	Row          int64          `json:"row,omitzero"`
 	Username     string         `json:"username,omitzero"`
+	Sub          string         `json:"sub,omitzero"`
 	Outcome      batch.Outcome  `json:"outcome,omitzero"`
 	Reason       batch.Reason   `json:"reason,omitzero"`
 	Attempts     int            `json:"attempts,omitzero"`
@@ -66,6 +68,7 @@ type line struct {
 	StartedAt    time.Time      `json:"started_at,omitzero"`
 	FinishedAt   time.Time      `json:"finished_at,omitzero"`
 	SettledBy    batch.Evidence `json:"settled_by,omitzero"`
+	Sent         int            `json:"sent,omitzero"`
 
 	// Of a user with several steps: that which is promised, left out for the
 	// first, and those that ended.
@@ -95,6 +98,7 @@ type stepResult struct {
 	StartedAt  time.Time      `json:"started_at,omitzero"`
 	FinishedAt time.Time      `json:"finished_at,omitzero"`
 	SettledBy  batch.Evidence `json:"settled_by,omitzero"`
+	Sent       int            `json:"sent,omitzero"`
 }
 
 // serviceAhead is that of a clock.
@@ -125,17 +129,17 @@ func steps[To, From stepResult | batch.StepResult](ended []From) []To {
 
 func promise(e batch.Entry, at time.Time) line {
 	return line{
-		Event: eventPromised, At: at, Row: e.Row, Username: e.Username,
+		Event: eventPromised, At: at, Row: e.Row, Username: e.Username, Sub: e.Sub,
 		Step: e.Step, Steps: steps[stepResult](e.Steps), Before: e.Before,
 	}
 }
 
 func settled(r batch.Result) line {
 	return line{
-		Event: eventSettled, Row: r.Row, Username: r.Username, Outcome: r.Outcome, Reason: r.Reason,
+		Event: eventSettled, Row: r.Row, Username: r.Username, Sub: r.Sub, Outcome: r.Outcome, Reason: r.Reason,
 		Attempts: r.Attempts, Throttled: r.Throttled,
 		ErrorCode: r.ErrorCode, ErrorMessage: clip(r.ErrorMessage), RequestID: r.RequestID,
-		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy,
+		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy, Sent: r.Sent,
 		Steps: steps[stepResult](r.Steps), Before: r.Before,
 	}
 }
@@ -177,6 +181,7 @@ func (l *line) members(dst []byte) []byte {
 	text(`,"service_ahead"`, l.ServiceAhead)
 	number(`,"row"`, l.Row)
 	text(`,"username"`, l.Username)
+	text(`,"sub"`, l.Sub)
 	text(`,"outcome"`, string(l.Outcome))
 	text(`,"reason"`, string(l.Reason))
 	number(`,"attempts"`, int64(l.Attempts))
@@ -187,6 +192,7 @@ func (l *line) members(dst []byte) []byte {
 	moment(`,"started_at"`, l.StartedAt)
 	moment(`,"finished_at"`, l.FinishedAt)
 	text(`,"settled_by"`, string(l.SettledBy))
+	number(`,"sent"`, int64(l.Sent))
 	text(`,"step"`, l.Step)
 	if len(l.Steps) > 0 {
 		value(`,"steps":`, l.Steps)
@@ -211,10 +217,10 @@ func clip(message string) string {
 
 func (l line) result() batch.Result {
 	return batch.Result{
-		Row: l.Row, Username: l.Username, Outcome: l.Outcome, Reason: l.Reason,
+		Row: l.Row, Username: l.Username, Sub: l.Sub, Outcome: l.Outcome, Reason: l.Reason,
 		Attempts: l.Attempts, Throttled: l.Throttled,
 		ErrorCode: l.ErrorCode, ErrorMessage: l.ErrorMessage, RequestID: l.RequestID,
-		StartedAt: l.StartedAt, FinishedAt: l.FinishedAt, SettledBy: l.SettledBy,
+		StartedAt: l.StartedAt, FinishedAt: l.FinishedAt, SettledBy: l.SettledBy, Sent: l.Sent,
 		Steps: steps[batch.StepResult](l.Steps), Before: l.Before,
 	}
 }
@@ -419,6 +425,8 @@ func (l *line) scan(raw []byte) bool {
 			l.Row = s.integer()
 		case "username":
 			l.Username = s.text()
+		case "sub":
+			l.Sub = s.text()
 		case "outcome":
 			l.Outcome = batch.Outcome(s.word())
 		case "reason":
@@ -439,6 +447,8 @@ func (l *line) scan(raw []byte) bool {
 			l.FinishedAt = s.moment()
 		case "settled_by":
 			l.SettledBy = batch.Evidence(s.word())
+		case "sent":
+			l.Sent = int(s.integer())
 		case "step":
 			l.Step = s.text()
 		case "steps":

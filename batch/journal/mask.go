@@ -68,7 +68,7 @@ func (d *Dir) CopyMasked(to *Dir, m Mask) (Survey, error) {
 }
 
 func (m Mask) entry(e batch.Entry) batch.Entry {
-	e.Username = apply(m.User, e.Username)
+	e.Username, e.Sub = apply(m.User, e.Username), apply(m.User, e.Sub)
 	for i, value := range e.Kept {
 		e.Kept[i] = apply(m.Kept, value)
 	}
@@ -77,7 +77,7 @@ func (m Mask) entry(e batch.Entry) batch.Entry {
 }
 
 func (m Mask) line(l line) line {
-	l.Username, l.By = apply(m.User, l.Username), apply(m.Actor, l.By)
+	l.Username, l.Sub, l.By = apply(m.User, l.Username), apply(m.User, l.Sub), apply(m.Actor, l.By)
 	l.ErrorMessage, l.Host, l.Roster = "", "", ""
 	if l.Stopped != "" {
 		l.Stopped = withheld

@@ -204,7 +204,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	default:
 		return nil // of a later format, and not about a user's fate
 	}
-	switch row, ok, err := rows.find(rec.Row, rec.Username); {
+	switch row, ok, err := rows.find(rec.Row, rec.Username, rec.Sub); {
 	case err != nil:
 		return err
 	case ok:
@@ -215,7 +215,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	return nil
 }
 
-// A rowFinder finds a user's row by username. A journal line names the row that
+// A rowFinder finds a user's row by username or, failing that, by sub. A journal line names the row that
 // the user had when it was written, which is the row still unless the roster
 // was changed; so that is tried first, against a hash, and usernames are held
 // in memory only if it fails.
@@ -224,7 +224,7 @@ type rowFinder struct {
 	seed   maphash.Seed
 	hashes list[uint64] // of the username, by row from 0; 0 for a row without a call
 	users  *names.Set
-	rows   []int64 // by number of the user
+	rows   []int64 // by number of the user, or of the sub
 }
 
 func newRowFinder(d *Dir) *rowFinder { return &rowFinder{dir: d, seed: maphash.MakeSeed()} }
@@ -239,7 +239,7 @@ func (f *rowFinder) add(e batch.Entry) {
 	f.hashes.add(hash)
 }
 
-func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err error) {
+func (f *rowFinder) find(row int64, username, sub string) (_ int64, ok bool, err error) {
 	if row >= 1 && row <= f.hashes.len && *f.hashes.at(row - 1) == f.hash(username) {
 		return row, true, nil
 	}
@@ -252,12 +252,17 @@ func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err erro
 			if e.Outcome != "" {
 				continue
 			}
-			if _, added := f.users.Add(e.Username); added {
-				f.rows = append(f.rows, e.Row)
+			for _, name := range []string{"u" + e.Username, "s" + e.Sub} {
+				if _, added := f.users.Add(name); added {
+					f.rows = append(f.rows, e.Row)
+				}
 			}
 		}
 	}
-	id, ok := f.users.Find(username)
+	id, ok := f.users.Find("u" + username)
+	if !ok && sub != "" {
+		id, ok = f.users.Find("s" + sub)
+	}
 	if !ok {
 		return 0, false, nil
 	}
@@ -313,13 +318,34 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 			case row.state == promised:
 				e.Promised = l.At
 			}
-			e.Clock = h.clockAt(row.offset)
+			h.dateByNow(&e, row.offset)
 			e.Steps = steps[batch.StepResult](l.Steps)
 			e.Before = cmp.Or(l.Before, e.Before) // as it was before the first call
 			if !yield(e, nil) {
 				return
 			}
 		}
+	}
+}
+
+// dateByNow puts the time of a promise, told by a line that stands there, into that
+// of the session to come, if what is known of the clocks allows it. What that
+// session then records of the promise goes by its own clock again.
+func (h *History) dateByNow(e *batch.Entry, offset int64) {
+	if e.Promised.IsZero() {
+		return
+	}
+	e.Clock = h.clockAt(offset)
+	handedOn := false // by a session before the line's, and perhaps by one that knew nothing of its clock
+	for i := len(h.Sessions) - 1; i >= 0; i-- {
+		s := h.Sessions[i]
+		if handedOn && !s.Clock.Known {
+			e.Clock = batch.Clock{}
+		}
+		handedOn = handedOn || s.offset <= offset && e.Promised.Before(s.StartedAt)
+	}
+	if e.Clock.Known && h.Clock.Known {
+		e.Promised, e.Clock = e.Promised.Add(e.Clock.Ahead-h.Clock.Ahead), h.Clock
 	}
 }
 
@@ -396,14 +422,14 @@ func (t told) last() (l line, err error) {
 	if what := decode(raw, &l); what != "" {
 		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.file.Name(), t.offset, what)
 	}
-	if l.Username != t.Username {
+	if l.Username != t.Username && (l.Sub == "" || l.Sub != t.Sub) {
 		return line{}, fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.file.Name(), t.offset)
 	}
 	return l, nil
 }
 
 func (t told) result(pending batch.Reason) (batch.Result, error) {
-	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Outcome: batch.NotAttempted, Reason: pending, Before: t.Before, Kept: t.Kept}
+	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Sub: t.Sub, Outcome: batch.NotAttempted, Reason: pending, Before: t.Before, Kept: t.Kept}
 	if t.Outcome != "" {
 		res.Outcome, res.Reason, res.ErrorMessage = t.Outcome, t.Reason, t.Detail
 		return res, nil
@@ -421,7 +447,7 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 	case final, open:
 		row, kept := res.Row, res.Kept
 		res = l.result()
-		res.Row, res.Kept = row, kept
+		res.Row, res.Kept, res.Sub = row, kept, cmp.Or(l.Sub, t.Sub)
 	}
 	return res, err
 }

@@ -433,3 +433,34 @@ func TestADoubtGoesByTheClockOfItsSession(t *testing.T) {
 		}
 	}
 }
+
+// A doubt that one session after the other could not settle keeps the time of its
+// first call, though each session goes by another clock.
+func TestADoubtThatIsHandedOnKeepsItsTime(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		d := newRun(t, "alice")
+		first := time.Time{} // by the service's clock
+		for i, ahead := range []time.Duration{-10 * time.Second, 10 * time.Second, 0} {
+			h := replay(t, d)
+			h.Clock = batch.Clock{Ahead: ahead, Known: known || i > 0}
+			retry := func(batch.Result) bool { return true }
+			j, err := h.Start("test", h.RosterSHA256)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := collect(t, h.Remaining(retry))[0]
+			if i == 0 {
+				first = time.Now().Add(ahead)
+				err = j.Promise(e)
+			} else {
+				if got := e.Promised.Add(e.Clock.Ahead); e.Clock.Known != known || known && got.Sub(first).Abs() > time.Second {
+					t.Errorf("session %d takes the call to have left %v off, its clock known %t; want %t", i+1, got.Sub(first), e.Clock.Known, known)
+				}
+				err = j.Settle(batch.Result{Row: 1, Username: "alice", Outcome: batch.Unknown, Reason: batch.Network, StartedAt: e.Promised, FinishedAt: time.Now()})
+			}
+			if err = errors.Join(err, j.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

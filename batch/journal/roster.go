@@ -22,6 +22,7 @@ type row struct {
 	Row            int64             `json:"row"`
 	InputRow       int64             `json:"input_row,omitzero"`
 	Username       string            `json:"username,omitzero"`
+	Sub            string            `json:"sub,omitzero"`
 	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
 	Kept           []string          `json:"kept,omitempty"`
 	Before         *batch.Snapshot   `json:"before,omitzero"`
@@ -49,6 +50,8 @@ func (r *row) scan(raw []byte) bool {
 			r.InputRow = s.integer()
 		case "username":
 			r.Username = s.text()
+		case "sub":
+			r.Sub = s.text()
 		case "outcome":
 			r.Outcome = batch.Outcome(s.word())
 		case "reason":
@@ -95,7 +98,7 @@ func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 				survey.Reasons[e.Reason]++
 			}
 			start := enc.OutputOffset()
-			if err := json.MarshalEncode(enc, row{e.Row, e.InputRow, e.Username, e.ClientMetadata, e.Kept, e.Before, e.Outcome, e.Reason, e.Detail}); err != nil {
+			if err := json.MarshalEncode(enc, row{e.Row, e.InputRow, e.Username, e.Sub, e.ClientMetadata, e.Kept, e.Before, e.Outcome, e.Reason, e.Detail}); err != nil {
 				return err
 			}
 			if size := enc.OutputOffset() - start; size > maxLine {
@@ -140,7 +143,7 @@ func (d *Dir) entries(sum io.Writer) iter.Seq2[batch.Entry, error] {
 				yield(batch.Entry{}, err)
 				return
 			}
-			if !yield(batch.Entry{Row: r.Row, InputRow: r.InputRow, Username: r.Username, ClientMetadata: r.ClientMetadata, Kept: r.Kept, Before: r.Before, Outcome: r.Outcome, Reason: r.Reason, Detail: r.Detail}, nil) {
+			if !yield(batch.Entry{Row: r.Row, InputRow: r.InputRow, Username: r.Username, Sub: r.Sub, ClientMetadata: r.ClientMetadata, Kept: r.Kept, Before: r.Before, Outcome: r.Outcome, Reason: r.Reason, Detail: r.Detail}, nil) {
 				return
 			}
 		}

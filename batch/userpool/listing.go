@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,9 +120,31 @@ func (p *Pool) Users(ctx context.Context, f Filter) iter.Seq2[User, error] {
 	}
 }
 
+// A GroupError is a group that the pool does not have.
+type GroupError struct{ Pool, Name string }
+
+func (e *GroupError) Error() string {
+	return fmt.Sprintf("there is no group %q in user pool %s", e.Name, e.Pool)
+}
+
 // Group lists the members of a group, page after page, as [Pool.Users] lists
-// the pool.
+// the pool. Where there is no such group, the error is a [*GroupError].
 func (p *Pool) Group(ctx context.Context, name string) iter.Seq2[User, error] {
+	return func(yield func(User, error) bool) {
+		for u, err := range p.members(ctx, name) {
+			if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Code == "ResourceNotFoundException" && strings.Contains(strings.ToLower(answer.Message), "group") {
+				err = &GroupError{p.ID, name}
+			} else if err != nil {
+				err = fmt.Errorf("group %q: %w", name, err)
+			}
+			if !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Pool) members(ctx context.Context, name string) iter.Seq2[User, error] {
 	return p.sideBySide(ctx, []chain{{
 		operation: "ListUsersInGroup",
 		fetch: func(ctx context.Context, token *string) (page, error) {
@@ -243,12 +266,15 @@ func (p *Pool) sideBySide(ctx context.Context, chains []chain) iter.Seq2[User, e
 
 // follow sends every user of a chain to pages, once. It returns nil only when
 // the service has said that there are no more. Where it takes a token no
-// longer, the chain begins again, and those already sent are passed over.
+// longer, the chain begins again, and those already sent are passed over. A user
+// whom a filter for one value does not name is left out: the service's index may
+// be older than the user.
 func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 	var (
 		sent  names.Set
 		token *string
 		again int // times begun again since somebody new came
+		stale int // users left out
 	)
 	for {
 		found, err := ask(ctx, p.lists, func(ctx context.Context) (page, error) { return c.fetch(ctx, token) })
@@ -262,7 +288,10 @@ func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 		}
 		users := make([]User, 0, len(found.users))
 		for _, t := range found.users {
-			if !c.filter.names(t) {
+			if !c.filter.names(t) && !c.filter.Prefix {
+				stale++
+				continue
+			} else if !c.filter.names(t) {
 				return fmt.Errorf("%s on user pool %s gave a user whom the filter on %s does not name: this endpoint cannot be relied on for listing",
 					c.operation, p.ID, c.filter.Attribute)
 			}
@@ -281,6 +310,10 @@ func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 		next := aws.ToString(found.next)
 		switch {
 		case next == "":
+			if stale > 0 {
+				p.log.Warn("the service listed users who do not have the value that was asked for; they are left out",
+					"operation", c.operation, "attribute", c.filter.Attribute, "users", stale)
+			}
 			return nil
 		case next == aws.ToString(token):
 			return fmt.Errorf("%s on user pool %s does not come any further: a page names itself as the next one", c.operation, p.ID)

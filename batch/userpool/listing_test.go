@@ -150,7 +150,7 @@ func TestAGroupIsListedByItsMembers(t *testing.T) {
 		}
 		onceEach(t, users, times, func(u sandbox.User) bool { return slices.Contains(u.Groups, "staff") })
 
-		if _, err := collect(pool.Group(t.Context(), "stuff")); err == nil || !strings.Contains(err.Error(), "Group not found") {
+		if _, err := collect(pool.Group(t.Context(), "stuff")); err == nil || !strings.Contains(err.Error(), `there is no group "stuff"`) {
 			t.Errorf("a group that is not there: %v", err)
 		}
 	})
@@ -248,6 +248,37 @@ func TestAListingThatCannotBeWholeIsAnError(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The service's index can be older than a user: one who no longer has the value that
+// was asked for is not meant, and stops nothing.
+func TestAUserOfAnOldIndexEntryIsLeftOut(t *testing.T) {
+	withoutAWS(t)
+	for filter, want := range map[userpool.Filter]string{
+		{Attribute: "email", Value: "ann@x.example"}:               "ann ",
+		{Attribute: "email", Value: "ann@x", Prefix: true}:         "cannot be relied on",
+		{Attribute: "username", Value: "nobody"}:                   "",
+		{Attribute: "cognito:user_status", Value: "confirmed"}:     "ann ben ",
+		{Attribute: "email", Value: "JOSE\u0301@x.example"}:        "",
+		{Attribute: "preferred_username", Value: "ANN@X.EXAMPLE."}: "",
+	} {
+		var got strings.Builder
+		for u, err := range open(t, transport(func(*http.Request) (*http.Response, error) {
+			return jsonResponse(200, `{"Users":[
+				{"Username":"ann","UserStatus":"CONFIRMED","Attributes":[{"Name":"email","Value":"Ann@X.example"}]},
+				{"Username":"ben","UserStatus":"CONFIRMED","Attributes":[{"Name":"email","Value":"ben@x.example"}]}]}`), nil
+		})).Users(t.Context(), filter) {
+			if err != nil {
+				got.Reset()
+				got.WriteString(err.Error())
+				break
+			}
+			got.WriteString(u.Username + " ")
+		}
+		if want == "" && got.String() != "" || !strings.Contains(got.String(), want) {
+			t.Errorf("%s: %s, want %q", filter, got.String(), want)
+		}
 	}
 }
 

@@ -56,6 +56,26 @@ func (p *Pool) Settings(ctx context.Context) (Settings, error) {
 	return s, nil
 }
 
+// Compared are the settings for comparing names: the pool's, asked for until they
+// are told or denied. Where they may not be read, the case that [Options] have is
+// believed, and no alias is known.
+func (p *Pool) Compared(ctx context.Context) (Settings, error) {
+	s, err := ask(ctx, p.lists, p.describe)
+	if err == nil {
+		return s, nil
+	}
+	if denied(err) && p.usernameCase != "" {
+		return Settings{CaseSensitive: p.usernameCase == CaseSensitive}, nil
+	}
+	return s, p.listError(ctx, "DescribeUserPool", err)
+}
+
+// What [Options].UsernameCase can be.
+const (
+	CaseSensitive   = "sensitive"   // Ann and ann are two users
+	CaseInsensitive = "insensitive" // Ann and ann are one
+)
+
 func (p *Pool) describe(ctx context.Context) (Settings, error) {
 	out, err := p.client.DescribeUserPool(ctx, &cognito.DescribeUserPoolInput{UserPoolId: &p.ID})
 	if err != nil {

@@ -49,9 +49,9 @@ const dialTimeout = 10 * time.Second
 // Not knowing these is a gap in the text, not a reason to wait.
 const asideTimeout = 5 * time.Second
 
-// Linger is how long a call without an answer may still be at work in Cognito:
-// a trigger's three tries of 5 s, and room for the rest.
-const Linger = 20 * time.Second
+// Linger is how long a call without an answer may still be at work in Cognito: a
+// trigger's tries of 5 s, of which AWS promises no number, and as much again.
+const Linger = time.Minute
 
 // readRate keeps read-backs, in calls a second, under the 120 of the category
 // UserRead, which live users share.
@@ -66,6 +66,13 @@ type Options struct {
 	RoleARN     string // of a role to assume through STS, again and again before it expires; "" assumes none
 	ExternalID  string // that the role's trust policy asks for; "" if none
 	Connections int    // idle connections kept, as many as there are workers
+
+	// UsernameCase, CaseSensitive or CaseInsensitive, is believed for comparing names
+	// where the pool's settings may not be read; "" believes nothing.
+	UsernameCase string
+
+	// PhoneCountry is that of phone numbers which name none, such as DE.
+	PhoneCountry string
 
 	// ListRate is how many calls a second listings make; 0 is 27, for the
 	// category UserList has a quota of 30.
@@ -123,6 +130,10 @@ type Pool struct {
 	reads   *rate.Limiter
 	lists   *rate.Limiter
 	log     *slog.Logger
+	country string // of phone numbers that name none
+
+	usernameCase string // "" where only the pool can tell
+
 	sayDeny sync.Once
 	states  states
 	clock   *clock
@@ -182,7 +193,7 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		emails: sesv2.NewFromConfig(cfg),
 		reads:  rate.NewLimiter(rate.Limit(readRate*share), 1),
 		lists:  rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)*share), 1),
-		log:    o.Log,
+		log:    o.Log, country: o.PhoneCountry, usernameCase: o.UsernameCase,
 	}, nil
 }
 

@@ -32,7 +32,12 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
+			cases, err := filepath.Abs("testdata/cases")
+			if err != nil {
+				return err
+			}
 			for key, value := range map[string]string{
+				"CASES":             cases, // inputs that people really have
 				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
 				"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "HOME": env.WorkDir,
 				"POOL": "us-east-1_Sandbox", "COGNITO_RESET_RATE": "0", "GOLDEN": golden,
@@ -70,9 +75,12 @@ var pools sync.Map
 // sandbox serves a pool at $ENDPOINT: USER makes one that can be reset,
 // STATE:USER one in that state, USER/GROUP a member; options come first: messages=N a day,
 // trigger=EXCEPTION for every reset, denied=ACTION,ACTION for want of permission,
-// recovery=admin, ses=paused.
+// recovery=admin, ses=paused, signin=email for usernames that are UUIDs, case=insensitive,
+// filters=exact for a ListUsers that minds case, users=FILE that ListUsers answered,
+// others=N users beside, for whom it is cheaper to look users up than to list the pool.
 func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 	config := sandbox.Config{PoolID: ts.Getenv("POOL")}
+	users, others := "", 0
 	for ; len(args) > 0; args = args[1:] {
 		option, value, found := strings.Cut(args[0], "=")
 		if !found {
@@ -89,11 +97,25 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 			config.SES.Paused = value == "paused"
 		case "denied":
 			config.Denied = strings.Split(value, ",")
+		case "signin":
+			config.SignIn = value
+		case "case":
+			config.CaseInsensitive = value == "insensitive"
+		case "filters":
+			config.FiltersMindCase = value == "exact"
+		case "users":
+			users = value
+		case "others":
+			others, _ = strconv.Atoi(value)
 		default:
 			ts.Fatalf("no option %s", option)
 		}
 	}
 	pool := sandbox.New(config)
+	pool.PopulateN(others)
+	if users != "" {
+		ts.Check(load(pool, ts.MkAbs(users)))
+	}
 	for _, arg := range args {
 		state, name, found := strings.Cut(arg, ":")
 		if !found {

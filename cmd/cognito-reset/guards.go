@@ -83,19 +83,16 @@ func nextMessages(now time.Time) time.Time {
 	}
 }
 
-// Waves let users go in groups: a canary, waves with a pause between, and no
-// more resets a day than allowed.
+// Waves let users go in groups: a canary, and waves with a pause between.
 type waves struct {
-	canary   int                                       // users still to be tried first
-	judge    func(context.Context, batch.Counts) error // says whether the canary fared well
-	size     int                                       // of a wave; 0 is all
-	gate     float64                                   // share of a wave to have a new password before the next; 0 is none
-	look     func(context.Context, []batch.Result) (done int, err error)
-	skip     <-chan struct{} // opens the next wave at once
-	pause    time.Duration
-	budget   int                   // resets; negative is no limit
-	exceeded error                 // the stop once it is spent
-	resting  func(until time.Time) // is told of a pause; zero at its end
+	canary  int                                       // users still to be tried first
+	judge   func(context.Context, batch.Counts) error // says whether the canary fared well
+	size    int                                       // of a wave; 0 is all
+	gate    float64                                   // share of a wave to have a new password before the next; 0 is none
+	look    func(context.Context, []batch.Result) (done int, err error)
+	skip    <-chan struct{} // opens the next wave at once
+	pause   time.Duration
+	resting func(until time.Time) // is told of a pause; zero at its end
 
 	tried, begun bool
 
@@ -130,16 +127,6 @@ func (w *waves) next(ctx context.Context, soFar batch.Counts) (users int, err er
 		return 0, err
 	}
 	w.begun = w.canary == 0
-	if w.budget < 0 {
-		return users, nil
-	}
-	left := w.budget - int(soFar.Outcomes[batch.Reset]+soFar.Outcomes[batch.Invited]+soFar.Outcomes[batch.Unknown])
-	if left <= 0 {
-		return 0, w.exceeded
-	}
-	if users == 0 || users > left {
-		users = left
-	}
 	return users, nil
 }
 
@@ -218,10 +205,10 @@ func (s *session) lookAtWave(ctx context.Context, resets []batch.Result) (done i
 }
 
 // waves are those of a session.
-func (s *session) waves(ctl *control) (*waves, error) {
+func (s *session) waves(ctl *control) *waves {
 	r := s.request
 	w := &waves{
-		canary: r.Canary, size: r.WaveSize, pause: r.WavePause.duration(), budget: -1,
+		canary: r.Canary, size: r.WaveSize, pause: r.WavePause.duration(),
 		gate: r.WaveGate, look: s.lookAtWave, skip: ctl.nextWave,
 		judge:   func(ctx context.Context, c batch.Counts) error { return s.judgeCanary(ctx, ctl, c) },
 		resting: ctl.rest,
@@ -229,39 +216,7 @@ func (s *session) waves(ctl *control) (*waves, error) {
 	for _, session := range s.history.Sessions {
 		w.canary = max(0, w.canary-int(session.Settled))
 	}
-	if r.MaxResets > 0 {
-		spent, err := s.resetSince(messageDay(time.Now()))
-		if err != nil {
-			return nil, err
-		}
-		w.budget = r.MaxResets - spent
-		w.exceeded = &batch.Stop{Reason: batch.Stopped, Message: fmt.Sprintf(
-			"--max-resets %d are made since 09:00 UTC; resume after the next 09:00 UTC", r.MaxResets)}
-	}
-	return w, nil
-}
-
-// resetSince counts users whom this run reset, or may have, since a time.
-func (s *session) resetSince(at time.Time) (n int, err error) {
-	for r, err := range s.history.Results(batch.Interrupted) {
-		if err != nil {
-			return 0, err
-		}
-		if mailed(r) && !r.FinishedAt.Before(at) {
-			n++
-		}
-	}
-	return n, nil
-}
-
-// mailed tells that a message was asked for, or may have been.
-func mailed(r batch.Result) bool {
-	for _, s := range r.Steps {
-		if s.Outcome == batch.Reset || s.Outcome == batch.Invited {
-			return true
-		}
-	}
-	return r.Outcome == batch.Reset || r.Outcome == batch.Invited || r.Outcome == batch.Unknown
+	return w
 }
 
 // judgeCanary shows how the first users fared. Where keys are read a person
@@ -294,22 +249,28 @@ func (s *session) judgeCanary(ctx context.Context, ctl *control, c batch.Counts)
 	return nil
 }
 
-// canaryFirst brings n entries chosen at random to the front.
+// canaryFirst brings n entries to the front: those of a canary that was cut short,
+// whose calls may have left, and then others chosen at random.
 func canaryFirst(entries iter.Seq2[batch.Entry, error], n int) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		var chosen []batch.Entry
+		var called, chosen []batch.Entry
 		seen := 0
 		for e, err := range entries {
 			if err != nil {
 				yield(e, err)
 				return
 			}
-			if seen++; len(chosen) < n {
+			if !e.Promised.IsZero() {
+				if len(called) < n {
+					called = append(called, e)
+				}
+			} else if seen++; len(chosen) < n {
 				chosen = append(chosen, e)
 			} else if i := rand.IntN(seen); i < n {
 				chosen[i] = e
 			}
 		}
+		chosen = append(called, chosen[:min(len(chosen), n-len(called))]...)
 		first := make(map[int64]bool, n)
 		for _, e := range chosen {
 			if first[e.Row] = true; !yield(e, nil) {

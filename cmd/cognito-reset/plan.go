@@ -50,7 +50,8 @@ type plan struct {
 // PinnedUsers are the users of a roster by number and sum.
 type pinnedUsers struct {
 	Users  int64  `json:"users"`
-	SHA256 string `json:"sha256"` // of the usernames, sorted by byte, each with a line feed
+	SHA256 string `json:"sha256"`        // of the usernames, each with a tab and the sub where it is known, sorted by byte, each with a line feed
+	Subs   bool   `json:"subs,omitzero"` // the sum is of subs as well: some were known
 }
 
 type planForecast struct {
@@ -112,7 +113,7 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 	if err := s.dir.ReadJSON(summaryFile, &summary); err != nil {
 		return err
 	}
-	users, err := pin(s.dir, r.Roster.Users)
+	users, err := pin(s.dir, r.Roster.Users, true)
 	if err != nil {
 		return err
 	}
@@ -142,15 +143,21 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 	return done
 }
 
-// pin sums up the users of a run directory. It holds their usernames in memory.
-func pin(dir *journal.Dir, users int64) (pinnedUsers, error) {
-	names := make([]string, 0, users)
+// pin sums up the users of a run directory, with their subs if those are to be pinned
+// and some are known. It holds their names in memory.
+func pin(dir *journal.Dir, users int64, subs bool) (pinnedUsers, error) {
+	names, pinned := make([]string, 0, users), pinnedUsers{}
 	for e, err := range dir.Entries() {
 		if err != nil {
 			return pinnedUsers{}, err
 		}
 		if e.Outcome == "" {
-			names = append(names, e.Username)
+			name := e.Username
+			if subs && e.Sub != "" {
+				pinned.Subs = true
+				name += "\t" + e.Sub
+			}
+			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
@@ -158,7 +165,8 @@ func pin(dir *journal.Dir, users int64) (pinnedUsers, error) {
 	for _, name := range names {
 		_, _ = io.WriteString(sum, name+"\n") // a hash takes all
 	}
-	return pinnedUsers{int64(len(names)), hex.EncodeToString(sum.Sum(nil))}, nil
+	pinned.Users, pinned.SHA256 = int64(len(names)), hex.EncodeToString(sum.Sum(nil))
+	return pinned, nil
 }
 
 // encode is the plan as it stands in its file: the only way to write it.
@@ -259,7 +267,7 @@ func listed(values []string) string { return cmp.Or(strings.Join(values, ", "), 
 
 // hold compares what is about to be done with the plan.
 func (p *plan) hold(r request, dir *journal.Dir) error {
-	users, err := pin(dir, r.Roster.Users)
+	users, err := pin(dir, r.Roster.Users, p.Roster.Subs)
 	if err != nil {
 		return err
 	}

@@ -90,6 +90,9 @@ func (c *command) preflight(ctx *cli.Context) (err error) {
 	if err := s.connect(ctx.Context); err != nil {
 		return &exit{exitUsage, err}
 	}
+	if err := s.checkExcluded(ctx.Context); err != nil && ctx.Context.Err() == nil {
+		return &exit{exitUsage, err}
+	}
 	s.lookAround(ctx.Context)
 	if ctx.Context.Err() != nil {
 		return s.stopError(context.Cause(ctx.Context))
@@ -114,13 +117,13 @@ func (s *session) countInput(ctx context.Context) error {
 		return err
 	}
 	defer in.Close()
-	choice, err := s.request.choice()
+	rows, users, err := s.request.choices()
 	if err != nil {
 		return err
 	}
 	survey := &s.request.Roster
 	survey.Reasons = make(map[batch.Reason]int64)
-	for e, err := range choice.Apply(in.Entries()) {
+	for e, err := range users.Apply(rows.Choose(in.Entries())) {
 		if err != nil {
 			return err
 		}
@@ -130,6 +133,7 @@ func (s *session) countInput(ctx context.Context) error {
 			survey.Reasons[e.Reason]++
 		}
 	}
+	s.notices(in)
 	s.understood = column(in)
 	return nil
 }
@@ -173,6 +177,8 @@ var preflights = []struct {
 	{"time", (*surroundings).timeCheck},
 	{"messages", (*surroundings).messagesCheck},
 	{"earlier", (*surroundings).earlierCheck},
+	{"names", (*surroundings).namesCheck},
+	{"exclude", (*surroundings).excludeCheck},
 }
 
 // forced are the names of blockers to overrule.
@@ -206,6 +212,8 @@ type surroundings struct {
 	listErr     error            // why the caller may not list users
 	readErr     error            // why the caller may not read them
 	stepErrs    map[string]error // why the caller may not take a step or what replaces it, of those tried
+	excluded    check            // what was found out of those to leave out
+	unnamed     string           // why it is not known which names are one user
 	earlier     string           // the run directory of an earlier run of the same input; "" if none is beside this one
 }
 
@@ -227,7 +235,7 @@ func (s *session) lookAround(ctx context.Context) {
 	asked.Go(func() { found.stepErrs = s.tryPermissions(ctx) })
 	found.endpoint, found.endpointErr = s.pool.Endpoint(ctx)
 	asked.Wait()
-	found.earlier = s.earlierRun()
+	found.earlier, found.excluded, found.unnamed = s.earlierRun(), s.excluded, s.unnamed
 
 	r.Caller, r.PoolName = found.caller, found.pool.Name
 	if r.findRate {
@@ -571,6 +579,15 @@ func (f *surroundings) earlierCheck() (level, string) {
 	}
 	return fine, "" // which nobody needs to be told
 }
+
+func (f *surroundings) namesCheck() (level, string) {
+	if f.unnamed != "" {
+		return blocker, "compared as they are written: " + f.unnamed
+	}
+	return fine, ""
+}
+
+func (f *surroundings) excludeCheck() (level, string) { return f.excluded.Level, f.excluded.Text }
 
 // earlierRun is the directory of a run that really worked on the same input and
 // pool, the last by name, among those beside this run's own.

@@ -22,7 +22,7 @@ import (
 func (c *command) resumeCommand() *cli.Command {
 	flags := append(paceFlags(), safetyFlags()...)
 	flags = append(flags,
-		boolFlag(groupSafety, "accept-changed-input", "go on although the input changed; rows then match by username"),
+		boolFlag(groupSafety, "accept-changed-input", "go on although the input changed; rows then match by user"),
 		&cli.StringSliceFlag{Category: groupSafety, Name: "retry", Usage: "take up settled users again: `failed` (by the moment, not by the user's own fault) or unknown (read back first)", EnvVars: env("retry")},
 	)
 	flags = append(flags, boolFlag(groupSafety, "moved", "the run directory was copied, moved or restored, and nobody goes on with another copy of it"))
@@ -97,6 +97,11 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 	if err := s.connect(ctx.Context); err != nil {
 		return err
 	}
+	for _, c := range r.Preflight {
+		if c.Forced {
+			s.force = append(s.force, c.Name)
+		}
+	}
 	if err := s.checkInput(ctx.Context, ctx.Bool("accept-changed-input")); err != nil {
 		return &exit{exitUsage, err}
 	}
@@ -138,6 +143,19 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 		}
 	}
 	return s.dir.WriteJSON(journal.RunFile, r)
+}
+
+// rememberUsers reads the users of the run before its roster is made anew.
+func (s *session) rememberUsers() error {
+	for e, err := range s.dir.Entries() {
+		if err != nil {
+			return err
+		}
+		if e.Outcome == "" {
+			s.prior = append(s.prior, batch.Entry{Username: e.Username, Sub: e.Sub})
+		}
+	}
+	return nil
 }
 
 // wholeAndHere sees to it that the journal is the one that the run left, and that
@@ -215,6 +233,9 @@ func (s *session) checkInput(ctx context.Context, accept bool) error {
 	defer in.Close()
 	if accept {
 		r.IfResetRequired = "again" // this run's own resets are no reason to skip anybody
+		if err := s.rememberUsers(); err != nil {
+			return err
+		}
 		if err := s.spool(ctx, in); err != nil {
 			return err
 		}
@@ -224,11 +245,12 @@ func (s *session) checkInput(ctx context.Context, accept bool) error {
 		return fmt.Errorf("%s has changed since %s (SHA-256 %.12s…, was %.12s…). Restore it, or go on with it as it is now by --accept-changed-input. Nothing was sent",
 			&r.source, r.CreatedAt.Format(time.RFC3339), sum, r.InputSHA256)
 	}
-	added, gone, err := journal.Compare(s.dir.Entries(), roster.Unique(in.Entries(), s.fold(ctx)))
+	fold, _ := s.knownFold(ctx) // else as they are written
+	added, gone, err := journal.Compare(s.dir.Entries(), roster.Unique(in.Entries(), fold))
 	if err != nil {
 		return fmt.Errorf("%s has changed since the run began, and cannot be read any more: %w", &r.source, err)
 	}
 	return fmt.Errorf("%s has changed since %s: %d users are new and %d are gone (SHA-256 %.12s…, was %.12s…). "+
-		"Restore it, or go on with it as it is now by --accept-changed-input: rows then match by username. Nothing was sent",
+		"Restore it, or go on with it as it is now by --accept-changed-input: rows then match by user. Nothing was sent",
 		&r.source, r.CreatedAt.Format(time.RFC3339), added, gone, sum, r.InputSHA256)
 }

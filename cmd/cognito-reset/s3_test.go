@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -232,4 +233,34 @@ func TestAFleetInS3(t *testing.T) {
 			t.Errorf("%s: %v: %s", args, err, out)
 		}
 	}
+}
+
+// Workbooks and documents come from S3 like lists of text, and so do excludes.
+func TestInputsOfEveryShapeComeFromS3(t *testing.T) {
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
+	for _, name := range []string{"ann", "bob", "carl", "1002003", "=cmd", "fay1", "gina", "admin"} {
+		pool.Add(sandbox.NewUser(name))
+	}
+	at := newEndpoint(t, pool)
+	for _, name := range []string{"users.xlsx", "list-users-one-line.json"} {
+		content, err := os.ReadFile(filepath.Join("testdata/cases", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := at.objects.PutObject(bucket, name, nil, bytes.NewReader(content), int64(len(content)), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("cognito-reset", "run", "--user-pool-id", "us-east-1_Sandbox", "--endpoint-url", at.url, "--rate", "0", "--yes",
+		"--input", "s3://"+bucket+"/users.xlsx", "--input", "s3://"+bucket+"/list-users-one-line.json",
+		"--exclude", "s3://"+bucket+"/list-users-one-line.json", "--run", filepath.Join(t.TempDir(), "record"))
+	cmd.Env = noAccount()
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "s3://"+bucket+`/users.xlsx: only sheet "Leaked" is read`) {
+		t.Errorf("%v: %s", err, out)
+	}
+	pool.EachUser(func(u sandbox.User, resets, _ int) {
+		if left := u.Username == "ann" || u.Username == "bob" || u.Username == "admin"; (resets == 0) != left {
+			t.Errorf("%s: %d resets", u.Username, resets)
+		}
+	})
 }

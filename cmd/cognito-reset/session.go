@@ -28,6 +28,7 @@ import (
 	"cognito-reset/batch/pace"
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/report"
 )
 
@@ -37,8 +38,13 @@ type session struct {
 	request    request
 	dir        *journal.Dir
 	history    *journal.History
-	understood string     // how the input of a first session is read
-	described  *described // the pool, once it was asked
+	understood string             // how the input of a first session is read
+	described  *userpool.Settings // of the pool, once it told
+	prior      []batch.Entry      // the users of a run whose input has changed since
+	leaveOut   []leftOut          // whom --exclude and --exclude-group name
+	past       *rundir.History    // whom earlier runs have reset; nil if that does not count
+	excluded   check              // what was found out of them; zero if there are none
+	unnamed    string             // why it is not known which names are one user; "" if it is
 	s3         s3run.Options
 	pool       *userpool.Pool
 	sandbox    *http.Server
@@ -59,6 +65,7 @@ type session struct {
 	planned         *plan    // that is carried out; nil if there is none
 	force           []string // blockers of the preflight to overrule
 	comparePool     bool     // with the input, before anything else
+	several         []int64  // rows of the input whose value several users have
 	requireApproval bool     // by somebody who is not the caller
 }
 
@@ -69,8 +76,8 @@ func (s *session) connect(ctx context.Context) (err error) {
 		s.log = s.log.With("run", s.path)
 	}
 	o := userpool.Options{
-		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID,
-		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log,
+		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID, PhoneCountry: r.PhoneCountry,
+		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log, UsernameCase: r.UsernameCase,
 		Observe: s.observer.calls(r.UserPoolID), ClockJumped: s.clockJumped,
 	}
 	if r.Rate == 0 && !r.findRate { // no limit at all
@@ -90,19 +97,17 @@ func (s *session) connect(ctx context.Context) (err error) {
 // sandboxLatency is what a call to the pool inside the process takes.
 const sandboxLatency = 50 * time.Millisecond
 
-// startSandbox serves a user pool filled from the roster.
+// startSandbox serves a user pool filled from --pool-users, or else from the roster.
 func (s *session) startSandbox() (url string, err error) {
-	pool := sandbox.New(sandbox.Config{PoolID: s.request.UserPoolID, Quotas: sandbox.DefaultQuotas(), Latency: sandboxLatency})
-	var broken error
-	pool.Populate(func(yield func(string) bool) {
-		for e, err := range s.dir.Entries() {
-			if broken = err; err != nil || e.Outcome == "" && !yield(e.Username) {
-				return
-			}
-		}
-	}, 0)
-	if broken != nil {
-		return "", broken
+	r := s.request
+	pool := sandbox.New(sandbox.Config{PoolID: r.UserPoolID, Quotas: sandbox.DefaultQuotas(), Latency: sandboxLatency, SignIn: r.SignIn})
+	if r.PoolUsers != "" {
+		err = load(pool, r.PoolUsers)
+	} else {
+		err = s.populate(pool)
+	}
+	if err != nil {
+		return "", err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -111,10 +116,20 @@ func (s *session) startSandbox() (url string, err error) {
 	s.sandbox = &http.Server{Handler: pool}
 	go s.sandbox.Serve(listener) // until close
 	if !s.quiet {
-		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n"+
-			"It made %d of the %d users, in a mix of states that a grown pool might have.\n", pool.Len(), s.request.Roster.Users)
+		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n%s", madeOf(r, pool.Len(), len(s.leaveOut)))
 	}
 	return "http://" + listener.Addr().String(), nil
+}
+
+// madeOf says whom the sandbox has.
+func madeOf(r request, users, excluded int) string {
+	if r.PoolUsers != "" {
+		return fmt.Sprintf("It has the %d users of %s.\n", users, r.PoolUsers)
+	}
+	if excluded > 0 {
+		return fmt.Sprintf("It made %d users of the input's %d and the %d to leave out, in a mix of states that a grown pool might have.\n", users, r.Roster.Users, excluded)
+	}
+	return fmt.Sprintf("It made %d of the %d users, in a mix of states that a grown pool might have.\n", users, r.Roster.Users)
 }
 
 // close gives up the sandbox and the run directory, if there are any.
@@ -191,8 +206,9 @@ func (s *session) reset(ctx context.Context) (stopped, err error) {
 		s.paces = r.newPaces()
 	}
 	ctl := &control{paces: s.paces, tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
-	waves, err := s.waves(ctl)
-	if err != nil {
+	waves := s.waves(ctl)
+	options := s.options(ctl, waves)
+	if options.Messages, err = s.messages(); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	remaining := s.history.Remaining(s.retry)
@@ -206,7 +222,6 @@ func (s *session) reset(ctx context.Context) (stopped, err error) {
 	steered := s.steer(ctl)
 	bar := s.showProgress(ctl)
 	var open atomic.Int64 // users settled, but to be attempted again
-	options := s.options(ctl, waves)
 	note := options.OnResult
 	options.OnResult = func(r batch.Result) {
 		if !r.Final() || r.Reason == batch.Interrupted {
@@ -505,6 +520,11 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	}
 	if err := dir.Write("report.html", func(html *os.File) error { return page.Render(html, rec.summary) }); err != nil {
 		return rec.summary, err
+	}
+	if !r.DryRun && !r.Sandbox {
+		if err := rundir.Write(dir, r.UserPoolID, history.Size(), replaced(history.Results(batch.Interrupted))); err != nil {
+			return rec.summary, err
+		}
 	}
 	return rec.summary, dir.WriteJSON(summaryFile, rec.summary)
 }

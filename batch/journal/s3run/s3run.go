@@ -25,8 +25,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/journal/disk"
@@ -122,6 +125,55 @@ func View(ctx context.Context, name string, o Options) (*journal.Dir, error) {
 		return nil, h.explain(err)
 	}
 	return h.dir(h.download(ctx))
+}
+
+// Find lists the runs at a prefix and at any depth below it, by their names. A run
+// never began, and is not listed, where there is no run.json.
+func Find(ctx context.Context, name string, o Options) (runs []string, err error) {
+	s, err := reach(ctx, name, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	for object, err := range s.below(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		if run, ok := strings.CutSuffix(aws.ToString(object.Key), "/"+journal.RunFile); ok {
+			runs = append(runs, s3input.Scheme+"://"+s.bucket+"/"+run)
+		}
+	}
+	return runs, nil
+}
+
+// Glance copies a few files of a run for reading, those of them that are there, and
+// tells how many bytes its journal has.
+func Glance(ctx context.Context, name string, o Options, files ...string) (d *journal.Dir, journalBytes int64, err error) {
+	h, err := newHome(ctx, name, o)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := h.makeFolder(); err != nil {
+		return nil, 0, err
+	}
+	glance := func() error {
+		for name, err := range h.list(ctx, "") {
+			if err == nil && slices.Contains(files, name) {
+				err = h.file(name, func(w io.Writer) error { return h.copyTo(ctx, w, name) })
+			}
+			if err != nil {
+				return err
+			}
+		}
+		for object, err := range h.below(ctx, segments) {
+			if err != nil {
+				return err
+			}
+			journalBytes += aws.ToInt64(object.Size)
+		}
+		return nil
+	}
+	d, err = h.dir(glance())
+	return d, journalBytes, err
 }
 
 // A home is a [journal.Home] in S3.

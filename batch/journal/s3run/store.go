@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
 	"cognito-reset/batch/journal/disk"
@@ -88,19 +89,32 @@ func (s *store) list(ctx context.Context, folder string) iter.Seq2[string, error
 	}
 }
 
+// below yields every object below the prefix, at any depth, in the order of keys.
+func (s *store) below(ctx context.Context, folder string) iter.Seq2[types.Object, error] {
+	return func(yield func(types.Object, error) bool) {
+		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.key(folder))})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(types.Object{}, s.explain(err))
+				return
+			}
+			for _, o := range page.Contents {
+				if !yield(o, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // size is how many bytes the objects in a folder have.
 func (s *store) size(ctx context.Context, folder string) (size int64, err error) {
-	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{
-		Bucket: &s.bucket, Prefix: aws.String(s.key(folder)), Delimiter: aws.String("/"),
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for o, err := range s.below(ctx, folder) {
 		if err != nil {
-			return 0, s.explain(err)
+			return 0, err
 		}
-		for _, o := range page.Contents {
-			size += aws.ToInt64(o.Size)
-		}
+		size += aws.ToInt64(o.Size)
 	}
 	return size, nil
 }

@@ -155,7 +155,7 @@ func (p *process) reset(history *journal.History, r request) (code int, stopped 
 	defer reclock.Store(nil)
 	o := batch.Options{
 		Journal: j, Workers: plan.Workers, Standby: plan.Standby, MaxAttempts: plan.MaxAttempts,
-		Linger: max(linger, userpool.Linger), RetryUnknown: plan.RetryUnknown, Grace: 15 * time.Second,
+		Linger: userpool.Linger, RetryUnknown: plan.RetryUnknown, Grace: 15 * time.Second,
 		MayCall: func() error {
 			p.awake() // a process that is stopped does not look, either
 			return j.MayCall()
@@ -190,9 +190,6 @@ func exitCode(stopped error) int {
 	return exitFailed
 }
 
-// linger is what read-backs wait for by default.
-const linger = time.Minute
-
 // replay reads the record and sees to it that it is all of it.
 func replay(dir *journal.Dir, r request) (*journal.History, error) {
 	history, err := dir.Replay()
@@ -222,11 +219,11 @@ func (p *process) conclude(dir *journal.Dir, r request, code int, stopped error)
 		return cmp.Or(code, exitFailed), errors.Join(stopped, err)
 	}
 	rows, code, err := rowsOf(history, code, stopped != nil)
-	if err == nil && !p.dead() && !errors.Is(stopped, s3run.ErrLost) {
-		p.w.check(rows, code, p.name)
-	}
 	if err == nil {
 		err = dir.WriteJSON(summaryFile, summary{history.Size()})
+	}
+	if err == nil && !p.dead() { // or it is no longer its run to report
+		p.w.check(rows, code, p.name)
 	}
 	if stopped == nil && err != nil {
 		code = exitFailed
