@@ -602,13 +602,14 @@ func (r *runner) settle(ctx context.Context, step *Step, e Entry, at *seat, sinc
 		return Undecided, nil
 	}
 	for failures, throttles := 0, 0; ; {
+		asked := r.now() // an answer may take its time, or this process be stopped before it comes
 		verdict, err := settler.Settle(r.work, e, since)
 		if err == nil {
-			wait := time.Until(lost.Add(r.Linger))
-			if verdict != NotDone || wait <= 0 {
+			believed := lost.Add(r.Linger)
+			if verdict != NotDone || !asked.Before(believed) {
 				return verdict, nil
 			}
-			if !at.standAside(ctx, wait) {
+			if !at.standAside(ctx, time.Until(believed)) {
 				return Undecided, nil
 			}
 			continue

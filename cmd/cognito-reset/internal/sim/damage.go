@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cognito-reset/batch/journal"
@@ -59,7 +60,21 @@ func (d *hardDisk) damage(f fault) (undo func()) {
 		}
 		return nil
 	})
-	return func() { d.change(path, func([]byte) []byte { return was }) }
+	d.mu.Lock()
+	left, _, _ := d.find(path)
+	d.mu.Unlock()
+	var cut []byte
+	if left != nil {
+		cut = slices.Clone(left.data)
+	}
+	return func() {
+		d.change(path, func(now []byte) []byte {
+			if !bytes.Equal(now, cut) { // somebody has gone on with it
+				return now
+			}
+			return was
+		})
+	}
 }
 
 // restore replaces the run directory by a copy. There is nothing to undo: whoever
@@ -97,5 +112,10 @@ func (s *store) damage(f fault) (undo func()) {
 		}
 		return key != prefix+"lease.json"
 	})
-	return func() { s.restore(was) }
+	left := s.keys("")
+	return func() {
+		if slices.Equal(s.keys(""), left) { // or somebody has gone on with it
+			s.restore(was)
+		}
+	}
 }
