@@ -188,6 +188,7 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		clock: clock,
 		client: cognito.NewFromConfig(cfg, observed(o.Observe), func(o *cognito.Options) {
 			o.HTTPClient = timed{o.HTTPClient, clock}
+			o.APIOptions = append(o.APIOptions, proven)
 		}), sts: sts.NewFromConfig(cfg),
 		quotas: servicequotas.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		emails: sesv2.NewFromConfig(cfg),
