@@ -32,10 +32,6 @@ type plan struct {
 // A kind of fault.
 type kind string
 
-// proofless is whether the service gives answers that prove nothing: a 200 that
-// has no request id is not read back yet.
-const proofless = false
-
 // The kinds. Those of a process happen at its operation N: an access to the disk,
 // a request to S3 or a call; or at a time after it began.
 const (
@@ -259,7 +255,7 @@ func (p *plan) drawAnswers(c chance) {
 	if c.one(2) {
 		of(pick(c, 2, 8), broken, brokenAfter, throttled)
 	}
-	if proofless && c.one(4) {
+	if c.one(4) {
 		of(8, noID, noIDAfter, page)
 	}
 	if c.one(2) {

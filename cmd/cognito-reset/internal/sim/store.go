@@ -214,10 +214,15 @@ func (s *store) remove(which func(key string) bool) (was map[string]object) {
 	return was
 }
 
-// restore puts back what is missing.
+// restore puts back what is missing, unless somebody has gone on with what was left.
 func (s *store) restore(was map[string]object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for key, o := range s.objects {
+		if before, ok := was[key]; !strings.HasSuffix(key, "lease.json") && (!ok || before.etag != o.etag) {
+			return
+		}
+	}
 	for key, o := range was {
 		if _, ok := s.objects[key]; !ok {
 			s.objects[key] = o
