@@ -53,6 +53,38 @@ func TestNobodyIsResetTwiceMissedOrMisreported(t *testing.T) {
 	t.Logf("%d seeds from %d in %v", *seeds, *seed, time.Since(began).Round(time.Millisecond))
 }
 
+// Each of these plans violated something once.
+var regressions = map[string]plan{
+	"a folder whose maker died before it was durable": {
+		Users: 1, Processes: 3, Workers: 1, Standby: 1, MaxAttempts: 3, Rate: 0.5, Quota: 2, Faults: []fault{
+			{Kind: killedAfter, Process: 1, N: 2},
+			{Kind: powerLost, Process: 3, N: 33},
+		},
+	},
+	"a read-back whose answer waits in a process that is stopped": {
+		Users: 4, Processes: 2, Workers: 1, Standby: 1, MaxAttempts: 3, Rate: 200, Quota: 10, Latency: 50 * time.Millisecond, Faults: []fault{
+			{Kind: signalled, Process: 1, At: 4833 * time.Millisecond},
+			{Kind: signalled, Process: 2, At: 867 * time.Millisecond},
+			{Kind: paused, Process: 2, At: 24 * time.Millisecond, For: 2*time.Minute + 12908*time.Millisecond},
+			{Kind: lateWork, N: 4, At: 50833 * time.Millisecond},
+		},
+	},
+	"a write of run.json that comes after the run was given up": {
+		InS3: true, Users: 1, Processes: 1, Workers: 1, Standby: 1, MaxAttempts: 3, Rate: 50, Quota: 10, Faults: []fault{
+			{Kind: s3SlowDown, N: 7}, {Kind: s3SlowDown, N: 15}, {Kind: s3Late, N: 16}, {Kind: s3SlowDown, N: 17}, {Kind: s3Conflict, N: 18},
+			{Kind: s3Broken, N: 19}, {Kind: s3SlowDown, N: 21}, {Kind: s3CutBefore, N: 22}, {Kind: s3Conflict, N: 23}, {Kind: s3Broken, N: 25},
+		},
+	},
+}
+
+func TestWhatWasFoundStaysFixed(t *testing.T) {
+	for _, name := range sorted(regressions) {
+		if p := playIn(t, regressions[name]); p.failed() {
+			t.Errorf("%s: %v", name, p)
+		}
+	}
+}
+
 // replay1 plays one seed and tells of it. What happens at one instant happens in an
 // order that the scheduler has a say in, so a seed that goes well is played again.
 func replay1(t *testing.T, seed uint64) {
