@@ -52,6 +52,7 @@ type History struct {
 	chain *chain
 
 	marked bool   // the directory has a mark
+	known  int64  // bytes of the journal, by the mark
 	place  string // of the journal, once Begin knows it
 }
 
@@ -104,7 +105,7 @@ func (d *Dir) Replay() (*History, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.marked = marked
+	h.marked, h.known = marked, known.Bytes
 	f, err := d.on().OpenFile(d.File(JournalFile), os.O_RDONLY, 0)
 	begun := !errors.Is(err, fs.ErrNotExist)
 	if begun && err != nil {
@@ -271,6 +272,15 @@ func (f *rowFinder) find(row int64, username, sub string) (_ int64, ok bool, err
 
 // Size is how many bytes of the journal are whole.
 func (h *History) Size() int64 { return h.size }
+
+// Known is how many bytes of the journal are known to be durable, or whole in a
+// directory without a mark. A disk that failed may lose what is behind them.
+func (h *History) Known() int64 {
+	if h.marked {
+		return h.known
+	}
+	return h.size
+}
 
 // Head is how many lines of the journal are whole, and the SHA-256 that seals
 // the last of them and with it all that stand before; "" if there are none.

@@ -220,7 +220,7 @@ func (p *process) conclude(dir *journal.Dir, r request, code int, stopped error)
 	}
 	rows, code, err := rowsOf(history, code, stopped != nil)
 	if err == nil {
-		err = dir.WriteJSON(summaryFile, summary{history.Size()})
+		err = dir.WriteJSON(summaryFile, summary{history.Known()})
 	}
 	if err == nil && !p.dead() { // or it is no longer its run to report
 		p.w.check(rows, code, p.name)

@@ -179,7 +179,7 @@ func (p *plan) add(f fault) { p.Faults = append(p.Faults, f) }
 
 func (p *plan) drawUser(c chance, user int) {
 	if !c.one(3) {
-		p.add(fault{Kind: chooses, User: user, At: 200*time.Millisecond + c.upTo(2*time.Minute)})
+		p.add(fault{Kind: chooses, User: user, At: 200*time.Millisecond + c.upTo(pick(c, 10*time.Second, 2*time.Minute))})
 	}
 	if c.one(12) {
 		p.add(fault{Kind: touched, User: user, At: c.upTo(time.Minute)})
@@ -212,7 +212,7 @@ func (p *plan) drawProcess(c chance, process int) {
 	if c.one(6) {
 		p.add(fault{Kind: clockSteps, Process: process, At: c.upTo(30 * time.Second), For: c.clock()})
 	}
-	if c.one(3) {
+	if c.one(2) {
 		p.add(fault{Kind: idle, Process: process, For: c.upTo(5 * time.Minute)})
 	}
 	if c.one(6) {
@@ -235,7 +235,7 @@ func (p *plan) drawProcess(c chance, process int) {
 // clock draws how far a clock is off.
 func (c chance) clock() time.Duration {
 	off := c.upTo(pick(c, 5*time.Second, 30*time.Second, 2*time.Hour))
-	if c.one(2) {
+	if c.one(4) {
 		off = -off
 	}
 	return off

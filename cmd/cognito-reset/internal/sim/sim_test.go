@@ -69,6 +69,14 @@ var regressions = map[string]plan{
 			{Kind: lateWork, N: 4, At: 50833 * time.Millisecond},
 		},
 	},
+	"a summary of what a failing disk had not kept": {
+		Users: 2, Processes: 3, Workers: 1, Standby: 1, MaxAttempts: 2, Rate: 200, Quota: 2, Faults: []fault{
+			{Kind: signalled, Process: 1, At: time.Millisecond},
+			{Kind: diskError, Process: 2, N: 63},
+			{Kind: powerLost, Process: 3, N: 13},
+			{Kind: lostRequest, N: 1},
+		},
+	},
 	"a write of run.json that comes after the run was given up": {
 		InS3: true, Users: 1, Processes: 1, Workers: 1, Standby: 1, MaxAttempts: 3, Rate: 50, Quota: 10, Faults: []fault{
 			{Kind: s3SlowDown, N: 7}, {Kind: s3SlowDown, N: 15}, {Kind: s3Late, N: 16}, {Kind: s3SlowDown, N: 17}, {Kind: s3Conflict, N: 18},
