@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 
@@ -180,4 +182,50 @@ func Compare(before, after iter.Seq2[batch.Entry, error]) (added, gone int64, er
 		}
 	}
 	return added, gone, nil
+}
+
+// Named yields the users that the journal names, by the names that it has for them
+// and, where it has one, their sub; each of them as often as it is named. It
+// does not check the journal, as [Dir.Replay] does.
+func (d *Dir) Named() iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		f, err := os.Open(d.File(JournalFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		} else if err != nil {
+			yield(batch.Entry{}, err)
+			return
+		}
+		defer f.Close() // only read
+		for raw, err := range split(f.Name(), f) {
+			var l line
+			if err == nil && (raw[len(raw)-1] != '\n' || decode(raw, &l) != "" || l.Username == "") {
+				continue
+			}
+			if !yield(batch.Entry{Row: l.Row, Username: l.Username, Sub: l.Sub}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Aside keeps the roster while another takes its place. Of the two functions that
+// it returns, back puts it back, and drop lets go of it.
+func (d *Dir) Aside() (back func() error, drop func() error, err error) {
+	folder, err := os.MkdirTemp(d.Path, ".roster-")
+	if err != nil {
+		return nil, nil, err
+	}
+	kept := &Dir{Path: folder}
+	drop = func() error { return os.RemoveAll(folder) }
+	if os.Link(d.File(RosterFile), kept.File(RosterFile)) != nil { // not every file system has links
+		if _, err := kept.Spool(d.Entries()); err != nil {
+			return nil, nil, errors.Join(err, drop())
+		}
+	}
+	back = func() error {
+		_, err := d.Spool(kept.Entries())
+		return errors.Join(err, drop())
+	}
+	return back, drop, nil
 }

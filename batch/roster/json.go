@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -255,16 +256,42 @@ func (j *jsonRows) fromMembers(members map[string]jsontext.Value, at func() posi
 	if err != nil {
 		return checked, err
 	}
-	if value, ok := members["UserPoolId"]; ok && value.Kind() != 'n' && checked.Outcome == "" {
+	if checked.Outcome != "" {
+		return checked, nil
+	}
+	for key, value := range j.withKept(members) {
+		if !isPoolName(key) || value.Kind() == 'n' {
+			continue
+		}
 		var pool string
 		if err := json.Unmarshal(value, &pool); err != nil {
-			return bad(checked, batch.MalformedRow, `"UserPoolId" is not a string`)
+			return bad(checked, batch.MalformedRow, fmt.Sprintf("%q is not a string", key))
 		}
-		if j.PoolID != "" && pool != "" && pool != j.PoolID {
-			return bad(checked, batch.WrongPool, fmt.Sprintf("the row is for user pool %q, this run for %q", pool, j.PoolID))
+		if what := j.otherPool(pool); what != "" {
+			return bad(checked, batch.WrongPool, what)
 		}
 	}
 	return checked, nil
+}
+
+// withKept are the members of a row and, of a report, what it kept of its input.
+func (j *jsonRows) withKept(members map[string]jsontext.Value) iter.Seq2[string, jsontext.Value] {
+	return func(yield func(string, jsontext.Value) bool) {
+		for key, value := range members {
+			if !yield(key, value) {
+				return
+			}
+		}
+		var within map[string]jsontext.Value
+		if j.Report {
+			json.Unmarshal(members[keptKey], &within) // whatever else it is, it has none
+		}
+		for key, value := range within {
+			if !yield(key, value) {
+				return
+			}
+		}
+	}
 }
 
 // keep are the values of the columns to keep.

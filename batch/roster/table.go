@@ -45,6 +45,7 @@ type table struct {
 	keep   []int    // columns to keep, 0-based
 	safe   int      // likewise, of what says that a row is guarded; -1 without
 	sub    int      // likewise, of the sub in a report; -1 without
+	pools  []int    // likewise, of whose user a row names
 
 	again    record   // to be read once more, if that is so
 	kept     bool     // whether it is
@@ -81,7 +82,21 @@ func (r *Roster) openTable(rows records) error {
 	if r.Report {
 		t.sub = slices.Index(t.header, subColumn)
 	}
+	t.pools = columnsWhere(t.header, isPoolName)
 	return t.pickColumn()
+}
+
+// isPoolName reports whether a column or key of that name holds the id of a user
+// pool, as "UserPoolId" in requests and "user_pool_id" in merged reports.
+func isPoolName(name string) bool { return normal(name) == "userpoolid" }
+
+// otherPool says what is wrong with a row of a pool that is not the run's; "" if
+// it is the run's, or nobody's.
+func (r *Roster) otherPool(pool string) (what string) {
+	if pool = trim(pool); r.PoolID == "" || pool == "" || pool == r.PoolID {
+		return ""
+	}
+	return fmt.Sprintf("the row is for user pool %q, this run for %q", pool, r.PoolID)
 }
 
 // read is the next record that is not blank, as a row of separators is.
@@ -245,6 +260,11 @@ func (t *table) entryOf(cells []string) (batch.Entry, error) {
 	}
 	if reason, what := t.rows.flaw(t.column); what != "" {
 		e = invalid(e, reason, t.rows.at(t.column).in(t.Name), what)
+	}
+	for _, column := range t.pools {
+		if what := t.otherPool(cellAt(cells, column)); what != "" && e.Outcome == "" {
+			e = invalid(e, batch.WrongPool, t.rows.at(column).in(t.Name), what)
+		}
 	}
 	e.Sub = cellAt(cells, t.sub)
 	for _, at := range t.keep {

@@ -147,7 +147,7 @@ func (s *session) identify(ctx context.Context, entries iter.Seq2[batch.Entry, e
 		}
 	}
 	if people == nil {
-		return entries, nil
+		return s.underPriorSpelling(entries, users.Fold), nil
 	}
 	users.MayMean = people.MayMean
 	return s.underPriorNames(people, people.Identify(entries)), nil
@@ -168,6 +168,28 @@ func (s *session) underPriorNames(people *userpool.People, entries iter.Seq2[bat
 	return func(yield func(batch.Entry, error) bool) {
 		for e, err := range entries {
 			if name, known := names[e.Sub]; known && e.Outcome == "" {
+				e.Username = name
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// underPriorSpelling has users whom the run knows keep the letter case that it knows
+// them by. fold is how the pool compares usernames; nil if each letter counts.
+func (s *session) underPriorSpelling(entries iter.Seq2[batch.Entry, error], fold func(string) string) iter.Seq2[batch.Entry, error] {
+	if len(s.prior) == 0 || fold == nil {
+		return entries
+	}
+	names := make(map[string]string, len(s.prior))
+	for _, e := range s.prior {
+		names[fold(e.Username)] = e.Username
+	}
+	return func(yield func(batch.Entry, error) bool) {
+		for e, err := range entries {
+			if name, known := names[fold(e.Username)]; known && err == nil && e.Outcome == "" {
 				e.Username = name
 			}
 			if !yield(e, err) {
@@ -382,7 +404,18 @@ func (s *session) fold(ctx context.Context, named bool) (func(string) string, er
 	if err == nil || s.pool == nil || !named {
 		return fold, nil
 	}
-	pairs, broken := roster.CasePairs(s.dir.Entries())
+	pairs, broken := roster.CasePairs(func(yield func(batch.Entry, error) bool) {
+		for e, err := range s.dir.Entries() {
+			if !yield(e, err) {
+				return
+			}
+		}
+		for e, err := range each(s.prior) { // those of a run whose input has changed since
+			if !yield(e, err) {
+				return
+			}
+		}
+	})
 	if broken != nil || pairs == 0 {
 		return nil, broken
 	}

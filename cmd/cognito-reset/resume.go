@@ -23,6 +23,7 @@ func (c *command) resumeCommand() *cli.Command {
 	flags := append(paceFlags(), safetyFlags()...)
 	flags = append(flags,
 		boolFlag(groupSafety, "accept-changed-input", "go on although the input changed; rows then match by user"),
+		usernameCaseFlag(),
 		&cli.StringSliceFlag{Category: groupSafety, Name: "retry", Usage: "take up settled users again: `failed` (by the moment, not by the user's own fault) or unknown (read back first)", EnvVars: env("retry")},
 	)
 	flags = append(flags, boolFlag(groupSafety, "moved", "the run directory was copied, moved or restored, and nobody goes on with another copy of it"))
@@ -94,6 +95,11 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 	if err := r.settings.read(ctx, false); err != nil {
 		return err
 	}
+	if told := ctx.String("username-case"); !knownCase(told) {
+		return usagef("--username-case is sensitive or insensitive, not %q", told)
+	} else if told != "" {
+		r.UsernameCase = told
+	}
 	if err := s.connect(ctx.Context); err != nil {
 		return err
 	}
@@ -145,14 +151,20 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 	return s.dir.WriteJSON(journal.RunFile, r)
 }
 
-// rememberUsers reads the users of the run before its roster is made anew.
+// rememberUsers reads whom the journal names before the roster is made anew. The
+// roster would not do: it may be one that was made anew before.
 func (s *session) rememberUsers() error {
-	for e, err := range s.dir.Entries() {
+	known := make(map[string]int)
+	for e, err := range s.dir.Named() {
 		if err != nil {
 			return err
 		}
-		if e.Outcome == "" {
-			s.prior = append(s.prior, batch.Entry{Username: e.Username, Sub: e.Sub})
+		at, found := known[e.Username]
+		if !found {
+			known[e.Username] = len(s.prior)
+			s.prior = append(s.prior, e)
+		} else if e.Sub != "" {
+			s.prior[at].Sub = e.Sub
 		}
 	}
 	return nil
@@ -236,10 +248,14 @@ func (s *session) checkInput(ctx context.Context, accept bool) error {
 		if err := s.rememberUsers(); err != nil {
 			return err
 		}
-		if err := s.spool(ctx, in); err != nil {
+		back, drop, err := s.dir.Aside()
+		if err != nil {
 			return err
 		}
-		return s.dir.WriteJSON(journal.RunFile, r)
+		if err := s.spool(ctx, in); err != nil {
+			return errors.Join(err, back())
+		}
+		return errors.Join(s.dir.WriteJSON(journal.RunFile, r), drop())
 	}
 	if r.Match != "" || len(r.Where)+len(r.Only) > 0 { // what is left of it takes the pool, or a choice, to say
 		return fmt.Errorf("%s has changed since %s (SHA-256 %.12s…, was %.12s…). Restore it, or go on with it as it is now by --accept-changed-input. Nothing was sent",

@@ -74,7 +74,7 @@ func inputFlags() []cli.Flag {
 	flags := []cli.Flag{
 		list("input", "read users from `FILE`: a path, a pattern such as 'exports/*.csv.gz', or - for standard input (repeatable)"),
 		stringFlag(groupInput, "match", "", "what the input's values are: `username`, email, phone_number, sub or preferred_username; the pool is asked whose they are"),
-		stringFlag(groupInput, "username-case", "", "where the pool does not tell: `sensitive` if ann and Ann are two users, insensitive if they are one"),
+		usernameCaseFlag(),
 		stringFlag(groupInput, "phone-country", "", "`COUNTRY` of phone numbers that do not name theirs, such as DE; with --match phone_number or --exclude"),
 		list("client-metadata", "`KEY=VALUE` for the pool's triggers (repeatable)"),
 		stringFlag(groupInput, "from-report", "", "in place of an input: the users of a report, `FILE`"),
@@ -225,7 +225,7 @@ func (src *source) check(inputs int) error {
 		return usagef("--only chooses among the rows of a report: it goes with --from-report")
 	case len(src.Exclude) == 0 && len(src.ExcludeOnly) > 0:
 		return usagef("--exclude-only chooses among the rows of reports given to --exclude: name one")
-	case !slices.Contains([]string{"", userpool.CaseSensitive, userpool.CaseInsensitive}, src.UsernameCase):
+	case !knownCase(src.UsernameCase):
 		return usagef("--username-case is sensitive or insensitive, not %q", src.UsernameCase)
 	case src.listed() && len(src.Where)+len(src.Keep)+len(src.Tell)+len(src.OrderBy) > 0:
 		return usagef("--where, --keep-column, --client-metadata-from-columns and --order-by are about the columns of an input; the pool's own users have none")
@@ -468,4 +468,13 @@ func column(in *roster.Inputs) string {
 		how += ", sheet " + in.Sheet
 	}
 	return how + ", " + cmp.Or(in.Column, "username")
+}
+
+func usernameCaseFlag() cli.Flag {
+	return stringFlag(groupInput, "username-case", "", "where the pool does not tell: `sensitive` if ann and Ann are two users, insensitive if they are one")
+}
+
+// knownCase reports whether --username-case may be that.
+func knownCase(text string) bool {
+	return slices.Contains([]string{"", userpool.CaseSensitive, userpool.CaseInsensitive}, text)
 }
