@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
 )
 
 // A process is the tool at work on the run, until it ends or is killed. One that
@@ -83,9 +84,12 @@ func (p *process) run() {
 	p.w.mu.Unlock()
 	p.w.processes.Go(func() {
 		defer close(p.ended)
-		p.exit, p.because = p.work()
+		exit, because := p.work()
+		p.mu.Lock()
+		p.exit, p.because = exit, because
+		p.mu.Unlock()
 		if !p.dead() {
-			p.w.tell("%s ends with exit code %d: %v", p.name, p.exit, p.because)
+			p.w.tell("%s ends with exit code %d: %v", p.name, exit, because)
 			p.disk.releaseLocks(p)
 		}
 	})
@@ -151,7 +155,20 @@ func (p *process) called() bool {
 }
 
 // refused reports whether the process ended by saying that nothing was sent.
-func (p *process) refused() bool { return !p.dead() && p.hasEnded() && p.exit == exitUsage }
+func (p *process) refused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.killed && p.exit == exitUsage
+}
+
+// asksWhetherMoved reports whether the process ended because the record is not
+// where it was.
+func (p *process) asksWhetherMoved() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, moved := errors.AsType[*journal.MovedError](p.because)
+	return moved && !p.killed
+}
 
 func (p *process) dead() bool {
 	p.mu.Lock()

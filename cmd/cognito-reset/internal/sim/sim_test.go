@@ -27,7 +27,7 @@ var (
 // what may never be violated is made as short as it still does, and told.
 func TestNobodyIsResetTwiceMissedOrMisreported(t *testing.T) {
 	if given("seed") && !given("seeds") {
-		replay1(t, *seed)
+		playAgain(t, *seed)
 		return
 	}
 	if *seeds >= 10*chunk && runtime.NumCPU() > 1 {
@@ -93,9 +93,9 @@ func TestWhatWasFoundStaysFixed(t *testing.T) {
 	}
 }
 
-// replay1 plays one seed and tells of it. What happens at one instant happens in an
+// playAgain plays one seed and tells of it. What happens at one instant happens in an
 // order that the scheduler has a say in, so a seed that goes well is played again.
-func replay1(t *testing.T, seed uint64) {
+func playAgain(t *testing.T, seed uint64) {
 	for range 10 {
 		p := playIn(t, newPlan(seed))
 		if p.failed() {

@@ -7,14 +7,12 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"cognito-reset/batch"
-	"cognito-reset/batch/journal"
 )
 
 // A world is a plan that is played, in a bubble of testing/synctest.
@@ -112,7 +110,7 @@ func (w *world) run() {
 		w.disk.fill(-1)
 		p = w.start(n, faults, moved)
 		p.wait()
-		_, moved = errors.AsType[*journal.MovedError](p.because)
+		moved = p.asksWhetherMoved()
 		if undo != nil && !p.called() {
 			undo() // it was refused, or came to nothing
 		}
