@@ -505,14 +505,20 @@ func (r *runner) persist(ctx context.Context, step *Step, e Entry, at *seat, lea
 		backoff := 0
 		switch answer.Class {
 		case ClassUser:
+			if doubt != nil { // that this call was refused says nothing of the earlier one
+				return res.ended(Unknown, doubt.refusedLater(answer)), true
+			}
 			res.SettledBy = ByAnswer
 			return res.ended(Failed, answer), true
 		case ClassRun:
 			if r.WaitOut != nil && r.WaitOut(answer) {
 				continue
 			}
-			res.SettledBy = ByAnswer
 			r.stopAt(answer)
+			if doubt != nil {
+				return r.cutShort(ctx, res, doubt)
+			}
+			res.SettledBy = ByAnswer
 			return res.ended(Failed, answer), true
 		case ClassThrottle:
 			backoff, throttles, res.Throttled = throttles, throttles+1, res.Throttled+1

@@ -250,6 +250,26 @@ func TestAReadBackIsAsOldAsItsQuestion(t *testing.T) {
 	})
 }
 
+func TestARefusalOfALaterCallDoesNotSettleADoubt(t *testing.T) {
+	for _, class := range []batch.Class{batch.ClassUser, batch.ClassRun} {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			r, _ := one(t, batch.Entry{Row: 1, Username: "u"}, fake{
+				do: func(context.Context, batch.Entry) error {
+					if calls++; calls == 1 {
+						return answer(batch.ClassDoubt, batch.Network)
+					}
+					return answer(class, batch.MessageLimit)
+				},
+				settle: func(batch.Entry) (batch.Verdict, error) { return batch.Undecided, nil },
+			}, batch.Options{RetryUnknown: true})
+			if calls != 2 || r.Outcome != batch.Unknown {
+				t.Errorf("class %d: %d calls, %+v", class, calls, r)
+			}
+		})
+	}
+}
+
 func TestADoubtOfAnEarlierSessionIsReadBackBeforeAnyCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, err := one(t, batch.Entry{Row: 1, Username: "u", Promised: time.Now().Add(-time.Hour)}, fake{

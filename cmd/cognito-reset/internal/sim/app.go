@@ -52,6 +52,7 @@ func (p *process) inS3() s3run.Options {
 	return s3run.Options{
 		Options: s3input.Options{EndpointURL: "http://s3.sim", HTTPClient: s3Client{p.w.store, p}},
 		Disk:    mount{p.disk, p},
+		TTL:     15 * time.Second, // of which ten looks a second would take the most of the time that a plan takes
 	}
 }
 

@@ -12,12 +12,15 @@ import (
 // damage does to the record what somebody does to it between two processes, if the
 // run has begun. The returned function, not nil if there is something to undo, puts
 // the record back as it was.
-func (w *world) damage(faults []fault) (undo func()) {
+func (w *world) damage(last *process, faults []fault) (undo func()) {
 	for _, f := range faults {
 		switch f.Kind {
 		case recordCut, recordEmptied, recordGone, recordExpired, recordCopied:
 		default:
 			continue
+		}
+		if w.plan.InS3 && f.Kind == recordCut && (last == nil || last.dead()) {
+			return nil // the lease of a process that was killed may not say how far the last segments reached
 		}
 		if w.plan.InS3 {
 			undo = w.store.damage(f)

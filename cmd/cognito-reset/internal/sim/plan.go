@@ -210,7 +210,7 @@ func (p *plan) drawProcess(c chance, process int) {
 		p.add(fault{Kind: clockOff, Process: process, For: c.clock()})
 	}
 	if c.one(6) {
-		p.add(fault{Kind: clockSteps, Process: process, At: c.upTo(30 * time.Second), For: c.clock()})
+		p.add(fault{Kind: clockSteps, Process: process, At: c.upTo(30 * time.Second), For: -c.clock().Abs()})
 	}
 	if c.one(2) {
 		p.add(fault{Kind: idle, Process: process, For: c.upTo(5 * time.Minute)})
@@ -222,7 +222,7 @@ func (p *plan) drawProcess(c chance, process int) {
 		p.add(fault{Kind: twin, Process: process, At: c.upTo(20 * time.Second)})
 	}
 	if c.one(6) && process > 1 {
-		p.add(fault{Kind: pick(c, recordCut, recordCut, recordEmptied, recordGone, recordExpired, recordCopied), Process: process, N: 1 + c.IntN(4)})
+		p.add(fault{Kind: pick(c, recordCut, recordCut, recordEmptied, recordGone, recordExpired, recordExpired, recordCopied), Process: process, N: 1 + c.IntN(4)})
 	}
 	if c.one(8) {
 		p.add(fault{Kind: pick(c, diskError, diskFull), Process: process, N: at()})

@@ -106,7 +106,7 @@ func (w *world) run() {
 				time.Sleep(f.For)
 			}
 		}
-		undo := w.damage(faults)
+		undo := w.damage(p, faults)
 		w.disk.fill(-1)
 		p = w.start(n, faults, moved)
 		p.wait()
