@@ -102,7 +102,7 @@ func TestSummariesAreValidByTheirSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	empty, run := &Summary{}, &Summary{ElapsedSeconds: 3, Coverage: &Coverage{1, 2, 3}}
+	empty, run := &Summary{}, &Summary{ElapsedSeconds: 3, Coverage: &Coverage{Both: 1, InputOnly: 2, PoolOnly: 3}}
 	dry := &Summary{DryRun: true, Forecast: &Forecast{States: map[string]int64{"CONFIRMED": 1}, Channels: map[string]int64{}, Warnings: []string{"mfa"}, Blockers: []string{"pool"}}}
 	write(t, run)
 	write(t, dry)

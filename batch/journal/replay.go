@@ -328,7 +328,9 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 			case row.state == promised:
 				e.Promised = l.At
 			}
-			h.dateByNow(&e, row.offset)
+			if !e.Promised.IsZero() {
+				e.Clock = h.clockSince(row.offset, row.state == final)
+			}
 			e.Steps = steps[batch.StepResult](l.Steps)
 			e.Before = cmp.Or(l.Before, e.Before) // as it was before the first call
 			if !yield(e, nil) {
@@ -338,25 +340,26 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 	}
 }
 
-// dateByNow puts the time of a promise, told by a line that stands there, into that
-// of the session to come, if what is known of the clocks allows it. What that
-// session then records of the promise goes by its own clock again.
-func (h *History) dateByNow(e *batch.Entry, offset int64) {
-	if e.Promised.IsZero() {
-		return
-	}
-	e.Clock = h.clockAt(offset)
-	handedOn := false // by a session before the line's, and perhaps by one that knew nothing of its clock
+// clockSince is what a promise is to be dated by that a session made: the earliest
+// that the sessions since then, and the one to come, know of their clocks. Which of
+// two clocks moved between sessions nobody can tell, this machine's or the
+// service's, and this covers both. handedOn tells of a promise that the session may
+// have from any before it.
+func (h *History) clockSince(offset int64, handedOn bool) batch.Clock {
+	earliest := h.Clock
 	for i := len(h.Sessions) - 1; i >= 0; i-- {
 		s := h.Sessions[i]
-		if handedOn && !s.Clock.Known {
-			e.Clock = batch.Clock{}
+		switch {
+		case !s.Clock.Known:
+			return batch.Clock{}
+		case !earliest.Known || s.Clock.Ahead < earliest.Ahead:
+			earliest = s.Clock
 		}
-		handedOn = handedOn || s.offset <= offset && e.Promised.Before(s.StartedAt)
+		if !handedOn && s.offset <= offset {
+			break
+		}
 	}
-	if e.Clock.Known && h.Clock.Known {
-		e.Promised, e.Clock = e.Promised.Add(e.Clock.Ahead-h.Clock.Ahead), h.Clock
-	}
+	return earliest
 }
 
 // clockAt is that of the session whose line stands there.

@@ -14,6 +14,10 @@ type Coverage struct {
 	Both      int64 `json:"both"`       // names in the input of users in the pool
 	InputOnly int64 `json:"input_only"` // names in the input of nobody in the pool
 	PoolOnly  int64 `json:"pool_only"`  // users in the pool whom the input does not name
+
+	// LeftOut are those of Both whom the run leaves out all the same: by --where,
+	// --exclude, --limit and the like.
+	LeftOut int64 `json:"left_out,omitempty"`
 }
 
 // Coverage compares the users whom an input names, invalid rows aside, with all
@@ -27,17 +31,28 @@ func (p *Pool) Coverage(ctx context.Context, entries iter.Seq2[batch.Entry, erro
 		return Coverage{}, err
 	}
 	w := p.nobody(settings, looked)
+	var leftOut []bool // by number of the name
 	for e, err := range entries {
 		if err != nil {
 			return Coverage{}, err
 		}
-		if e.Outcome != batch.Invalid {
-			w.add(cmp.Or(e.Sub, e.Username))
+		if e.Outcome == batch.Invalid {
+			continue
 		}
+		name := cmp.Or(e.Sub, e.Username)
+		if w.add(name) {
+			leftOut = append(leftOut, isLeftOut(e))
+		} else if id, _ := w.names.Find(name); !isLeftOut(e) && e.Reason != batch.Duplicate {
+			leftOut[id] = false
+		}
+	}
+	parts, err := p.trusted(ctx, split(settings.EstimatedUsers))
+	if err != nil {
+		return Coverage{}, err
 	}
 	c := Coverage{InputOnly: int64(w.names.Len())}
 	found := make([]bool, w.names.Len())
-	for u, err := range p.list(ctx, split(settings.EstimatedUsers)) {
+	for u, err := range p.list(ctx, parts) {
 		if err != nil {
 			return Coverage{}, err
 		}
@@ -48,6 +63,9 @@ func (p *Pool) Coverage(ctx context.Context, entries iter.Seq2[batch.Entry, erro
 				found[id] = true
 				c.Both++
 				c.InputOnly--
+				if leftOut[id] {
+					c.LeftOut++
+				}
 			}
 		}
 		if covered {
@@ -59,4 +77,13 @@ func (p *Pool) Coverage(ctx context.Context, entries iter.Seq2[batch.Entry, erro
 		}
 	}
 	return c, nil
+}
+
+// isLeftOut reports whether whoever chose the rows left this one out.
+func isLeftOut(e batch.Entry) bool {
+	switch e.Reason {
+	case batch.Excluded, batch.OverLimit, batch.RecentlyReset:
+		return e.Outcome == batch.Skipped
+	}
+	return false
 }

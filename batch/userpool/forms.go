@@ -53,11 +53,13 @@ func (s Settings) spellings(attribute, value string) []string {
 // finds them in any case.
 func (p *Pool) cheapest(ctx context.Context, lookups, whole []Filter, most int) ([]Filter, error) {
 	if len(lookups) > most || slices.ContainsFunc(lookups, tooLong) {
-		return whole, nil
+		return p.trusted(ctx, whole)
 	}
 	if slices.ContainsFunc(lookups, func(f Filter) bool { return f.Attribute == "email" }) {
-		if folds, err := p.filtersFold(ctx); err != nil || !folds {
-			return whole, err
+		if folds, err := p.filtersFold(ctx); err != nil {
+			return nil, err
+		} else if !folds {
+			return p.trusted(ctx, whole)
 		}
 	}
 	return lookups, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -114,7 +115,10 @@ func (p *Pool) Users(ctx context.Context, f Filter) iter.Seq2[User, error] {
 			if err != nil {
 				s.EstimatedUsers = 0 // unknown
 			}
-			filters = split(s.EstimatedUsers)
+			if filters, err = p.trusted(ctx, split(s.EstimatedUsers)); err != nil {
+				yield(User{}, err)
+				return
+			}
 		}
 		p.list(ctx, filters)(yield)
 	}
@@ -184,6 +188,60 @@ func split(users int) []Filter {
 		filters[i] = Filter{Attribute: "sub", Prefix: true, Value: prefix}
 	}
 	return filters
+}
+
+// sampled is how many users of a plain page must come back by their own prefix before
+// a listing by parts is believed.
+const sampled = 3
+
+// trusted returns the parts of the pool, or one plain listing where the service does
+// not find by a prefix of the sub those whom one plain page shows. Some servers answer
+// such a filter with nobody.
+func (p *Pool) trusted(ctx context.Context, parts []Filter) ([]Filter, error) {
+	if len(parts) == 1 {
+		return parts, nil
+	}
+	plain := Filter{}
+	some, err := p.firstPage(ctx, plain)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(some); i += max(1, len(some)/sampled) {
+		sub := some[i].Sub
+		if len(sub) < subDigits {
+			p.log.Warn("the pool does not give every user's sub, so it is listed plainly, page after page", "user_pool_id", p.ID)
+			return []Filter{plain}, nil
+		}
+		found, err := p.firstPage(ctx, Filter{Attribute: "sub", Prefix: true, Value: sub[:subDigits]})
+		if err != nil && !errors.Is(err, errUnfiltered) {
+			return nil, err
+		}
+		if !slices.ContainsFunc(found, func(u User) bool { return u.Sub == sub }) {
+			p.log.Warn("ListUsers by a prefix of the sub does not find users whom a plain listing shows, so the pool is listed plainly, page after page", "user_pool_id", p.ID)
+			return []Filter{plain}, nil
+		}
+	}
+	return parts, nil
+}
+
+// errUnfiltered is why a listing by a filter is no such listing.
+var errUnfiltered = errors.New("this endpoint cannot be relied on for listing")
+
+// subDigits are enough digits of a sub to share them with few others.
+const subDigits = 8
+
+// firstPage is the first page of users that a filter names, which is not empty if any
+// page is not.
+func (p *Pool) firstPage(ctx context.Context, f Filter) (users []User, err error) {
+	for u, err := range p.list(ctx, []Filter{f}) {
+		if err != nil {
+			return nil, err
+		}
+		if users = append(users, u); len(users) == pageUsers {
+			break
+		}
+	}
+	return users, nil
 }
 
 // list lists whom any of the filters names, which must not overlap.
@@ -292,8 +350,8 @@ func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 				stale++
 				continue
 			} else if !c.filter.names(t) {
-				return fmt.Errorf("%s on user pool %s gave a user whom the filter on %s does not name: this endpoint cannot be relied on for listing",
-					c.operation, p.ID, c.filter.Attribute)
+				return fmt.Errorf("%s on user pool %s gave a user whom the filter on %s does not name: %w",
+					c.operation, p.ID, c.filter.Attribute, errUnfiltered)
 			}
 			if _, added := sent.Add(aws.ToString(t.Username)); added {
 				users = append(users, userOf(t))

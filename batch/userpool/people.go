@@ -362,3 +362,40 @@ func (w *People) Recent(e batch.Entry) bool {
 	person, ok := w.Called(e.Username)
 	return ok && person.recent
 }
+
+// A Naming is how names of an input are those of users.
+type Naming struct {
+	Asked  int // names
+	Called int // of them, those by which a call finds a user
+	Known  int // the others that the pool knows of a user, such as an e-mail address that nobody signs in with
+}
+
+// Naming finds out how a few names are those of users.
+func (p *Pool) Naming(ctx context.Context, few []string) (n Naming, err error) {
+	people, err := p.People(ctx, nil, func(yield func(batch.Entry, error) bool) {
+		for _, name := range few {
+			if !yield(batch.Entry{Username: name}, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return n, err
+	}
+	for _, name := range few {
+		n.Asked++
+		called, known := false, false
+		for k := range people.known(name) {
+			called, known = called || k.place <= byAlias, true
+		}
+		if called {
+			n.Called++
+		} else if known {
+			n.Known++
+		}
+	}
+	return n, nil
+}
+
+// SignsInBy reports whether an attribute, such as email, names a user of the pool.
+func (s Settings) SignsInBy(attribute string) bool { return slices.Contains(s.aliases(), attribute) }

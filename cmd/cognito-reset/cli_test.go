@@ -76,7 +76,7 @@ var pools sync.Map
 // STATE:USER one in that state, USER/GROUP a member; options come first: messages=N a day,
 // trigger=EXCEPTION for every reset, denied=ACTION,ACTION for want of permission,
 // recovery=admin, ses=paused, signin=email for usernames that are UUIDs, case=insensitive,
-// filters=exact for a ListUsers that minds case, users=FILE that ListUsers answered,
+// aliases=none where nobody signs in by e-mail, filters=exact for a ListUsers that minds case, users=FILE that ListUsers answered,
 // others=N users beside, for whom it is cheaper to look users up than to list the pool.
 func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 	config := sandbox.Config{PoolID: ts.Getenv("POOL")}
@@ -103,6 +103,8 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 			config.CaseInsensitive = value == "insensitive"
 		case "filters":
 			config.FiltersMindCase = value == "exact"
+		case "aliases":
+			config.Aliases = []string{} // none
 		case "users":
 			users = value
 		case "others":

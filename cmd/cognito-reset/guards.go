@@ -43,23 +43,69 @@ func (s *settings) end(now time.Time) (at time.Time, why string, err error) {
 	if err != nil {
 		return at, why, usagef("--until is a time of day such as 06:00, not %q", s.Until)
 	}
-	until := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, now.Location())
-	if !until.After(now) {
-		until = until.AddDate(0, 0, 1)
-	}
-	if at.IsZero() || until.Before(at) {
+	if until := nextTime(now, clock.Hour(), clock.Minute()); at.IsZero() || until.Before(at) {
 		at, why = until, "it is "+s.Until+", the end by --until"
 	}
 	return at, why, nil
 }
 
-// within ends ctx when the session must stop.
-func (s *settings) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	at, why, err := s.end(time.Now())
-	if err != nil || at.IsZero() {
-		return context.WithCancel(ctx)
+// nextTime is when a clock on the wall shows a time of day next. Of an hour that
+// comes twice, as summer time ends, both count; of one that never comes, the time
+// that is in its place.
+func nextTime(now time.Time, hour, minute int) time.Time {
+	const most, step = 3 * time.Hour, 15 * time.Minute // of which clocks are set
+	for day := 0; ; day++ {
+		noted := time.Date(now.Year(), now.Month(), now.Day()+day, hour, minute, 0, 0, now.Location())
+		comes := false
+		for shift := -most; shift <= most; shift += step {
+			at := noted.Add(shift)
+			if at.Hour() != hour || at.Minute() != minute || at.YearDay() != noted.YearDay() {
+				continue
+			}
+			if comes = true; at.After(now) {
+				return at
+			}
+		}
+		if !comes && noted.After(now) {
+			return noted
+		}
 	}
-	return context.WithDeadlineCause(ctx, at, &batch.Stop{Reason: batch.Stopped, Message: why})
+}
+
+// passed is how long it is since a time of this process. Time that the machine
+// slept counts, for which the monotonic clock stands still, and so may the one on
+// the wall be set meanwhile: the longer of the two counts.
+func passed(since time.Time) (awake, onTheWall time.Duration) {
+	now := time.Now()
+	return now.Sub(since), now.Round(0).Sub(since.Round(0))
+}
+
+// lookAtClock is how often the end of a session is looked for, at least: timers do
+// not count the time that a machine slept.
+const lookAtClock = time.Second
+
+// within ends ctx when the session must stop.
+func (s *settings) within(ctx context.Context, passed func(since time.Time) (awake, onTheWall time.Duration)) (context.Context, context.CancelFunc) {
+	began := time.Now()
+	at, why, err := s.end(began)
+	ctx, cancel := context.WithCancelCause(ctx)
+	if err != nil || at.IsZero() {
+		return ctx, func() { cancel(nil) }
+	}
+	go func() {
+		for {
+			left := at.Sub(began) - max(passed(began))
+			if left <= 0 {
+				cancel(&batch.Stop{Reason: batch.Stopped, Message: why})
+			}
+			select {
+			case <-time.After(min(left, lookAtClock)):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // messageDay is when Cognito last began to count a day's messages: 09:00 UTC.
@@ -242,12 +288,22 @@ func (s *session) judgeCanary(ctx context.Context, ctl *control, c batch.Counts)
 		}
 		return &batch.Stop{Reason: batch.Stopped, Message: "after the canary you said no"}
 	}
+	if missing, of := c.Reasons[batch.UserNotFound], doneOf(c)-c.Outcomes[batch.Skipped]-c.Outcomes[batch.Invalid]; mostlyMissing(missing, of) {
+		return &batch.Stop{Reason: batch.Stopped, Message: fmt.Sprintf(
+			"%d of the canary's %d users are not in this pool; %s, or resume if that is right", missing, of, whichList)}
+	}
 	if suspicious > 0 {
 		return &batch.Stop{Reason: batch.Stopped, Message: fmt.Sprintf(
 			"%d of the canary's users failed in a way that is not their own (%s); look into it, then resume", suspicious, counted(c.Reasons))}
 	}
 	return nil
 }
+
+// whichList is what to ask where most users are not in the pool.
+const whichList = "check that list, column and pool belong together, or say --match email if these are e-mail addresses"
+
+// mostlyMissing reports whether more than half of the users are not in the pool.
+func mostlyMissing(missing, of int64) bool { return 2*missing > of }
 
 // canaryFirst brings n entries to the front: those of a canary that was cut short,
 // whose calls may have left, and then others chosen at random.

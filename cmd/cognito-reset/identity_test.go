@@ -27,13 +27,13 @@ import (
 // Where the settings cannot be read, an input is sent as it stands, and whatever has
 // to compare names is refused.
 var meant = []struct{ use, plain, email, sensitive, unreadable string }{
-	{"input", "RRNN", "RRRN", "RRRR", "RRRR"},
+	{"input", "RR!!", "RRR!", "RRRR", "RRRR"},
 	{"exclude", "XXXX", "XXXX", "XXXX", "!!!!"},
-	{"exclude-group", "XXXX", "XXXX", "XXXX", "!!!!"},
-	{"history", "XXRR", "XXXR", "XXXX", "!!!!"}, // where the run before found nobody, ann is still to be reset
+	{"exclude-group", "XX!!", "XXX!", "XXXX", "!!!!"},
+	{"history", "XX!!", "XXX!", "XXXX", "!!!!"}, // where the run before found nobody, ann is still to be reset
 	{"match", "RRRR", "RRRR", "RRRR", "!!!!"},
-	{"reconcile", "CCCC", "CCCC", "CCCC", "!!!!"},
-	{"skip", "XXXX", "XXXX", "XXXX", "!!!!"},
+	{"reconcile", "CC!!", "CCC!", "CCCC", "!!!!"},
+	{"skip", "XX!!", "XXX!", "XXXX", "!!!!"},
 }
 
 // ways are how a user is named, in the order of the cells.

@@ -128,7 +128,9 @@ func (s *session) countInput(ctx context.Context) error {
 			return err
 		}
 		if survey.Rows++; e.Outcome == "" {
-			survey.Users++
+			if survey.Users++; survey.Users <= firstRows {
+				s.firstNames = append(s.firstNames, e.Username)
+			}
 		} else {
 			survey.Reasons[e.Reason]++
 		}
@@ -177,6 +179,7 @@ var preflights = []struct {
 	{"time", (*surroundings).timeCheck},
 	{"messages", (*surroundings).messagesCheck},
 	{"earlier", (*surroundings).earlierCheck},
+	{"match", (*surroundings).matchCheck},
 	{"names", (*surroundings).namesCheck},
 	{"exclude", (*surroundings).excludeCheck},
 }
@@ -213,6 +216,7 @@ type surroundings struct {
 	readErr     error            // why the caller may not read them
 	stepErrs    map[string]error // why the caller may not take a step or what replaces it, of those tried
 	excluded    check            // what was found out of those to leave out
+	naming      naming           // how the first rows name users
 	unnamed     string           // why it is not known which names are one user
 	earlier     string           // the run directory of an earlier run of the same input; "" if none is beside this one
 }
@@ -227,6 +231,9 @@ func (s *session) lookAround(ctx context.Context) {
 	asked.Go(func() {
 		if found.pool, found.poolErr = s.pool.Settings(ctx); found.sendsBySES() {
 			found.email, found.emailErr = s.pool.EmailAccount(ctx, found.pool)
+		}
+		if found.poolErr == nil {
+			found.naming = s.lookAtNames(ctx, found.pool)
 		}
 	})
 	asked.Go(func() { found.quota = s.pool.RecoveryQuota(ctx) })

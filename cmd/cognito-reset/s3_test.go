@@ -32,7 +32,7 @@ type endpoint struct {
 const bucket = "bucket"
 
 // serveS3 is an S3 with an empty bucket, and what is in it.
-func serveS3(t *testing.T, bucket string) (*s3mem.Backend, http.Handler) {
+func serveS3(t testing.TB, bucket string) (*s3mem.Backend, http.Handler) {
 	t.Helper()
 	objects := s3mem.New()
 	if err := objects.CreateBucket(bucket); err != nil {
@@ -82,7 +82,7 @@ func populate(t *testing.T, pool *sandbox.Pool, users int) (input string) {
 }
 
 // checkOnce sees to it that each user of a pool was reset once.
-func checkOnce(t *testing.T, pool *sandbox.Pool) {
+func checkOnce(t testing.TB, pool *sandbox.Pool) {
 	t.Helper()
 	pool.EachUser(func(u sandbox.User, resets, messages int) {
 		if resets != 1 || messages != 1 {
@@ -105,7 +105,7 @@ func TestKilledWithItsRecordInS3NobodyIsMissedAndNobodyIsResetTwice(t *testing.T
 	t.Setenv("COGNITO_RESET_ENDPOINT_URL", at.url)
 	t.Setenv("TMPDIR", t.TempDir())
 	tool, run := buildTool(t), "s3://"+bucket+"/runs/night"
-	out, err := killUnless(tool, run, times, func() bool { return at.has("runs/night/run.json") },
+	out, err := killUnless(tool, run, times, func() bool { return at.has("runs/night/run.json") }, nil,
 		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "100", "--settle-after", "200ms")
 	if err != nil {
 		t.Fatalf("the last resume: %v\n%s", err, out)
@@ -155,7 +155,7 @@ func TestKilledWithItsRecordInMotosS3NobodyIsResetTwice(t *testing.T) {
 	t.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
 	t.Setenv("TMPDIR", t.TempDir())
 	tool, run := buildTool(t), "s3://"+bucket+"/night"
-	out, err := killUnless(tool, run, 3, func() bool { return there(http.MethodHead, "/night/run.json") },
+	out, err := killUnless(tool, run, 3, func() bool { return there(http.MethodHead, "/night/run.json") }, nil,
 		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "50", "--settle-after", "200ms")
 	if err != nil {
 		t.Fatalf("the last resume: %v\n%s", err, out)

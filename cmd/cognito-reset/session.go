@@ -20,6 +20,7 @@ import (
 	"time"
 
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
 	"cognito-reset/batch"
@@ -42,6 +43,7 @@ type session struct {
 	described  *userpool.Settings // of the pool, once it told
 	prior      []batch.Entry      // the users of a run whose input has changed since
 	leaveOut   []leftOut          // whom --exclude and --exclude-group name
+	firstNames []string           // of the input, for a preflight alone, which keeps no roster
 	past       *rundir.History    // whom earlier runs have reset; nil if that does not count
 	excluded   check              // what was found out of them; zero if there are none
 	unnamed    string             // why it is not known which names are one user; "" if it is
@@ -57,6 +59,7 @@ type session struct {
 	retry func(batch.Result) bool // of those who are settled, whom to take up again; nil is nobody
 	paces *paces                  // that the calls keep
 	fleet *fleet                  // that the run is of; nil if it is alone
+	own   *cli.Context            // with the flags that replace the run's; nil means the command's
 
 	reclock atomic.Pointer[func()] // writes into the journal how the service's clock stands; nil without one
 
@@ -200,7 +203,7 @@ func (s *session) reset(ctx context.Context) (stopped, err error) {
 	defer s.reclock.Store(nil)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	ctx, cancel := r.within(ctx)
+	ctx, cancel := r.within(ctx, passed)
 	defer cancel()
 	if s.paces == nil {
 		s.paces = r.newPaces()
@@ -215,6 +218,7 @@ func (s *session) reset(ctx context.Context) (stopped, err error) {
 	if r.CanaryRandom && waves.canary > 0 {
 		remaining = canaryFirst(remaining, waves.canary)
 	}
+	s.observer.allow(r.Grace.duration())
 	defer s.observer.over(s, ctl)()
 	s.log.Info("session begins", "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", s.left, "rate", r.Rate)
 	beginCalls()

@@ -76,12 +76,12 @@ func inputFlags() []cli.Flag {
 		stringFlag(groupInput, "match", "", "what the input's values are: `username`, email, phone_number, sub or preferred_username; the pool is asked whose they are"),
 		usernameCaseFlag(),
 		stringFlag(groupInput, "phone-country", "", "`COUNTRY` of phone numbers that do not name theirs, such as DE; with --match phone_number or --exclude"),
-		list("client-metadata", "`KEY=VALUE` for the pool's triggers (repeatable)"),
+		clientMetadataFlag(groupInput),
 		stringFlag(groupInput, "from-report", "", "in place of an input: the users of a report, `FILE`"),
 		stringFlag(groupInput, "only", "", "of a report, the rows with these `WORDS`: outcomes and reasons, such as failed,unknown,throttled"),
-		list("where", "of the input, the rows with `COLUMN=VALUE`, COLUMN!=VALUE or COLUMN~REGEX (repeatable: all must hold)"),
+		list("where", "of the input, the rows with `COLUMN=VALUE`, COLUMN!=VALUE, COLUMN~REGEX, or COLUMN<VALUE (<=, >, >=) of numbers and dates (repeatable: all must hold)"),
 		list("client-metadata-from-columns", "hand `COLUMN` of the input to the pool's triggers with each user (repeatable, or with commas)"),
-		list("keep-column", "carry column `NAME` of the input into the report (repeatable)"),
+		list("keep-column", "carry column `NAME` of the input into the report (repeatable, or with commas)"),
 		stringFlag(groupInput, "order-by", "", "work in the order of `COLUMN`; COLUMN:desc turns it round"),
 		list("exclude", "leave out the users of `FILE`, such as break-glass accounts (repeatable)"),
 		stringFlag(groupInput, "exclude-only", "", "of a report given to --exclude, the rows with these `WORDS`: outcomes and reasons, such as reset,locked"),
@@ -140,10 +140,8 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	if src.History, err = absolute(ctx.StringSlice("history")); err != nil {
 		return err
 	}
-	src.Where, src.Keep, src.OrderBy = ctx.StringSlice("where"), ctx.StringSlice("keep-column"), ctx.String("order-by")
-	for _, columns := range ctx.StringSlice("client-metadata-from-columns") {
-		src.Tell = append(src.Tell, strings.Split(columns, ",")...)
-	}
+	src.Where, src.OrderBy = ctx.StringSlice("where"), ctx.String("order-by")
+	src.Keep, src.Tell = columnsOf(ctx, "keep-column"), columnsOf(ctx, "client-metadata-from-columns")
 	src.Sample, src.Seed, src.Limit = ctx.Int("sample"), ctx.Uint64("seed"), ctx.Int64("limit")
 	src.ExcludeGroups = ctx.StringSlice("exclude-group")
 	if only := ctx.String("exclude-only"); only != "" {
@@ -161,8 +159,8 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 			return usagef("--phone-country: %w", err)
 		}
 	}
-	if src.ClientMetadata, err = keyValues("client-metadata", ctx.StringSlice("client-metadata")); err != nil {
-		return err
+	if src.ClientMetadata, err = clientMetadata(ctx.StringSlice("client-metadata")); err != nil {
+		return usagef("%w", err)
 	}
 	for name, at := range map[string]*time.Time{
 		"created-after": &src.CreatedAfter, "created-before": &src.CreatedBefore,
@@ -182,6 +180,16 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 		}
 	}
 	return src.check(len(ctx.StringSlice("input")))
+}
+
+// columnsOf are the columns that a flag names, each once or with commas between.
+func columnsOf(ctx *cli.Context, flag string) (columns []string) {
+	for _, list := range ctx.StringSlice(flag) {
+		for name := range strings.SplitSeq(list, ",") {
+			columns = append(columns, strings.TrimSpace(name))
+		}
+	}
+	return columns
 }
 
 // expand makes absolute paths of patterns: a resume may be asked for from
@@ -239,6 +247,8 @@ func (src *source) check(inputs int) error {
 		return usagef("--not-reset-within or --rotate-every and --history go together: since when, and the runs that know")
 	case src.Match != "" && len(src.Inputs) == 0:
 		return usagef("--match says what the values of an --input are; the pool's own users need none")
+	case src.FromReport && src.Match != "" && src.Match != "username":
+		return usagef("--match %s says what the values of an --input are; a report has usernames: leave it out, or say --match username", src.Match)
 	case src.Match != "" && !slices.Contains(userpool.MatchAttributes, src.Match):
 		return usagef("--match is one of %s, not %q", strings.Join(userpool.MatchAttributes, ", "), src.Match)
 	case !src.listed() && src.Match == "" && src.selects():
@@ -329,7 +339,8 @@ func (s *session) selection() userpool.Selection {
 	src := s.request.source
 	sel := userpool.Selection{
 		Again: s.request.IfResetRequired == "again", Recent: s.recent(),
-		Disabled: src.Disabled, CreatedAfter: src.CreatedAfter, CreatedBefore: src.CreatedBefore,
+		Disabled: src.Disabled || s.request.IfUnresettable[batch.Disabled] != "", External: s.request.IfUnresettable[batch.ExternalProvider] != "",
+		CreatedAfter: src.CreatedAfter, CreatedBefore: src.CreatedBefore,
 		ModifiedAfter: src.ModifiedAfter, ModifiedBefore: src.ModifiedBefore,
 	}
 	for _, status := range src.Statuses {
