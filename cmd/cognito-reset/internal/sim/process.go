@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -159,6 +160,11 @@ func (p *process) refused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.killed && p.exit == exitUsage
+}
+
+// suffers reports whether a kind of fault is among those of the process.
+func (p *process) suffers(k kind) bool {
+	return slices.ContainsFunc(p.faults, func(f fault) bool { return f.Kind == k })
 }
 
 // asksWhetherMoved reports whether the process ended because the record is not
