@@ -108,6 +108,14 @@ func (e *Error) unsettled(readBack *Error) *Error {
 	}
 }
 
+// refusedLater is a doubt that stays one though a later call was refused.
+func (e *Error) refusedLater(answer *Error) *Error {
+	return &Error{
+		Reason: e.Reason, Code: answer.Code, Message: e.words(), RequestID: answer.RequestID,
+		Err: fmt.Errorf("called again: %w", answer),
+	}
+}
+
 // asError sorts any error of an Action; what it does not know is a doubt.
 func asError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {

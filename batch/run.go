@@ -3,10 +3,11 @@ package batch
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
-	"math/rand/v2"
+	"math/big"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -504,14 +505,20 @@ func (r *runner) persist(ctx context.Context, step *Step, e Entry, at *seat, lea
 		backoff := 0
 		switch answer.Class {
 		case ClassUser:
+			if doubt != nil { // that this call was refused says nothing of the earlier one
+				return res.ended(Unknown, doubt.refusedLater(answer)), true
+			}
 			res.SettledBy = ByAnswer
 			return res.ended(Failed, answer), true
 		case ClassRun:
 			if r.WaitOut != nil && r.WaitOut(answer) {
 				continue
 			}
-			res.SettledBy = ByAnswer
 			r.stopAt(answer)
+			if doubt != nil {
+				return r.cutShort(ctx, res, doubt)
+			}
+			res.SettledBy = ByAnswer
 			return res.ended(Failed, answer), true
 		case ClassThrottle:
 			backoff, throttles, res.Throttled = throttles, throttles+1, res.Throttled+1
@@ -601,13 +608,14 @@ func (r *runner) settle(ctx context.Context, step *Step, e Entry, at *seat, sinc
 		return Undecided, nil
 	}
 	for failures, throttles := 0, 0; ; {
+		asked := r.now() // an answer may take its time, or this process be stopped before it comes
 		verdict, err := settler.Settle(r.work, e, since)
 		if err == nil {
-			wait := time.Until(lost.Add(r.Linger))
-			if verdict != NotDone || wait <= 0 {
+			believed := lost.Add(r.Linger)
+			if verdict != NotDone || !asked.Before(believed) {
 				return verdict, nil
 			}
-			if !at.standAside(ctx, wait) {
+			if !at.standAside(ctx, time.Until(believed)) {
 				return Undecided, nil
 			}
 			continue
@@ -658,9 +666,15 @@ func (r Result) ended(o Outcome, answer *Error) Result {
 }
 
 // jitter is how long to wait after n earlier failures: anything up to a bound
-// that doubles, so that users who failed together do not return together.
+// that doubles, so that users who failed together do not return together. It is
+// drawn from crypto/rand, whose source a test can replace.
 func jitter(n int) time.Duration {
-	return rand.N(min(maxBackoff, minBackoff<<min(n, 10)))
+	bound := min(maxBackoff, minBackoff<<min(n, 10))
+	drawn, err := rand.Int(rand.Reader, big.NewInt(int64(bound)))
+	if err != nil {
+		return bound // nothing that crypto/rand reads from fails, but for a test's
+	}
+	return time.Duration(drawn.Int64())
 }
 
 // sleep waits, and reports false if ctx was done first.

@@ -222,6 +222,54 @@ func TestACallThatIsStillAtWorkIsNotTakenForOneThatWasLost(t *testing.T) {
 	})
 }
 
+// A read-back says how a user was when it was made. Its answer may come much
+// later, as when the process is stopped meanwhile.
+func TestAReadBackIsAsOldAsItsQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls, asked, worked := 0, 0, time.Time{}
+		r, _ := one(t, batch.Entry{Row: 1, Username: "u"}, fake{
+			do: func(context.Context, batch.Entry) error {
+				calls++
+				worked = time.Now().Add(15 * time.Second)
+				return answer(batch.ClassDoubt, batch.Network)
+			},
+			settle: func(batch.Entry) (batch.Verdict, error) {
+				was := batch.NotDone
+				if !time.Now().Before(worked) {
+					was = batch.Done
+				}
+				if asked++; asked == 1 {
+					time.Sleep(time.Minute)
+				}
+				return was, nil
+			},
+		}, batch.Options{Linger: 20 * time.Second})
+		if calls != 1 || r.Outcome != batch.Reset {
+			t.Errorf("%d calls, %+v", calls, r)
+		}
+	})
+}
+
+func TestARefusalOfALaterCallDoesNotSettleADoubt(t *testing.T) {
+	for _, class := range []batch.Class{batch.ClassUser, batch.ClassRun} {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			r, _ := one(t, batch.Entry{Row: 1, Username: "u"}, fake{
+				do: func(context.Context, batch.Entry) error {
+					if calls++; calls == 1 {
+						return answer(batch.ClassDoubt, batch.Network)
+					}
+					return answer(class, batch.MessageLimit)
+				},
+				settle: func(batch.Entry) (batch.Verdict, error) { return batch.Undecided, nil },
+			}, batch.Options{RetryUnknown: true})
+			if calls != 2 || r.Outcome != batch.Unknown {
+				t.Errorf("class %d: %d calls, %+v", class, calls, r)
+			}
+		})
+	}
+}
+
 func TestADoubtOfAnEarlierSessionIsReadBackBeforeAnyCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, err := one(t, batch.Entry{Row: 1, Username: "u", Promised: time.Now().Add(-time.Hour)}, fake{

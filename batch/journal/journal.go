@@ -21,18 +21,15 @@
 package journal
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal/disk"
 )
 
 // ErrFull is why a journal takes no more promises: the disk is full. What was
@@ -47,17 +44,18 @@ const reserveSize = 1 << 20
 type Journal struct {
 	// Of commitLoop, and once that is done, of Close.
 	file    appendFile
-	reserve string       // path of the reserve, "" once it is spent
-	size    int64        // bytes known to be whole
-	writer  *flock.Flock // of the file; nil if it is not a real one
+	disk    disk.Disk // with the reserve
+	reserve string    // path of the reserve, "" once it is spent
+	size    int64     // bytes known to be whole
+	writer  disk.Lock // of the file; nil if it is not a real one
 
 	home         Home          // that the file is a copy of; nil without one
 	settleWithin time.Duration // how long settlements gather
-	began        time.Time     // and all times go on from there by the monotonic clock
-	own          *os.File      // what file is, or a copy of; nil in tests
+	own          disk.File     // what file is, or a copy of; nil in tests
 	marker       marker        // nil in tests
 	mark         Mark          // as it was last set
 	markErr      error         // the first that kept the mark behind
+	began        time.Time     // and all times go on from there by the monotonic clock
 
 	mu      sync.Mutex
 	chain   *chain
@@ -98,9 +96,9 @@ const (
 func newCommit(buf []byte) *commit { return &commit{lines: buf, done: make(chan struct{})} }
 
 // start appends behind size bytes that the chain covers.
-func start(file appendFile, size int64, c *chain, reserve string) *Journal {
+func start(on disk.Disk, file appendFile, size int64, c *chain, reserve string) *Journal {
 	j := &Journal{
-		file: file, size: size, chain: c, reserve: reserve,
+		disk: on, file: file, size: size, chain: c, reserve: reserve,
 		pending: newCommit(nil), done: make(chan struct{}),
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		settleWithin: settleWithin, began: time.Now(),
@@ -244,7 +242,7 @@ func (j *Journal) write(c *commit) error {
 		j.mu.Lock()
 		j.full = true
 		j.mu.Unlock()
-		undo := errors.Join(j.file.Truncate(j.size), os.Remove(j.reserve))
+		undo := errors.Join(j.file.Truncate(j.size), j.disk.Remove(j.reserve))
 		j.reserve = ""
 		if undo == nil {
 			_, err = j.file.Write(lines)
@@ -285,11 +283,11 @@ func (j *Journal) isThere() error {
 	if err != nil {
 		return err
 	}
-	there, err := os.Stat(name)
+	there, err := j.disk.Stat(name)
 	switch {
 	case err != nil:
 		return &CutError{name, fmt.Sprintf("is not there any more (%v), though this process wrote it", err)}
-	case !os.SameFile(ours, there):
+	case !j.disk.SameFile(ours, there):
 		return &CutError{name, "is not the file that this process wrote: somebody put another in its place"}
 	case there.Size() != j.size:
 		return &CutError{name, fmt.Sprintf("has %d bytes, and this process wrote %d: somebody else wrote to it", there.Size(), j.size)}
@@ -319,7 +317,7 @@ func (j *Journal) Close() error {
 	j.mu.Unlock()
 	<-j.done
 	if j.reserve != "" {
-		os.Remove(j.reserve)
+		j.disk.Remove(j.reserve)
 	}
 	err := j.err
 	if err == nil && j.own != nil {
@@ -337,17 +335,4 @@ func (j *Journal) Close() error {
 		err = errors.Join(err, j.writer.Unlock())
 	}
 	return err
-}
-
-// layReserve writes the reserve and says where it is. Its bytes are random, for
-// file systems that compress.
-func layReserve(dir string) (string, error) {
-	path := filepath.Join(dir, "reserve")
-	bytes := make([]byte, reserveSize)
-	rand.Read(bytes)
-	if err := os.WriteFile(path, bytes, 0o600); err != nil {
-		os.Remove(path)
-		return "", err
-	}
-	return path, nil
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"cognito-reset/batch/journal/disk"
 )
 
 // MarkFile says how far the journal is known to reach, and where it is kept.
@@ -97,7 +99,7 @@ type marker interface {
 // A markFile is a marker on a disk. The system keeps what is written to it if
 // only this process dies; it is synced once in a while, for a machine that does.
 type markFile struct {
-	file   *os.File
+	file   disk.File
 	next   int // slot
 	synced time.Time
 }
@@ -135,7 +137,7 @@ func (d *Dir) mark() (m Mark, ok bool, err error) {
 		m, ok = d.home.Marked()
 		return m, ok, nil
 	}
-	text, err := os.ReadFile(d.File(MarkFile))
+	text, err := disk.ReadFile(d.on(), d.File(MarkFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, false, nil
 	} else if err != nil {
@@ -159,12 +161,12 @@ func (d *Dir) place() (string, error) {
 	if d.home != nil {
 		return d.home.String(), nil
 	}
-	f, err := os.Open(d.File(JournalFile))
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_RDONLY, 0)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	return birth(f)
+	return d.on().Birth(f)
 }
 
 // writeMark begins the file of the mark anew.
@@ -176,7 +178,7 @@ func (d *Dir) writeMark(m Mark) error {
 	if err != nil {
 		return err
 	}
-	return d.Write(MarkFile, func(f *os.File) error {
+	return d.write(MarkFile, func(f disk.File) error {
 		_, err := f.Write(bytes.Repeat(slot, slots))
 		return err
 	})
@@ -195,7 +197,7 @@ func (h *History) reaches(m Mark) error {
 	case m.Bytes == 0:
 		return nil
 	}
-	f, err := os.Open(h.dir.File(JournalFile))
+	f, err := h.dir.on().OpenFile(h.dir.File(JournalFile), os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -220,11 +222,11 @@ func (h *History) Marked() bool { return h.marked }
 // says that this is known.
 func (h *History) Begin(moved bool) error {
 	d := h.dir
-	f, err := os.OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.Close(), syncDir(d.Path)); err != nil {
+	if err := errors.Join(f.Close(), d.on().SyncDir(d.Path)); err != nil {
 		return err
 	}
 	place, err := d.place()
@@ -252,7 +254,7 @@ func (h *History) marker() (marker, error) {
 	if h.dir.home != nil {
 		return homeMark{h.dir.home}, nil
 	}
-	f, err := os.OpenFile(h.dir.File(MarkFile), os.O_WRONLY, 0o600)
+	f, err := h.dir.on().OpenFile(h.dir.File(MarkFile), os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/names"
 )
@@ -54,6 +52,7 @@ type History struct {
 	chain *chain
 
 	marked bool   // the directory has a mark
+	known  int64  // bytes of the journal, by the mark
 	place  string // of the journal, once Begin knows it
 }
 
@@ -106,13 +105,15 @@ func (d *Dir) Replay() (*History, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.marked = marked
-	f, err := os.Open(d.File(JournalFile))
+	h.marked, h.known = marked, known.Bytes
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_RDONLY, 0)
 	begun := !errors.Is(err, fs.ErrNotExist)
 	if begun && err != nil {
 		return nil, err
 	}
-	defer f.Close() // of no file: an error nobody needs
+	if begun {
+		defer f.Close()
+	}
 	rows, sum := newRowFinder(d), sha256.New()
 	for e, err := range ahead(d.entries(sum)) {
 		if err != nil {
@@ -272,6 +273,15 @@ func (f *rowFinder) find(row int64, username, sub string) (_ int64, ok bool, err
 // Size is how many bytes of the journal are whole.
 func (h *History) Size() int64 { return h.size }
 
+// Known is how many bytes of the journal are known to be durable, or whole in a
+// directory without a mark. A disk that failed may lose what is behind them.
+func (h *History) Known() int64 {
+	if h.marked {
+		return h.known
+	}
+	return h.size
+}
+
 // Head is how many lines of the journal are whole, and the SHA-256 that seals
 // the last of them and with it all that stand before; "" if there are none.
 func (h *History) Head() (lines int64, sha256 string) { return h.lines, h.head }
@@ -391,12 +401,13 @@ type told struct {
 
 func (h *History) each() iter.Seq2[told, error] {
 	return func(yield func(told, error) bool) {
-		f, err := os.Open(h.dir.File(JournalFile))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f, err := h.dir.on().OpenFile(h.dir.File(JournalFile), os.O_RDONLY, 0)
+		if err == nil {
+			defer f.Close()
+		} else if !errors.Is(err, fs.ErrNotExist) {
 			yield(told{}, err)
 			return
 		}
-		defer f.Close() // of no file: an error nobody needs
 		journal := &window{file: f}
 		for e, err := range h.dir.Entries() {
 			row := told{Entry: e, journal: journal}
@@ -459,7 +470,7 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 // [History.Begin] does is done, if it was not.
 func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	d := h.dir
-	if d.lock == nil || !d.lock.Locked() {
+	if d.lock == nil {
 		return nil, fmt.Errorf("%s is not locked: open it to go on with it", d.Path)
 	}
 	if h.place == "" {
@@ -467,7 +478,7 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 			return nil, err
 		}
 	}
-	f, err := os.OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -477,22 +488,22 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s was written to since it was read", f.Name())
 	}
-	if err := errors.Join(f.Truncate(h.size), syncDir(d.Path)); err != nil {
+	if err := errors.Join(f.Truncate(h.size), d.on().SyncDir(d.Path)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	// The lock file can be deleted by whom it is in the way of; the journal is
 	// locked as well.
-	writer := flock.New(f.Name(), flock.SetFlag(os.O_RDWR), flock.SetPermissions(0o600))
-	if held, err := writer.TryLock(); err != nil || !held {
+	writer, err := d.on().Lock(f.Name())
+	if writer == nil {
 		return nil, errors.Join(&HeldError{d.Path, "another process, though its lock file is gone"}, err, f.Close())
 	}
-	reserve, err := layReserve(d.Path)
-	if err != nil {
+	reserve := d.File(reserveFile)
+	if err := d.on().Reserve(reserve, reserveSize); err != nil {
 		return nil, errors.Join(err, f.Close(), writer.Unlock())
 	}
 	marker, err := h.marker()
 	if err != nil {
-		return nil, errors.Join(err, f.Close(), writer.Unlock(), os.Remove(reserve))
+		return nil, errors.Join(err, f.Close(), writer.Unlock(), d.on().Remove(reserve))
 	}
 	session := line{Event: eventSession, ServiceAhead: serviceAhead(h.Clock), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
 	session.Host, _ = os.Hostname()
@@ -500,9 +511,8 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	if d.home != nil {
 		file, session.Fence = &copied{File: f, home: d.home, size: h.size}, d.home.Fence()
 	}
-	j := start(file, h.size, h.chain, reserve)
-	session.At = j.now()
-	j.writer, j.own, j.marker = writer, f, marker
+	j := start(d.on(), file, h.size, h.chain, reserve)
+	j.writer, j.own, j.marker, session.At = writer, f, marker, j.now()
 	j.mark = Mark{Lines: h.lines, Bytes: h.size, Head: h.head, Place: h.place}
 	if err := j.append(true, session); err != nil {
 		j.Close()

@@ -16,6 +16,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/names"
+	"cognito-reset/batch/journal/disk"
 )
 
 // A row is a line of roster.jsonl.
@@ -83,8 +84,8 @@ type Survey struct {
 func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 	survey := Survey{Reasons: make(map[batch.Reason]int64)}
 	sum := sha256.New()
-	err := d.Write(RosterFile, func(f *os.File) error {
-		w := bufio.NewWriterSize(io.MultiWriter(f, sum), 1<<16)
+	err := d.write(RosterFile, func(file disk.File) error {
+		w := bufio.NewWriterSize(io.MultiWriter(file, sum), 1<<16)
 		enc := jsontext.NewEncoder(w, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 		for e, err := range entries {
 			if err != nil {
@@ -119,7 +120,7 @@ func (d *Dir) Entries() iter.Seq2[batch.Entry, error] { return d.entries(io.Disc
 func (d *Dir) entries(sum io.Writer) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		path := d.File(RosterFile)
-		f, err := os.Open(path)
+		f, err := d.on().OpenFile(path, os.O_RDONLY, 0)
 		if err != nil {
 			yield(batch.Entry{}, err)
 			return

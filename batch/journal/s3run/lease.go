@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -91,8 +90,8 @@ type lease struct {
 	end    context.CancelFunc // of the renewals
 	ended  chan struct{}
 
-	renewing sync.Mutex // held by whoever writes
-	claim    claim      // as it was last written
+	renewing chan struct{} // holds a token of whoever writes
+	claim    claim         // as it was last written
 	etag     string
 
 	mu    sync.Mutex
@@ -113,7 +112,7 @@ const pause = 100 * time.Millisecond
 // for its TTL; one that is not is a [*journal.HeldError].
 func take(ctx context.Context, s *store, o Options) (*lease, error) {
 	host, _ := os.Hostname()
-	l := &lease{store: s, ttl: o.TTL, ended: make(chan struct{}), onSilence: o.OnSilence}
+	l := &lease{store: s, ttl: o.TTL, ended: make(chan struct{}), renewing: make(chan struct{}, 1), onSilence: o.OnSilence}
 	l.holder = fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
 	l.claim = claim{ID: crand.Text(), Holder: l.holder, TTL: o.TTL.Seconds()}
 	var since, began time.Time
@@ -145,7 +144,7 @@ func take(ctx context.Context, s *store, o Options) (*lease, error) {
 		switch etag, err = s.putClaim(ctx, l.claim, when); {
 		case err == nil:
 			return l.keep(ctx, etag, began)
-		case refused(err) && !missing(err) || !sleep(ctx, rand.N(pause)):
+		case refused(err) && !missing(err) || !sleep(ctx, pause):
 			return nil, s.why(ctx, err)
 		}
 	}
@@ -193,8 +192,8 @@ func (l *lease) keep(ctx context.Context, etag string, began time.Time) (*lease,
 func (l *lease) renew(ctx context.Context, holder string) error {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/6)
 	defer cancel()
-	l.renewing.Lock()
-	defer l.renewing.Unlock()
+	l.renewing <- struct{}{}
+	defer func() { <-l.renewing }()
 	l.mu.Lock()
 	if l.lost != nil {
 		defer l.mu.Unlock()

@@ -32,6 +32,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/roster/s3input"
 )
 
@@ -42,6 +43,9 @@ type Options struct {
 	// TTL is how long a lease lasts that is not renewed. Half of it must be
 	// longer than a call may take. Default a minute.
 	TTL time.Duration
+
+	// Disk is where the copy of a run is. Default the machine's.
+	Disk disk.Disk
 
 	// OnWait, if set, is told that the run may be held by a dead process, and
 	// that this one waits so long to see.
@@ -193,6 +197,7 @@ func Glance(ctx context.Context, name string, o Options, files ...string) (d *jo
 // A home is a [journal.Home] in S3.
 type home struct {
 	*store
+	disk   disk.Disk
 	lease  *lease        // nil for one who only reads
 	folder string        // with the copy
 	last   int64         // segment
@@ -201,7 +206,7 @@ type home struct {
 
 func newHome(ctx context.Context, name string, o Options) (*home, error) {
 	s, err := reach(ctx, name, o.Options)
-	return &home{store: s}, err
+	return &home{store: s, disk: cmp.Or(o.Disk, disk.OS)}, err
 }
 
 func (h *home) take(ctx context.Context, o Options) (err error) {
@@ -216,7 +221,7 @@ func (h *home) take(ctx context.Context, o Options) (err error) {
 func (h *home) dir(err error) (*journal.Dir, error) {
 	if err == nil {
 		var d *journal.Dir
-		if d, err = journal.Copy(h.path(), h, h.lease != nil); err == nil {
+		if d, err = journal.Copy(h.disk, h.path(), h, h.lease != nil); err == nil {
 			return d, nil
 		}
 	}
@@ -263,10 +268,10 @@ func (h *home) begun(ctx context.Context) error {
 
 // makeFolder makes a folder for the copy, with nothing beside it.
 func (h *home) makeFolder() (err error) {
-	if h.folder, err = os.MkdirTemp("", "cognito-reset-"); err != nil { // mode 0700
+	if h.folder, err = h.disk.MkdirTemp("", "cognito-reset-"); err != nil { // mode 0700
 		return err
 	}
-	return os.Mkdir(h.path(), 0o700)
+	return h.disk.Mkdir(h.path(), 0o700)
 }
 
 func (h *home) path() string { return filepath.Join(h.folder, "run") }
@@ -296,7 +301,7 @@ func (h *home) download(ctx context.Context) error {
 
 // file makes a file of the copy.
 func (h *home) file(name string, fill func(io.Writer) error) error {
-	f, err := os.OpenFile(filepath.Join(h.path(), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := h.disk.OpenFile(filepath.Join(h.path(), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -402,7 +407,7 @@ func (h *home) Put(name, path string) error {
 			return err
 		}
 	}
-	return h.upload(name, path)
+	return h.upload(h.disk, name, path)
 }
 
 func (h *home) Remove() error {
@@ -417,5 +422,8 @@ func (h *home) Close() error {
 	if h.lease != nil {
 		h.lease.release()
 	}
-	return os.RemoveAll(h.folder)
+	if h.folder == "" {
+		return nil
+	}
+	return h.disk.RemoveAll(h.folder)
 }

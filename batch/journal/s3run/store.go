@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/roster/s3input"
 )
@@ -168,8 +169,8 @@ func (s *store) put(ctx context.Context, name string, body io.ReadSeeker, when c
 const slowest = 256 << 10
 
 // upload copies a file, however large, in place of the object.
-func (s *store) upload(name, path string) error {
-	f, err := os.Open(path)
+func (s *store) upload(from disk.Disk, name, path string) error {
+	f, err := from.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 //go:build !linux && !darwin && !windows
 
-package journal
+package disk
 
 import "os"
 
