@@ -592,3 +592,23 @@ func TestABudgetHearsOfEachCallOnceWhatBecameOfIt(t *testing.T) {
 		})
 	}
 }
+
+// A fault of the program on the way of one user stops the run, and loses no row.
+func TestAPanicStopsTheRunAndLosesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		action := fake{do: func(_ context.Context, e batch.Entry) error {
+			if e.Row == 3 {
+				var nobody *batch.Entry
+				_ = nobody.Username
+			}
+			return nil
+		}}
+		counts, err := batch.Run(t.Context(), users(10), []batch.Step{{Name: "reset", Action: action, Outcome: batch.Reset}}, batch.Options{Workers: 1})
+		if fault, ok := errors.AsType[*batch.PanicError](err); !ok || len(fault.Stack) == 0 {
+			t.Errorf("the run ended with %v", err)
+		}
+		if counts.Rows != 10 || counts.Outcomes[batch.Unknown] != 1 || counts.Outcomes[batch.Reset]+counts.Outcomes[batch.NotAttempted] != 9 {
+			t.Errorf("%d rows: %v", counts.Rows, counts.Outcomes)
+		}
+	})
+}

@@ -199,7 +199,7 @@ func stopCommand(ts *testscript.TestScript, _ bool, args []string) {
 	for len(pool.Outbox()) < messages && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
-	ts.Check(cmd.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]]))
+	ts.Check(cmd.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT, "ABRT": syscall.SIGABRT}[args[1]]))
 	cmd.Wait()
 	if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != args[2] {
 		ts.Fatalf("ended with %s, not %s: %s", got, args[2], stderr.String())

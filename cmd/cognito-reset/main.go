@@ -24,6 +24,7 @@ import (
 
 func main() {
 	debug.SetGCPercent(usualGC)
+	leaveNoCore()
 	debug.SetTraceback("crash") // a panic that nobody recovers ends with SIGABRT, not with 2
 	ctx, stop := stoppable(context.Background())
 	code := Main(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
