@@ -206,7 +206,7 @@ func TestACallThatIsStillAtWorkIsNotTakenForOneThatWasLost(t *testing.T) {
 		r, _ := one(t, batch.Entry{Row: 1, Username: "u"}, fake{
 			do: func(context.Context, batch.Entry) error {
 				calls++
-				worked = time.Now().Add(15 * time.Second) // the service finishes when nobody waits any more
+				worked = time.Now().Add(45 * time.Second) // the service finishes when nobody waits any more
 				return answer(batch.ClassDoubt, batch.Network)
 			},
 			settle: func(batch.Entry) (batch.Verdict, error) {
@@ -215,7 +215,7 @@ func TestACallThatIsStillAtWorkIsNotTakenForOneThatWasLost(t *testing.T) {
 				}
 				return batch.Done, nil
 			},
-		}, batch.Options{Linger: 20 * time.Second})
+		}, batch.Options{Linger: userpool.Linger})
 		if calls != 1 || r.Outcome != batch.Reset {
 			t.Errorf("%d calls, %+v", calls, r)
 		}

@@ -193,3 +193,28 @@ func TestTheJournalSaysHowTheClocksStood(t *testing.T) {
 		t.Errorf("service_ahead is %q", session.Ahead)
 	}
 }
+
+// A user whom the run saw in RESET_REQUIRED before its call, which was lost before
+// anything was done, is not taken for reset because of that.
+func TestWhoWasInResetRequiredBeforeIsNotTakenForReset(t *testing.T) {
+	t.Parallel()
+	for flag, want := range map[string]string{"report": "unknown", "retry": "failed unknown"} {
+		c := newServedPool(t, 3, sandbox.Config{Faults: sandbox.Faults{LostBefore: 1}}, nil)
+		for name := range numbered(3) {
+			c.Update(name, func(u *sandbox.User) { u.Status = sandbox.ResetRequired })
+		}
+		dir := filepath.Join(t.TempDir(), "run")
+		cmd, said := c.run(dir, "--rate", "0", "--snapshot", "--if-reset-required", "again", "--settle-after", "0s", "--on-unknown", flag, "--max-attempts", "2", "--stop-on-failures", "off")
+		if code := exitOf(t, cmd); code != exitSomeFailed {
+			t.Errorf("%s: exit %d: %s", flag, code, said)
+		}
+		for outcome := range outcomes(t, dir) {
+			if !strings.Contains(want, outcome) {
+				t.Errorf("--on-unknown %s: a row is %s", flag, outcome)
+			}
+		}
+		if calls := c.Stats().Calls["AdminResetUserPassword"][sandbox.LostBefore]; calls != map[string]int{"report": 3, "retry": 6}[flag] {
+			t.Errorf("--on-unknown %s: %d calls", flag, calls)
+		}
+	}
+}

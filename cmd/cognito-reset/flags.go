@@ -55,7 +55,7 @@ func safetyFlags() []cli.Flag {
 		&cli.IntFlag{Category: groupSafety, Name: "canary-random", Usage: "the same with `N` users chosen at random", EnvVars: env("canary-random")},
 		&cli.IntFlag{Category: groupPace, Name: "wave-size", Usage: "after every `N` users wait, by --wave-pause or --wave-gate", EnvVars: env("wave-size")},
 		&cli.DurationFlag{Category: groupPace, Name: "wave-pause", Usage: "`TIME` between waves, such as 30m", EnvVars: env("wave-pause")},
-		&cli.IntFlag{Category: groupSafety, Name: "max-resets", Usage: "stop after `N` resets a day, counted from 09:00 UTC as Cognito counts messages", EnvVars: env("max-resets")},
+		&cli.IntFlag{Category: groupSafety, Name: "max-resets", Usage: "stop after `N` messages a day, calls in doubt included, counted from 09:00 UTC as Cognito does", EnvVars: env("max-resets")},
 		stringFlag(groupSafety, "on-message-limit", "stop", "at the daily message limit: `stop`, or wait until 09:00 UTC and go on"),
 		&cli.DurationFlag{Category: groupSafety, Name: "deadline", Usage: "stop after this `TIME`, such as 6h", EnvVars: env("deadline")},
 		stringFlag(groupSafety, "until", "", "stop at the next `HH:MM`, local time"),
