@@ -31,8 +31,9 @@ const jobFile = "job.yaml"
 type fleet struct {
 	*command
 	ctx     *cli.Context
-	path    string // of the folder. In S3 it holds the runs, and no more
-	goesOn  bool   // runs that are there are resumed
+	given   *cli.Context // what the command line and the environment say, without the job
+	path    string       // of the folder. In S3 it holds the runs, and no more
+	goesOn  bool         // runs that are there are resumed
 	quiet   bool
 	dry     bool
 	members []*member
@@ -64,12 +65,15 @@ func (f *fleet) inS3() bool { return s3run.Named(f.path) }
 // runFleet works on all targets of a job.
 func (c *command) runFleet(ctx *cli.Context, j *job, from origins) (err error) {
 	f := &fleet{command: c, ctx: ctx, quiet: ctx.Bool("quiet")}
-	shard, err := readShard(ctx)
+	shard, err := c.readShard(ctx)
 	if err != nil {
 		return err
 	}
 	if ctx.IsSet("user-pool-id") {
 		return usagef("%s has targets, and each target names its own user pool: leave --user-pool-id out", j.file)
+	}
+	if f.dry, _, err = dryRun(ctx); err != nil {
+		return err
 	}
 	if begun, err := f.place(shard); err != nil {
 		return err
@@ -83,7 +87,6 @@ func (c *command) runFleet(ctx *cli.Context, j *job, from origins) (err error) {
 	if err != nil {
 		return err
 	}
-	f.dry, _, _ = dryRun(ctx) // which was read before
 	defer func() { err = errors.Join(err, f.close()) }()
 	if err := f.hold(); err != nil {
 		return err
@@ -138,7 +141,7 @@ func (c *command) resumeFleet(ctx *cli.Context, path string) (err error) {
 	if err := set(common, j.common, make(origins)); err != nil {
 		return err
 	}
-	shard, err := readShard(common)
+	shard, err := c.readShard(common)
 	if err != nil {
 		return err
 	}
@@ -207,7 +210,7 @@ func (f *fleet) place(shard roster.Shard) (begun bool, err error) {
 	switch begun = err == nil; {
 	case !begun && !errors.Is(err, fs.ErrNotExist):
 		return false, usagef("--run: %w; nothing was sent", err)
-	case !begun && f.goesOn && runs == nil:
+	case !begun && runs == nil && !f.dry:
 		return false, lost(f.path)
 	case f.goesOn:
 		return begun, nil
@@ -222,6 +225,10 @@ func (f *fleet) place(shard roster.Shard) (begun bool, err error) {
 // muster reads what is asked for of each target. One mistake is enough for nothing
 // to begin.
 func (f *fleet) muster(j *job, args []string) error {
+	var err error
+	if f.given, err = f.runContext(f.ctx.Context, args); err != nil {
+		return err
+	}
 	known := make(map[string]string)
 	for _, t := range j.targets {
 		ctx, _, err := f.of(f.ctx.Context, args, j, t)
@@ -388,6 +395,7 @@ func (f *fleet) ready(m *member, shard roster.Shard) (err error) {
 			return err
 		}
 		f.enlist(m)
+		m.s.own = f.given
 		return m.s.reopen(f.ctx)
 	}
 	if shard.Count > 0 {

@@ -125,6 +125,9 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 		Forecast: planForecast{summary.Outcomes, summary.Reasons},
 	}
 	names, values := plannedFlags(ctx)
+	if r.Shard.Count > 0 { // whatever told of it
+		values["shard"], values["shards"] = []string{r.Shard.String()}, []string{"0"}
+	}
 	for _, name := range names {
 		for _, value := range values[name] {
 			p.Flags = append(p.Flags, "--"+name+"="+value)
@@ -137,7 +140,11 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 		return fmt.Errorf("--plan: %w", err)
 	}
 	if !s.quiet {
-		say(s.stderr, "Plan %s has the digest %s.\nTo do exactly that: cognito-reset run --plan %s", path, p.Digest, quotePath(path))
+		what, record := "", ""
+		if r.Shard.Count > 0 {
+			what, record = fmt.Sprintf(", and is of shard %s alone", r.Shard), " --run DIR"
+		}
+		say(s.stderr, "Plan %s has the digest %s%s.\nTo do exactly that: cognito-reset run --plan %s%s", path, p.Digest, what, quotePath(path), record)
 	}
 	return done
 }
@@ -187,6 +194,21 @@ func (p plan) sum() (string, error) {
 	return hex.EncodeToString(sum[:]), err
 }
 
+// readPlan is the plan that a run is to carry out, with its flags set; nil if there
+// is none.
+func (c *command) readPlan(ctx *cli.Context) (*plan, error) {
+	dry, _, err := dryRun(ctx)
+	path := ctx.String("plan")
+	if err != nil || dry || path == "" {
+		return nil, err
+	}
+	p, err := openPlan(path, ctx.Duration("plan-max-age"))
+	if err != nil {
+		return nil, err
+	}
+	return p, p.impose(c, ctx)
+}
+
 // openPlan reads a plan of which no byte was changed and which is not too old.
 func openPlan(path string, maxAge time.Duration) (*plan, error) {
 	text, err := os.ReadFile(path)
@@ -217,14 +239,14 @@ func openPlan(path string, maxAge time.Duration) (*plan, error) {
 
 // impose sets the flags of the command line to the plan's. One that was given
 // must say the same.
-func (p *plan) impose(ctx *cli.Context) error {
-	planned := make(map[string][]string)
-	for _, flag := range p.Flags {
-		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
-		planned[name] = append(planned[name], value)
-	}
+func (p *plan) impose(c *command, ctx *cli.Context) error {
+	planned := p.values()
 	names, given := plannedFlags(ctx)
-	var differ []string
+	differ, err := p.imposeShard(c, ctx, planned)
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "shard" || name == "shards" })
 	for _, name := range names {
 		if !slices.Equal(given[name], planned[name]) {
 			if ctx.IsSet(name) {
@@ -253,6 +275,31 @@ func (p *plan) impose(ctx *cli.Context) error {
 		}
 	}
 	return nil
+}
+
+// imposeShard sets the shard of the command line to the plan's. One that was given,
+// or that an engine tells, must be the same.
+func (p *plan) imposeShard(c *command, ctx *cli.Context, planned map[string][]string) (differ []string, err error) {
+	want := strings.Join(planned["shard"], "")
+	delete(planned, "shard")
+	delete(planned, "shards")
+	if ctx.String("shard") == "" && !ctx.IsSet("shards") {
+		if want == "" {
+			return nil, nil
+		}
+		return nil, ctx.Set("shard", want)
+	}
+	given, err := c.readShard(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if got := given.String(); got != want {
+		if want == "" {
+			want = "that of all users"
+		}
+		differ = append(differ, fmt.Sprintf("the shard is %s, not %s", got, want))
+	}
+	return differ, nil
 }
 
 func listed(values []string) string { return cmp.Or(strings.Join(values, ", "), "empty") }
@@ -284,6 +331,59 @@ func (p *plan) hold(r request, dir *journal.Dir) error {
 
 func unlike(differ []string) error {
 	return usagef("this is not what was planned: %s; nothing was sent", strings.Join(differ, "; "))
+}
+
+// fixed says why the users of a run may not change: somebody approved a plan, or
+// the run, and that was of the input as it was.
+func (a approval) fixed(at time.Time) error {
+	const anew = "Restore the input, or plan and approve a run of its own for the new one (run --dry-run --plan FILE, then run --plan FILE): " +
+		"by default that skips whom this one has reset. Nothing was sent"
+	switch {
+	case a.PlanDigest != "":
+		return fmt.Errorf("this run does what plan %.12s… says, which is of the input as it was: --accept-changed-input would add users whom nobody planned. %s", a.PlanDigest, anew)
+	case a.ApprovedBy != "":
+		return fmt.Errorf("%s approved this run at %s, with the input as it was: --accept-changed-input would add users whom nobody approved. %s",
+			a.ApprovedBy, at.Format(time.RFC3339), anew)
+	}
+	return nil
+}
+
+// restraints are the pinned flags that a resume may have otherwise: they only end a
+// session sooner or later. Which shard it is, the run directory says.
+var restraints = []string{"deadline", "until", "grace", "shard", "shards"}
+
+// keepsPlan refuses a resume whose flags are not those of the run's plan.
+func keepsPlan(ctx *cli.Context, dir *journal.Dir) error {
+	names, given := plannedFlags(ctx)
+	names = slices.DeleteFunc(names, func(name string) bool { return !ctx.IsSet(name) || slices.Contains(restraints, name) })
+	if len(names) == 0 {
+		return nil
+	}
+	var p plan
+	if err := dir.ReadJSON(planFile, &p); err != nil {
+		return usagef("this run does what a plan says, and the plan cannot be read (%w): leave out --%s; nothing was sent", err, strings.Join(names, ", --"))
+	}
+	planned := p.values()
+	var differ []string
+	for _, name := range names {
+		if _, pinned := planned[name]; pinned && !slices.Equal(given[name], planned[name]) {
+			differ = append(differ, fmt.Sprintf("--%s is %s, not %s", name, listed(given[name]), listed(planned[name])))
+		}
+	}
+	if differ != nil {
+		return unlike(differ)
+	}
+	return nil
+}
+
+// values are the flags of the plan by their names.
+func (p *plan) values() map[string][]string {
+	planned := make(map[string][]string)
+	for _, flag := range p.Flags {
+		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
+		planned[name] = append(planned[name], value)
+	}
+	return planned
 }
 
 // missing says why an approval is none, or nil: somebody must have given it who

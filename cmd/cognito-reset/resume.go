@@ -90,7 +90,16 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 	case r.Sandbox:
 		return usagef("%s was against a sandbox inside a process that is gone: there is nothing to resume", s.path)
 	}
-	if err := r.settings.read(ctx, false); err != nil {
+	flags := ctx
+	if s.own != nil {
+		flags = s.own
+	}
+	if r.PlanDigest != "" {
+		if err := keepsPlan(flags, s.dir); err != nil {
+			return err
+		}
+	}
+	if err := r.settings.read(flags, false); err != nil {
 		return err
 	}
 	if err := s.connect(ctx.Context); err != nil {
@@ -177,6 +186,11 @@ func (s *session) checkInput(ctx context.Context, accept bool) error {
 		return nil
 	case err != nil || sum == r.InputSHA256 && !accept:
 		return err
+	}
+	if accept {
+		if err := r.approval.fixed(r.CreatedAt); err != nil {
+			return err
+		}
 	}
 	in, err := s.openInputs(ctx)
 	if err != nil {

@@ -101,7 +101,11 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	if job.targets != nil {
 		return c.runFleet(ctx, job, from)
 	}
-	shard, err := readShard(ctx)
+	planned, err := c.readPlan(ctx)
+	if err != nil {
+		return err
+	}
+	shard, err := c.readShard(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,6 +113,7 @@ func (c *command) run(ctx *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	s.planned = planned
 	if begun, err := s.takeUp(ctx); err != nil {
 		return err
 	} else if begun {
@@ -153,14 +158,6 @@ func (c *command) newSession(ctx *cli.Context, shard roster.Shard) (*session, er
 		return nil, err
 	}
 	s.live = !dryRun || live
-	if path := ctx.String("plan"); path != "" && !dryRun {
-		if s.planned, err = openPlan(path, ctx.Duration("plan-max-age")); err != nil {
-			return nil, err
-		}
-		if err := s.planned.impose(ctx); err != nil {
-			return nil, err
-		}
-	}
 	r := &s.request
 	*r = request{
 		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),

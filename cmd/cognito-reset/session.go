@@ -20,6 +20,7 @@ import (
 	"time"
 
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
 	"cognito-reset/batch"
@@ -51,6 +52,7 @@ type session struct {
 	retry func(batch.Result) bool // of those who are settled, whom to take up again; nil is nobody
 	paces *paces                  // that the calls keep
 	fleet *fleet                  // that the run is of; nil if it is alone
+	own   *cli.Context            // with the flags that replace the run's; nil means the command's
 
 	path            string   // of the run directory; "" is a new one's
 	live            bool     // the pool is asked

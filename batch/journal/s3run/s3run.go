@@ -92,6 +92,24 @@ func Open(ctx context.Context, name string, o Options) (*journal.Dir, error) {
 	return h.dir(h.download(ctx))
 }
 
+// Folders are the names of the folders directly below a prefix, which need not hold
+// any: runs, or what processes left that died before their runs began.
+func Folders(ctx context.Context, name string, o Options) (names []string, err error) {
+	s, err := reach(ctx, name, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	for name, err := range s.list(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		if folder, ok := strings.CutSuffix(name, "/"); ok {
+			names = append(names, folder)
+		}
+	}
+	return names, nil
+}
+
 // View copies a run in S3 for reading, as it is now. Errors are those of
 // [journal.View].
 func View(ctx context.Context, name string, o Options) (*journal.Dir, error) {
