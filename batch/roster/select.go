@@ -10,7 +10,6 @@ import (
 	"iter"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,82 +128,6 @@ func tell(entries iter.Seq2[batch.Entry, error], columns, names []string) iter.S
 			}
 		}
 		e.ClientMetadata = told
-	})
-}
-
-// A Condition is what a column must hold.
-type Condition struct {
-	Column  string
-	Not     bool           // it must not
-	Value   string         // the whole of it
-	Pattern *regexp.Regexp // instead of Value: what must occur in it
-}
-
-// ParseCondition reads COLUMN=VALUE, COLUMN!=VALUE, COLUMN~REGEX or
-// COLUMN!~REGEX. The first = or ~ ends the column. White space around column
-// and value does not count.
-func ParseCondition(text string) (Condition, error) {
-	at := strings.IndexAny(text, "=~")
-	if at < 0 {
-		return Condition{}, fmt.Errorf("%q is not a condition: write COLUMN=VALUE, COLUMN!=VALUE or COLUMN~REGEX", text)
-	}
-	column, not := strings.CutSuffix(trim(text[:at]), "!")
-	c := Condition{Column: trim(column), Not: not}
-	value := trim(text[at+1:])
-	switch {
-	case c.Column == "":
-		return Condition{}, fmt.Errorf("%q names no column: write COLUMN=VALUE, COLUMN!=VALUE or COLUMN~REGEX", text)
-	case text[at] == '=' && strings.HasPrefix(value, "="):
-		return Condition{}, fmt.Errorf("%q: write one = ; a value that begins with = is COLUMN~^=", text)
-	case text[at] == '=':
-		c.Value = value
-		return c, nil
-	}
-	var err error
-	if c.Pattern, err = regexp.Compile(value); err != nil {
-		return Condition{}, fmt.Errorf("%q: %w", text, err)
-	}
-	return c, nil
-}
-
-// String is the condition as ParseCondition reads it.
-func (c Condition) String() string {
-	not := ""
-	if c.Not {
-		not = "!"
-	}
-	if c.Pattern != nil {
-		return c.Column + not + "~" + c.Pattern.String()
-	}
-	return c.Column + not + "=" + c.Value
-}
-
-func (c Condition) holds(value string) bool {
-	if c.Pattern != nil {
-		return c.Pattern.MatchString(value) != c.Not
-	}
-	return (value == c.Value) != c.Not
-}
-
-// Where marks rows as excluded of which not every condition holds, even if they
-// give no usable username. Columns name what entries carry in Kept. A row whose
-// columns could not be told stays as it is.
-func Where(entries iter.Seq2[batch.Entry, error], columns []string, conditions ...Condition) iter.Seq2[batch.Entry, error] {
-	at, details := make([]int, len(conditions)), make([]string, len(conditions))
-	for i, c := range conditions {
-		at[i] = slices.Index(columns, c.Column)
-		details[i] = fmt.Sprintf("the row does not meet the condition %s", c)
-	}
-	return each(entries, func(e *batch.Entry) {
-		if e.Kept == nil || e.Outcome == batch.Skipped {
-			return
-		}
-		for i, c := range conditions {
-			if !c.holds(e.Kept[at[i]]) {
-				skip(e, batch.Excluded, details[i])
-				return
-			}
-		}
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 type Selection struct {
 	Statuses []types.UserStatusType // one of these; nil is any
 	Disabled bool                   // do not skip users who are disabled
+	External bool                   // nor those who sign in with an identity provider
 	Again    bool                   // nor those who must reset their password already
 
 	CreatedAfter, CreatedBefore   time.Time // from the one on, and before the other
@@ -35,8 +36,8 @@ func within(t, from, before time.Time) bool {
 	return !t.Before(from) && (before.IsZero() || t.Before(before))
 }
 
-// Entries makes a row, numbered from 1, of every listed user who is meant. Those
-// whom no reset should be asked for are skipped, and say why.
+// Entries makes a row, numbered from 1, of every listed user. Those who are not
+// meant, or whom no reset should be asked for, are skipped, and say why.
 func (s Selection) Entries(users iter.Seq2[User, error]) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		row := int64(0)
@@ -44,9 +45,6 @@ func (s Selection) Entries(users iter.Seq2[User, error]) iter.Seq2[batch.Entry, 
 			if err != nil {
 				yield(batch.Entry{}, err)
 				return
-			}
-			if !s.Means(u) {
-				continue
 			}
 			row++
 			if !yield(passOver(batch.Entry{Row: row, Username: u.Username, Before: u.snapshot()}, s.skips(u)), nil) {
@@ -61,7 +59,7 @@ func (s Selection) skips(u User) batch.Reason {
 	switch {
 	case !s.Means(u):
 		return batch.Excluded
-	case u.Status == types.UserStatusTypeExternalProvider && !slices.Contains(s.Statuses, u.Status):
+	case u.Status == types.UserStatusTypeExternalProvider && !s.External && !slices.Contains(s.Statuses, u.Status):
 		return batch.ExternalProvider
 	case !u.Enabled && !s.Disabled:
 		return batch.Disabled

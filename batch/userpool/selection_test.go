@@ -38,11 +38,12 @@ func TestASelectionMeansWhomItSays(t *testing.T) {
 	}{
 		{"all", userpool.Selection{}, []string{"ann", "bob already_reset_required", "cat disabled", "dan external_provider", "eve external_provider"}},
 		{"disabled too", userpool.Selection{Disabled: true}, []string{"ann", "bob already_reset_required", "cat", "dan external_provider", "eve external_provider"}},
+		{"disabled and external too", userpool.Selection{Disabled: true, External: true}, []string{"ann", "bob already_reset_required", "cat", "dan", "eve"}},
 		{"again", userpool.Selection{Again: true}, []string{"ann", "bob", "cat disabled", "dan external_provider", "eve external_provider"}},
-		{"by status", userpool.Selection{Statuses: []types.UserStatusType{"RESET_REQUIRED", "EXTERNAL_PROVIDER"}}, []string{"bob", "dan", "eve disabled"}},
-		{"created from", userpool.Selection{CreatedAfter: day(5)}, []string{"bob already_reset_required", "cat disabled", "dan external_provider"}},
-		{"created before", userpool.Selection{CreatedBefore: day(5)}, []string{"ann", "eve external_provider"}},
-		{"modified from, before", userpool.Selection{ModifiedAfter: day(5), ModifiedBefore: day(10)}, []string{"bob already_reset_required"}},
+		{"by status", userpool.Selection{Statuses: []types.UserStatusType{"RESET_REQUIRED", "EXTERNAL_PROVIDER"}}, []string{"ann excluded", "bob", "cat excluded", "dan", "eve disabled"}},
+		{"created from", userpool.Selection{CreatedAfter: day(5)}, []string{"ann excluded", "bob already_reset_required", "cat disabled", "dan external_provider", "eve excluded"}},
+		{"created before", userpool.Selection{CreatedBefore: day(5)}, []string{"ann", "bob excluded", "cat excluded", "dan excluded", "eve external_provider"}},
+		{"modified from, before", userpool.Selection{ModifiedAfter: day(5), ModifiedBefore: day(10)}, []string{"ann excluded", "bob already_reset_required", "cat excluded", "dan excluded", "eve excluded"}},
 	} {
 		var got []string
 		for e, err := range c.s.Entries(listing(ann, bob, cat, dan, eve)) {

@@ -153,7 +153,7 @@ func (r jobReader) setting(key string, at, n ast.Node) (setting, error) {
 			return s, r.wrong(n, "%s takes one value", key)
 		}
 		for _, n := range n.Values {
-			if err := s.add(r, n, ""); err != nil {
+			if err := s.add(r, n); err != nil {
 				return s, err
 			}
 		}
@@ -163,22 +163,27 @@ func (r jobReader) setting(key string, at, n ast.Node) (setting, error) {
 		}
 		for pair := n.MapRange(); pair.Next(); {
 			name, err := r.text(pair.Key())
+			if err != nil {
+				return s, err
+			}
+			text, err := r.text(pair.Value())
 			if err == nil {
-				err = s.add(r, pair.Value(), name+"=")
+				text, err = pairText(name, text)
 			}
 			if err != nil {
 				return s, err
 			}
+			s.values = append(s.values, value{r.place(pair.Value()), text})
 		}
 	default:
-		return s, s.add(r, n, "")
+		return s, s.add(r, n)
 	}
 	return s, nil
 }
 
-func (s *setting) add(r jobReader, n ast.Node, prefix string) error {
+func (s *setting) add(r jobReader, n ast.Node) error {
 	text, err := r.text(n)
-	s.values = append(s.values, value{r.place(n), prefix + text})
+	s.values = append(s.values, value{r.place(n), text})
 	return err
 }
 

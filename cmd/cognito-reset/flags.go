@@ -284,22 +284,6 @@ func delimiter(text string) (rune, error) {
 	return r, nil
 }
 
-// keyValues reads a repeated KEY=VALUE flag.
-func keyValues(name string, pairs []string) (map[string]string, error) {
-	if len(pairs) == 0 {
-		return nil, nil
-	}
-	values := make(map[string]string, len(pairs))
-	for _, pair := range pairs {
-		key, value, ok := strings.Cut(pair, "=")
-		if !ok || key == "" {
-			return nil, usagef("--%s takes KEY=VALUE, not %q", name, pair)
-		}
-		values[key] = value
-	}
-	return values, nil
-}
-
 // logger reads --log-level and --log-format.
 func logger(ctx *cli.Context, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level

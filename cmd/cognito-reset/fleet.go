@@ -277,7 +277,7 @@ func (m *member) check() error {
 		return usagef("say which user pool by user-pool-id: each target has one")
 	case m.ctx.String("plan") != "":
 		return usagef("a plan is of one user pool: run its target by itself")
-	case slices.Contains(m.ctx.StringSlice("keep-column"), report.PoolColumn):
+	case slices.Contains(columnsOf(m.ctx, "keep-column"), report.PoolColumn):
 		return usagef("keep-column %s: the report has a column of its own of that name; rename the input's", report.PoolColumn)
 	}
 	return nil

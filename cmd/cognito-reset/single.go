@@ -34,7 +34,7 @@ func (c *command) singleCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			stringFlag("", "user-pool-id", "", "`ID` of the user pool"),
 			stringFlag("", "username", "", "`NAME` of the user"),
-			&cli.StringSliceFlag{Name: "client-metadata", Usage: "`KEY=VALUE` for the pool's triggers (repeatable)", EnvVars: env("client-metadata")},
+			clientMetadataFlag(""),
 			stringFlag("", "cli-input-json", "", "take what flags do not give from `JSON`, or from file://PATH"),
 			stringFlag("", "generate-cli-skeleton", "", "print the input as JSON and send nothing; with `output`, check the input and print a sample answer"),
 		}, awsFlags()...),
@@ -85,7 +85,7 @@ func (c *command) single(ctx *cli.Context) error {
 		in.Username = ctx.String("username")
 	}
 	if pairs := ctx.StringSlice("client-metadata"); len(pairs) > 0 {
-		metadata, err := shorthand(pairs)
+		metadata, err := clientMetadata(pairs)
 		if err != nil {
 			return usage("%w", err)
 		}
@@ -150,20 +150,4 @@ func readSingleInput(text string, in *singleInput) error {
 		return fmt.Errorf("--cli-input-json: the JSON is not valid: %w", err)
 	}
 	return nil
-}
-
-// shorthand reads the AWS CLI's KEY=VALUE,KEY=VALUE, or JSON.
-func shorthand(texts []string) (map[string]string, error) {
-	var pairs []string
-	for _, text := range texts {
-		if strings.HasPrefix(text, "{") {
-			var metadata map[string]string
-			if err := json.Unmarshal([]byte(text), &metadata); err != nil {
-				return nil, fmt.Errorf("--client-metadata: the JSON is not an object of strings: %w", err)
-			}
-			return metadata, nil
-		}
-		pairs = append(pairs, strings.Split(text, ",")...)
-	}
-	return keyValues("client-metadata", pairs)
 }

@@ -80,12 +80,12 @@ func inputFlags() []cli.Flag {
 		stringFlag(groupInput, "delimiter", "", "`C`haracter between CSV columns; tab is one (default: found)"),
 		stringFlag(groupInput, "encoding", "", "`NAME` of the text's encoding, such as windows-1252 (default: UTF-8 or UTF-16, found)"),
 		boolFlag(groupInput, "no-header", "the first line of the CSV is a user, not a header"),
-		list("client-metadata", "`KEY=VALUE` for the pool's triggers (repeatable)"),
+		clientMetadataFlag(groupInput),
 		stringFlag(groupInput, "from-report", "", "in place of an input: the users of a report, `FILE`"),
 		stringFlag(groupInput, "only", "", "of a report, the rows with these `WORDS`: outcomes and reasons, such as failed,unknown,throttled"),
-		list("where", "of the input, the rows with `COLUMN=VALUE`, COLUMN!=VALUE or COLUMN~REGEX (repeatable: all must hold)"),
+		list("where", "of the input, the rows with `COLUMN=VALUE`, COLUMN!=VALUE, COLUMN~REGEX, or COLUMN<VALUE (<=, >, >=) of numbers and dates (repeatable: all must hold)"),
 		list("client-metadata-from-columns", "hand `COLUMN` of the input to the pool's triggers with each user (repeatable, or with commas)"),
-		list("keep-column", "carry column `NAME` of the input into the report (repeatable)"),
+		list("keep-column", "carry column `NAME` of the input into the report (repeatable, or with commas)"),
 		stringFlag(groupInput, "order-by", "", "work in the order of `COLUMN`; COLUMN:desc turns it round"),
 		list("exclude", "leave out the users of `FILE`, such as break-glass accounts (repeatable)"),
 		list("exclude-group", "leave out the members of group `NAME` (repeatable)"),
@@ -129,10 +129,8 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	if src.History, err = absolute(ctx.StringSlice("history")); err != nil {
 		return err
 	}
-	src.Where, src.Keep, src.OrderBy = ctx.StringSlice("where"), ctx.StringSlice("keep-column"), ctx.String("order-by")
-	for _, columns := range ctx.StringSlice("client-metadata-from-columns") {
-		src.Tell = append(src.Tell, strings.Split(columns, ",")...)
-	}
+	src.Where, src.OrderBy = ctx.StringSlice("where"), ctx.String("order-by")
+	src.Keep, src.Tell = columnsOf(ctx, "keep-column"), columnsOf(ctx, "client-metadata-from-columns")
 	src.Sample, src.Seed, src.Limit = ctx.Int("sample"), ctx.Uint64("seed"), ctx.Int64("limit")
 	src.ExcludeGroups = ctx.StringSlice("exclude-group")
 	if only := ctx.String("only"); only != "" {
@@ -140,8 +138,8 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 			return usagef("--only: %w", err)
 		}
 	}
-	if src.ClientMetadata, err = keyValues("client-metadata", ctx.StringSlice("client-metadata")); err != nil {
-		return err
+	if src.ClientMetadata, err = clientMetadata(ctx.StringSlice("client-metadata")); err != nil {
+		return usagef("%w", err)
 	}
 	for name, at := range map[string]*time.Time{
 		"created-after": &src.CreatedAfter, "created-before": &src.CreatedBefore,
@@ -153,6 +151,16 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 		}
 	}
 	return src.check(len(ctx.StringSlice("input")))
+}
+
+// columnsOf are the columns that a flag names, each once or with commas between.
+func columnsOf(ctx *cli.Context, flag string) (columns []string) {
+	for _, list := range ctx.StringSlice(flag) {
+		for name := range strings.SplitSeq(list, ",") {
+			columns = append(columns, strings.TrimSpace(name))
+		}
+	}
+	return columns
 }
 
 // expand makes absolute paths of patterns: a resume may be asked for from
@@ -204,6 +212,8 @@ func (src *source) check(inputs int) error {
 		return usagef("--not-reset-within and --history go together: since when, and the runs that know")
 	case src.Match != "" && len(src.Inputs) == 0:
 		return usagef("--match says what the values of an --input are; the pool's own users need none")
+	case src.FromReport && src.Match != "" && src.Match != "username":
+		return usagef("--match %s says what the values of an --input are; a report has usernames: leave it out, or say --match username", src.Match)
 	case src.Match != "" && !slices.Contains(userpool.MatchAttributes, src.Match):
 		return usagef("--match is one of %s, not %q", strings.Join(userpool.MatchAttributes, ", "), src.Match)
 	case !src.listed() && src.Match == "" && src.selects():
@@ -290,7 +300,8 @@ func (r *request) selection() userpool.Selection {
 	src := r.source
 	sel := userpool.Selection{
 		Again:    r.IfResetRequired == "again",
-		Disabled: src.Disabled, CreatedAfter: src.CreatedAfter, CreatedBefore: src.CreatedBefore,
+		Disabled: src.Disabled || r.IfUnresettable[batch.Disabled] != "", External: r.IfUnresettable[batch.ExternalProvider] != "",
+		CreatedAfter: src.CreatedAfter, CreatedBefore: src.CreatedBefore,
 		ModifiedAfter: src.ModifiedAfter, ModifiedBefore: src.ModifiedBefore,
 	}
 	for _, status := range src.Statuses {
