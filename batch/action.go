@@ -27,7 +27,8 @@ type Answer struct {
 // ends as Unknown.
 type Settler interface {
 	// Settle reads the user's state back. called is when the first call that
-	// may have done the work was made or promised. An [*Error] of ClassUser
+	// may have done the work was made, with a monotonic reading, or is
+	// e.Promised, by e.Clock. An [*Error] of ClassUser
 	// settles the row as failed. One of ClassRun is not retried: if it is for
 	// want of a permission (AccessDenied) the doubt remains and the run goes
 	// on, otherwise the run stops. Other errors are retried like those of Do.
@@ -104,6 +105,14 @@ func (e *Error) unsettled(readBack *Error) *Error {
 	return &Error{
 		Reason: e.Reason, Code: e.Code, Message: e.words(), RequestID: e.RequestID,
 		Err: fmt.Errorf("read back: %w", readBack),
+	}
+}
+
+// refusedLater is a doubt that stays one though a later call was refused.
+func (e *Error) refusedLater(answer *Error) *Error {
+	return &Error{
+		Reason: e.Reason, Code: answer.Code, Message: e.words(), RequestID: answer.RequestID,
+		Err: fmt.Errorf("called again: %w", answer),
 	}
 }
 

@@ -27,6 +27,10 @@ type Entry struct {
 	// with, or a sub. It may be empty or unusable if Outcome is Invalid.
 	Username string
 
+	// Sub is the user's sub, where it is known. It never changes, and says which
+	// users are one, whatever name each of their rows has.
+	Sub string
+
 	// ClientMetadata is handed to the user pool's triggers with the call.
 	ClientMetadata map[string]string
 
@@ -57,6 +61,16 @@ type Entry struct {
 	// answer nobody saw. Zero for a user never called. [Run] settles such a
 	// doubt by a read-back before it calls anything.
 	Promised time.Time
+
+	// Clock is that of the session that Promised is of.
+	Clock Clock
+}
+
+// A Clock is how the clock of a session stood to the service's. Times of a
+// session go by its own clock, and sessions may be on machines that differ.
+type Clock struct {
+	Ahead time.Duration // that the service's clock was, at the least; may be negative
+	Known bool          // false: nothing is known of it
 }
 
 // A Snapshot is what a user was at some time.
@@ -128,6 +142,8 @@ const (
 	Disabled             Reason = "disabled"
 	ExternalProvider     Reason = "external_provider"
 	NoVerifiedContact    Reason = "no_verified_contact"
+	MangledNumber        Reason = "mangled_number"  // by a spreadsheet, such as 4.91701E+11
+	UnknownCountry       Reason = "unknown_country" // of a phone number that does not say its own
 	LambdaRefused        Reason = "lambda_refused"
 	Throttled            Reason = "throttled"
 	ServerError          Reason = "server_error"
@@ -148,7 +164,7 @@ const (
 var Reasons = []Reason{
 	Duplicate, Excluded, RecentlyReset, OverLimit, AlreadyResetRequired, EmptyUsername, WrongPool, UsernameTooLong, MalformedRow,
 	UserNotFound, WrongState, TemporaryPassword, Unconfirmed, Disabled, ExternalProvider, NoVerifiedContact,
-	LambdaRefused, Throttled, ServerError, Network, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
+	MangledNumber, UnknownCountry, LambdaRefused, Throttled, ServerError, Network, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
 	AccessDenied, PoolConfiguration, InvalidParameter, Stopped, Interrupted, Other,
 }
 
@@ -156,10 +172,12 @@ var Reasons = []Reason{
 type Result struct {
 	Row          int64 // of the input
 	Username     string
+	Sub          string // of the user; empty where it is not known
 	Outcome      Outcome
 	Reason       Reason // empty for Reset and WouldReset; why there was no reset, where something took its place
 	Attempts     int    // calls made for this user, throttled ones included
 	Throttled    int    // how many of the attempts were throttled
+	Sent         int    // calls that sent a message, or may have
 	ErrorCode    string // the service's own, such as UserNotFoundException
 	ErrorMessage string
 	RequestID    string    // of the last answer, to find it in CloudTrail
@@ -169,10 +187,20 @@ type Result struct {
 	Steps        []StepResult // in their order; nil where a reset was all that was asked for
 	Before       *Snapshot    // nil if nobody looked
 	Kept         []string     // as in the Entry
+	Clock        Clock        // that the times go by, if the result comes from a record
 }
 
 // Duration is the time from the first call to the last answer.
 func (r Result) Duration() time.Duration { return r.FinishedAt.Sub(r.StartedAt) }
+
+// Names are all by which the result knows its user: the username and, where it is
+// known, the sub.
+func (r Result) Names() []string {
+	if r.Sub == "" || r.Sub == r.Username {
+		return []string{r.Username}
+	}
+	return []string{r.Username, r.Sub}
+}
 
 // Evidence is what a Result rests on.
 type Evidence string

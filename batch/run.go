@@ -3,9 +3,13 @@ package batch
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"iter"
-	"math/rand/v2"
+	"math/big"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -33,6 +37,12 @@ type Journal interface {
 	Settle(r Result) error
 }
 
+// A Repeater is a [Journal] that is told, before a user is called whose earlier
+// call is still in doubt, that this may send one more message.
+type Repeater interface {
+	Again(e Entry) error
+}
+
 // Options tune a [Run]. The zero value runs without limit and without journal.
 type Options struct {
 	Journal Journal // nil: nothing is kept, so a crash cannot be resumed
@@ -55,7 +65,7 @@ type Options struct {
 
 	// Linger is how long a call may still be at work in the service after its
 	// answer was lost. A read-back that finds nothing done is believed only
-	// after it. Zero believes at once.
+	// after it. Zero believes at once. Who waits for it takes no worker.
 	Linger time.Duration
 
 	// RetryUnknown calls again where no read-back can tell whether the work was
@@ -75,6 +85,9 @@ type Options struct {
 	// error ends the run before it, and is why.
 	MayCall func() error
 
+	// Messages, if set, bounds the calls of steps that send messages.
+	Messages Budget
+
 	// WaitOut, if set, is asked about an answer that would end the run. True
 	// says that the pace was told to wait until it is over: the user then takes
 	// its turn again.
@@ -85,6 +98,24 @@ type Options struct {
 
 	// OnResult, if set, is given every result, from many goroutines.
 	OnResult func(Result)
+}
+
+// A Budget bounds the calls that send messages. Its methods are called from many
+// goroutines.
+type Budget interface {
+	// Take is asked before each call. It waits while calls under way may yet
+	// turn out to have sent nothing. An error ends the run, and is why.
+	Take(ctx context.Context) error
+
+	// Spend says that a call that was taken sent a message, or may have.
+	Spend()
+
+	// Return says that it did not.
+	Return()
+
+	// Inherit says that a call of an earlier session is in doubt. If it reports
+	// true, the budget counts that call, and is to hear what became of it.
+	Inherit(called time.Time) bool
 }
 
 // Attempts back off exponentially with full jitter between these bounds; the
@@ -130,17 +161,12 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 	})()
 
 	r := &runner{
-		Options: o, steps: steps, plain: len(steps) == 1 && len(steps[0].Instead) == 0, stop: stop, work: work,
+		began: time.Now(), Options: o, steps: steps, plain: len(steps) == 1 && len(steps[0].Instead) == 0, stop: stop, work: work,
 		standby: make(chan struct{}, o.Standby), ready: make(chan Entry, o.Standby),
+		seats: make(chan struct{}, o.Workers), aside: make(chan struct{}, maxAside),
 	}
-	var workers sync.WaitGroup
 	for range o.Workers {
-		workers.Go(func() {
-			for e := range r.ready {
-				r.count(r.attend(ctx, e))
-				r.atWork.Done()
-			}
-		})
+		r.workers.Go(func() { r.worker(ctx) })
 	}
 	var next []Entry // to be promised together
 	room := 0        // for users in this wave
@@ -150,7 +176,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 			continue
 		}
 		if e.Outcome != "" {
-			r.count(Result{Row: e.Row, Username: e.Username, Outcome: e.Outcome, Reason: e.Reason, ErrorMessage: e.Detail})
+			r.count(Result{Row: e.Row, Username: e.Username, Sub: e.Sub, Outcome: e.Outcome, Reason: e.Reason, ErrorMessage: e.Detail})
 			continue
 		}
 		if room == 0 {
@@ -173,7 +199,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 	}
 	r.promise(ctx, next)
 	close(r.ready)
-	workers.Wait()
+	r.workers.Wait()
 	return o.Tally.Counts(), context.Cause(ctx)
 }
 
@@ -181,12 +207,114 @@ type runner struct {
 	Options
 	steps []Step
 	plain bool // one step that nothing takes the place of
+	began time.Time
 	stop  context.CancelCauseFunc
 	work  context.Context // outlives the run's own by the grace
 
 	standby chan struct{}  // one token a user on the way to its first turn
 	ready   chan Entry     // promised users, on the way to a worker
 	atWork  sync.WaitGroup // users admitted
+
+	workers sync.WaitGroup
+	seats   chan struct{} // one token a user who is worked on
+	aside   chan struct{} // and one a user who waits without a worker
+}
+
+// maxAside bounds how many users wait without a worker, for each takes memory.
+// More than that wait with one, and so hold up the run.
+const maxAside = 10_000
+
+// A seat is what a user who is worked on takes of [Options.Workers].
+type seat struct {
+	r      *runner
+	ctx    context.Context
+	taken  bool
+	spared bool // another worker took this one's place
+}
+
+// worker takes users until there are no more, or another has taken its place.
+func (r *runner) worker(ctx context.Context) {
+	for e := range r.ready {
+		r.seats <- struct{}{}
+		at := &seat{r: r, ctx: ctx, taken: true}
+		if r.serve(ctx, e, at); at.spared {
+			return
+		}
+	}
+}
+
+// leave gives the seat back, if it is taken.
+func (s *seat) leave() {
+	if s.taken {
+		s.taken = false
+		<-s.r.seats
+	}
+}
+
+// standAside waits without a seat, which another worker takes meanwhile. It
+// reports false if ctx was done first.
+func (s *seat) standAside(ctx context.Context, d time.Duration) bool {
+	select {
+	case s.r.aside <- struct{}{}:
+		defer func() { <-s.r.aside }()
+	default:
+		return sleep(ctx, d)
+	}
+	s.leave()
+	if !s.spared {
+		s.spared = true
+		s.r.workers.Go(func() { s.r.worker(s.ctx) })
+	}
+	return sleep(ctx, d)
+}
+
+// sit takes a seat again, to call. It reports false if ctx was done first.
+func (s *seat) sit(ctx context.Context) bool {
+	if s.taken {
+		return true
+	}
+	select {
+	case s.r.seats <- struct{}{}:
+		s.taken = true
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// A PanicError is a fault of this program, or of an [Action]. What it left of a
+// user is for a resume to find out.
+type PanicError struct {
+	What  string
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return "a fault in this program: " + e.What }
+
+// Panicked says what was panicked with, but for what could name a user.
+func Panicked(with any) string {
+	if err, ok := with.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a panic with a %T", with)
+}
+
+// serve takes one user to the end. A panic on the way stops the run.
+func (r *runner) serve(ctx context.Context, e Entry, at *seat) {
+	defer r.atWork.Done()
+	defer at.leave()
+	counted := false
+	defer func() {
+		if p := recover(); p != nil {
+			r.stop(&PanicError{Panicked(p), debug.Stack()})
+			if !counted {
+				r.Tally.Add(Result{Row: e.Row, Username: e.Username, Outcome: Unknown, Reason: Interrupted})
+			}
+		}
+	}()
+	res := r.attend(ctx, e, at)
+	counted = true
+	r.count(res)
 }
 
 // admit waits until one more user may stand by.
@@ -255,12 +383,12 @@ func (r *runner) promise(ctx context.Context, users []Entry) {
 
 // attend takes one user through the steps that are left, and says in the
 // journal how that ended.
-func (r *runner) attend(ctx context.Context, e Entry) Result {
+func (r *runner) attend(ctx context.Context, e Entry, at *seat) Result {
 	leave := sync.OnceFunc(func() { <-r.standby })
 	defer leave()
 
 	for step := next(r.steps, e.Steps); ; {
-		res, settled := r.persist(ctx, step, e, leave)
+		res, settled := r.persist(ctx, step, e, at, leave)
 		if !r.plain {
 			e.end(step.Name, res)
 			e.Before = cmp.Or(e.Before, res.Before)
@@ -283,7 +411,7 @@ func (r *runner) end(e Entry, last Result, settled bool) Result {
 	if !r.plain {
 		res = e.sum(last)
 	}
-	res.Before = e.Before
+	res.Before, res.Sub = e.Before, e.Sub
 	if r.Journal != nil && settled {
 		if err := r.Journal.Settle(res); err != nil {
 			r.stop(&JournalError{err})
@@ -294,7 +422,7 @@ func (r *runner) end(e Entry, last Result, settled bool) Result {
 
 // leftOut is the row of a user whom the run stopped before.
 func (r *runner) leftOut(ctx context.Context, e Entry) Result {
-	res := r.stopped(ctx, Result{Row: e.Row, Username: e.Username})
+	res := r.stopped(ctx, Result{Row: e.Row, Username: e.Username, Sub: e.Sub})
 	if len(e.Steps) > 0 {
 		e.end(e.Step, res)
 		res = e.sum(res)
@@ -305,21 +433,25 @@ func (r *runner) leftOut(ctx context.Context, e Entry) Result {
 // persist calls until a step of the user is settled, and calls leave once its
 // first call may go. Where it reports false, the journal's promise stays open,
 // for a resume to settle.
-func (r *runner) persist(ctx context.Context, step *Step, e Entry, leave func()) (res Result, settled bool) {
-	res = Result{Row: e.Row, Username: e.Username}
+func (r *runner) persist(ctx context.Context, step *Step, e Entry, at *seat, leave func()) (res Result, settled bool) {
+	res = Result{Row: e.Row, Username: e.Username, Sub: e.Sub}
+	bill := r.bill(step)
+	defer func() { res.Sent = bill.close() }()
 	var doubt *Error          // about calls that no read-back has cleared
 	var since, lost time.Time // when the first of them left, and the last was given up
 	if !e.Promised.IsZero() && !step.Repeatable {
 		// The call may have left at any time before now.
 		res.Attempts, res.StartedAt = 1, e.Promised
-		since, lost = e.Promised, time.Now()
+		since, lost = e.Promised, r.now()
+		bill.inherit(e.Promised)
 		doubt = &Error{Reason: Interrupted, Message: "an earlier session ended before the answer was seen"}
 		leave()
 	}
 	for failures, throttles := 0, 0; ; {
 		if doubt != nil {
-			verdict, err := r.settle(ctx, step, e, since, lost)
-			res.FinishedAt = time.Now()
+			e.Before = cmp.Or(e.Before, res.Before)
+			verdict, err := r.settle(ctx, step, e, at, since, lost)
+			res.FinishedAt = r.now()
 			if verdict != Undecided || err != nil && err.Class == ClassUser {
 				res.SettledBy = ByReadBack
 			}
@@ -327,8 +459,10 @@ func (r *runner) persist(ctx context.Context, step *Step, e Entry, leave func())
 			case verdict == Done:
 				return res.ended(step.Outcome, &Error{RequestID: doubt.RequestID}), true
 			case verdict == NotDone && failures >= r.MaxAttempts:
+				bill.nothingSent()
 				return res.ended(Failed, doubt), true
 			case verdict == NotDone:
+				bill.nothingSent()
 				doubt = nil
 			case err != nil && err.Class == ClassUser:
 				return res.ended(Failed, err), true
@@ -337,10 +471,24 @@ func (r *runner) persist(ctx context.Context, step *Step, e Entry, leave func())
 			case !r.RetryUnknown || failures >= r.MaxAttempts:
 				return res.ended(Unknown, doubt.unsettled(err)), true
 			}
+			if doubt != nil {
+				bill.giveUp()
+				if r.again(e) != nil {
+					return r.cutShort(ctx, res, doubt)
+				}
+			}
 		}
 
+		if !at.sit(ctx) {
+			return r.cutShort(ctx, res, doubt)
+		}
+		if err := bill.take(ctx); err != nil {
+			r.stop(err)
+			return r.cutShort(ctx, res, doubt)
+		}
 		left, ok := r.turn(ctx, step)
 		if !ok {
+			bill.answered(false, false)
 			return r.cutShort(ctx, res, doubt)
 		}
 		leave()
@@ -349,20 +497,28 @@ func (r *runner) persist(ctx context.Context, step *Step, e Entry, leave func())
 		}
 		answer := r.call(step, e, &res)
 		if answer == nil {
+			bill.answered(true, false)
 			res.SettledBy = ByAnswer
 			return res.ended(step.Outcome, &Error{RequestID: res.RequestID}), true
 		}
+		bill.answered(false, answer.Class == ClassDoubt)
 		backoff := 0
 		switch answer.Class {
 		case ClassUser:
+			if doubt != nil { // that this call was refused says nothing of the earlier one
+				return res.ended(Unknown, doubt.refusedLater(answer)), true
+			}
 			res.SettledBy = ByAnswer
 			return res.ended(Failed, answer), true
 		case ClassRun:
 			if r.WaitOut != nil && r.WaitOut(answer) {
 				continue
 			}
-			res.SettledBy = ByAnswer
 			r.stopAt(answer)
+			if doubt != nil {
+				return r.cutShort(ctx, res, doubt)
+			}
+			res.SettledBy = ByAnswer
 			return res.ended(Failed, answer), true
 		case ClassThrottle:
 			backoff, throttles, res.Throttled = throttles, throttles+1, res.Throttled+1
@@ -387,6 +543,23 @@ func (r *runner) persist(ctx context.Context, step *Step, e Entry, leave func())
 	}
 }
 
+// now goes on from when the run began by the monotonic clock, so that nobody who
+// sets this machine's clock moves the times of a record against each other.
+func (r *runner) now() time.Time { return r.began.Add(time.Since(r.began)) }
+
+// again records that a user is called though an earlier call is in doubt.
+func (r *runner) again(e Entry) error {
+	repeater, ok := r.Journal.(Repeater)
+	if !ok {
+		return nil
+	}
+	err := repeater.Again(e)
+	if err != nil {
+		r.stop(&JournalError{err})
+	}
+	return err
+}
+
 // stopAt stops the run at an answer that every user would get.
 func (r *runner) stopAt(answer *Error) {
 	r.stop(&Stop{Reason: answer.Reason, Message: answer.Error(), Err: answer})
@@ -394,13 +567,12 @@ func (r *runner) stopAt(answer *Error) {
 
 // turn waits for the pace. It reports false if the run stopped meanwhile.
 func (r *runner) turn(ctx context.Context, step *Step) (left time.Time, ok bool) {
-	left = time.Now()
 	if step.Pace != nil {
-		var err error
-		if left, err = step.Pace.Wait(ctx); err != nil {
-			return left, false
+		if _, err := step.Pace.Wait(ctx); err != nil {
+			return r.now(), false
 		}
 	}
+	left = r.now()
 	if r.MayCall != nil {
 		if err := r.MayCall(); err != nil {
 			r.stop(err)
@@ -413,7 +585,7 @@ func (r *runner) turn(ctx context.Context, step *Step) (left time.Time, ok bool)
 func (r *runner) call(step *Step, e Entry, res *Result) *Error {
 	r.Tally.callLeft()
 	got, err := step.Action.Do(r.work, e)
-	res.RequestID, res.FinishedAt = got.RequestID, time.Now()
+	res.RequestID, res.FinishedAt = got.RequestID, r.now()
 	res.Before = cmp.Or(res.Before, got.Before)
 	var answer *Error
 	if err != nil {
@@ -430,19 +602,20 @@ func (r *runner) call(step *Step, e Entry, res *Result) *Error {
 // settle reads back what became of calls whose answers were lost: in a run and
 // after a crash alike. It never calls; NotDone allows that. The first of the
 // calls left at since; the last may have left as late as lost.
-func (r *runner) settle(ctx context.Context, step *Step, e Entry, since, lost time.Time) (Verdict, *Error) {
+func (r *runner) settle(ctx context.Context, step *Step, e Entry, at *seat, since, lost time.Time) (Verdict, *Error) {
 	settler, ok := step.Action.(Settler)
 	if !ok {
 		return Undecided, nil
 	}
 	for failures, throttles := 0, 0; ; {
+		asked := r.now() // an answer may take its time, or this process be stopped before it comes
 		verdict, err := settler.Settle(r.work, e, since)
 		if err == nil {
-			wait := time.Until(lost.Add(r.Linger))
-			if verdict != NotDone || wait <= 0 {
+			believed := lost.Add(r.Linger)
+			if verdict != NotDone || !asked.Before(believed) {
 				return verdict, nil
 			}
-			if !sleep(ctx, wait) {
+			if !at.standAside(ctx, time.Until(believed)) {
 				return Undecided, nil
 			}
 			continue
@@ -493,9 +666,15 @@ func (r Result) ended(o Outcome, answer *Error) Result {
 }
 
 // jitter is how long to wait after n earlier failures: anything up to a bound
-// that doubles, so that users who failed together do not return together.
+// that doubles, so that users who failed together do not return together. It is
+// drawn from crypto/rand, whose source a test can replace.
 func jitter(n int) time.Duration {
-	return rand.N(min(maxBackoff, minBackoff<<min(n, 10)))
+	bound := min(maxBackoff, minBackoff<<min(n, 10))
+	drawn, err := rand.Int(rand.Reader, big.NewInt(int64(bound)))
+	if err != nil {
+		return bound // nothing that crypto/rand reads from fails, but for a test's
+	}
+	return time.Duration(drawn.Int64())
 }
 
 // sleep waits, and reports false if ctx was done first.

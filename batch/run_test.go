@@ -222,6 +222,54 @@ func TestACallThatIsStillAtWorkIsNotTakenForOneThatWasLost(t *testing.T) {
 	})
 }
 
+// A read-back says how a user was when it was made. Its answer may come much
+// later, as when the process is stopped meanwhile.
+func TestAReadBackIsAsOldAsItsQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls, asked, worked := 0, 0, time.Time{}
+		r, _ := one(t, batch.Entry{Row: 1, Username: "u"}, fake{
+			do: func(context.Context, batch.Entry) error {
+				calls++
+				worked = time.Now().Add(15 * time.Second)
+				return answer(batch.ClassDoubt, batch.Network)
+			},
+			settle: func(batch.Entry) (batch.Verdict, error) {
+				was := batch.NotDone
+				if !time.Now().Before(worked) {
+					was = batch.Done
+				}
+				if asked++; asked == 1 {
+					time.Sleep(time.Minute)
+				}
+				return was, nil
+			},
+		}, batch.Options{Linger: 20 * time.Second})
+		if calls != 1 || r.Outcome != batch.Reset {
+			t.Errorf("%d calls, %+v", calls, r)
+		}
+	})
+}
+
+func TestARefusalOfALaterCallDoesNotSettleADoubt(t *testing.T) {
+	for _, class := range []batch.Class{batch.ClassUser, batch.ClassRun} {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			r, _ := one(t, batch.Entry{Row: 1, Username: "u"}, fake{
+				do: func(context.Context, batch.Entry) error {
+					if calls++; calls == 1 {
+						return answer(batch.ClassDoubt, batch.Network)
+					}
+					return answer(class, batch.MessageLimit)
+				},
+				settle: func(batch.Entry) (batch.Verdict, error) { return batch.Undecided, nil },
+			}, batch.Options{RetryUnknown: true})
+			if calls != 2 || r.Outcome != batch.Unknown {
+				t.Errorf("class %d: %d calls, %+v", class, calls, r)
+			}
+		})
+	}
+}
+
 func TestADoubtOfAnEarlierSessionIsReadBackBeforeAnyCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, err := one(t, batch.Entry{Row: 1, Username: "u", Promised: time.Now().Add(-time.Hour)}, fake{
@@ -436,4 +484,111 @@ func TestAgainstAFaultyPoolEveryUserIsResetAndMailedOnce(t *testing.T) {
 		}
 		t.Logf("%d calls in %v", counts.Calls, time.Since(start))
 	})
+}
+
+// Users whose answers were lost wait a minute for their read-back to be believed.
+// That holds up nobody, and when they all come back no more than the workers call.
+func TestWhoWaitsForAReadBackTakesNoWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const workers, lost, n = 3, 50, 200
+		var mu sync.Mutex
+		now, most, calls, first := 0, 0, make(map[string]int), time.Duration(0)
+		start := time.Now()
+		counts, err := batch.Run(t.Context(), users(n), batch.ResetOnly(fake{
+			do: func(_ context.Context, e batch.Entry) error {
+				mu.Lock()
+				now++
+				most = max(most, now)
+				calls[e.Username]++
+				again := calls[e.Username] > 1
+				mu.Unlock()
+				time.Sleep(time.Second)
+				mu.Lock()
+				defer mu.Unlock()
+				now--
+				if len(calls) == n && first == 0 {
+					first = time.Since(start)
+				}
+				if !again && len(calls) <= lost {
+					return answer(batch.ClassDoubt, batch.Network)
+				}
+				return nil
+			},
+			settle: func(batch.Entry) (batch.Verdict, error) { return batch.NotDone, nil },
+		}, nil), batch.Options{Workers: workers, Journal: newLedger(), Linger: time.Minute})
+		if err != nil || counts.Outcomes[batch.Reset] != n {
+			t.Errorf("%+v, %v", counts, err)
+		}
+		if most != workers {
+			t.Errorf("%d calls at a time", most)
+		}
+		// Each call takes a second, and those who waited come back among the others.
+		if limit := (n+lost)/workers*time.Second + 10*time.Second; first > limit {
+			t.Errorf("all were called once after %v, though nobody had to wait longer than %v", first, limit)
+		}
+	})
+}
+
+// A budget of messages, as simple as can be.
+type allowance struct {
+	mu                 sync.Mutex
+	left, spent, given int
+}
+
+func (a *allowance) Take(context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.left == 0 {
+		return &batch.Stop{Reason: batch.Stopped, Message: "spent"}
+	}
+	a.left--
+	return nil
+}
+
+func (a *allowance) Spend() { a.mu.Lock(); a.spent++; a.mu.Unlock() }
+
+func (a *allowance) Return() { a.mu.Lock(); a.left++; a.given++; a.mu.Unlock() }
+
+func (a *allowance) Inherit(time.Time) bool { return true }
+
+func TestABudgetHearsOfEachCallOnceWhatBecameOfIt(t *testing.T) {
+	doubt, refusal := answer(batch.ClassDoubt, batch.Network), answer(batch.ClassUser, batch.Disabled)
+	throttle := answer(batch.ClassThrottle, batch.Throttled)
+	for _, c := range []struct {
+		name         string
+		promised     bool
+		answers      []error
+		verdict      batch.Verdict
+		retry        bool
+		sent         int
+		spent, given int
+	}{
+		{"done", false, []error{nil}, 0, false, 1, 1, 0},
+		{"refused", false, []error{refusal}, 0, false, 0, 0, 1},
+		{"throttled, then done", false, []error{throttle, nil}, 0, false, 1, 1, 1},
+		{"lost, and done", false, []error{doubt}, batch.Done, false, 1, 1, 0},
+		{"lost, and not done", false, []error{doubt, nil}, batch.NotDone, false, 1, 1, 1},
+		{"lost, and nobody knows", false, []error{doubt}, batch.Undecided, false, 1, 1, 0},
+		{"lost twice, and called again", false, []error{doubt, doubt, nil}, batch.Undecided, true, 3, 3, 0},
+		{"an earlier session's, and not done", true, []error{nil}, batch.NotDone, false, 1, 1, 1},
+		{"an earlier session's, and done", true, nil, batch.Done, false, 1, 1, 0},
+		{"an earlier session's, called again", true, []error{nil}, batch.Undecided, true, 2, 2, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				budget, calls := &allowance{left: 10}, 0
+				e := batch.Entry{Row: 1, Username: "u"}
+				if c.promised {
+					e.Promised = time.Now().Add(-time.Hour)
+				}
+				r, _ := one(t, e, fake{
+					do:     func(context.Context, batch.Entry) error { calls++; return c.answers[calls-1] },
+					settle: func(batch.Entry) (batch.Verdict, error) { return c.verdict, nil },
+				}, batch.Options{RetryUnknown: c.retry, Messages: budget})
+				if r.Sent != c.sent || budget.spent != c.spent || budget.given != c.given || calls != len(c.answers) {
+					t.Errorf("%d calls, %d sent; the budget heard of %d spent and %d not: %+v", calls, r.Sent, budget.spent, budget.given, r)
+				}
+			})
+		})
+	}
 }

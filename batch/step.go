@@ -13,6 +13,10 @@ type Step struct {
 	// again, since twice does what once does and nobody is sent a message.
 	Repeatable bool
 
+	// Sends is whether a call that is accepted sends the user a message, which
+	// [Options.Messages] counts.
+	Sends bool
+
 	// Instead is what takes this step's place, by reason, for users whom it is
 	// refused. The steps that follow come after it all the same.
 	Instead map[Reason]Step
@@ -29,6 +33,7 @@ type StepResult struct {
 	StartedAt  time.Time // zero if no call was made
 	FinishedAt time.Time // zero if no call was made
 	SettledBy  Evidence
+	Sent       int // calls that sent a message, or may have
 }
 
 // next is the step that follows those that have ended, or nil if the work on
@@ -67,7 +72,7 @@ func (e *Entry) takeUp(steps []Step) {
 func (e *Entry) end(name string, r Result) {
 	e.Steps = append(e.Steps[:len(e.Steps):len(e.Steps)], StepResult{
 		Step: name, Outcome: r.Outcome, Reason: r.Reason, Attempts: r.Attempts, Throttled: r.Throttled,
-		RequestID: r.RequestID, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy,
+		RequestID: r.RequestID, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy, Sent: r.Sent,
 	})
 }
 
@@ -75,12 +80,13 @@ func (e *Entry) end(name string, r Result) {
 // It is as its first step that was done only if all of them were.
 func (e Entry) sum(last Result) Result {
 	res := last
-	res.Steps, res.Attempts, res.Throttled, res.StartedAt = e.Steps, 0, 0, time.Time{}
+	res.Steps, res.Attempts, res.Throttled, res.Sent, res.StartedAt = e.Steps, 0, 0, 0, time.Time{}
 	var done Outcome
 	var refused Reason
 	for _, s := range e.Steps {
 		res.Attempts += s.Attempts
 		res.Throttled += s.Throttled
+		res.Sent += s.Sent
 		if res.StartedAt.IsZero() {
 			res.StartedAt = s.StartedAt
 		}
@@ -111,5 +117,5 @@ func (e Entry) sum(last Result) Result {
 // ResetOnly is the list of one step that most runs take: to reset, at a pace
 // that may be nil.
 func ResetOnly(action Action, pace Pace) []Step {
-	return []Step{{Name: "reset", Action: action, Pace: pace, Outcome: Reset}}
+	return []Step{{Name: "reset", Action: action, Pace: pace, Outcome: Reset, Sends: true}}
 }

@@ -56,7 +56,7 @@ func NewPage(kept ...string) *Page {
 // first of them in the table, and the others when a row is chosen.
 var pageColumns = []string{
 	"row", "username", "outcome", "reason", "attempts", "duration_ms", "finished_at",
-	"steps", "settled_by", "error_code", "error_message", "request_id",
+	"steps", "settled_by", "error_code", "error_message", "request_id", "sub",
 }
 
 // A rowsJSON is the first rows written to it, as the elements of a JSON array that
@@ -93,7 +93,7 @@ func (p *Page) Write(r batch.Result) error {
 	}
 	cells := []any{
 		r.Row, r.Username, r.Outcome, r.Reason, r.Attempts, duration, stamp(r.FinishedAt),
-		steps(r)[0], r.SettledBy, r.ErrorCode, r.ErrorMessage, r.RequestID,
+		steps(r)[0], r.SettledBy, r.ErrorCode, r.ErrorMessage, r.RequestID, r.Sub,
 	}
 	for _, value := range r.Kept {
 		cells = append(cells, value)

@@ -30,6 +30,7 @@ type parquetRow struct {
 	StepDisable  string            `parquet:"step_disable,optional,dict"`
 	StepInvite   string            `parquet:"step_invite,optional,dict"`
 	StepSignOut  string            `parquet:"step_sign_out,optional,dict"`
+	Sub          string            `parquet:"sub,optional"`
 	Kept         map[string]string `parquet:"kept,optional"`
 }
 
@@ -57,7 +58,7 @@ func (w *parquetWriter) Write(r batch.Result) error {
 		ErrorCode: r.ErrorCode, ErrorMessage: r.ErrorMessage, RequestID: r.RequestID,
 		StartedAt: moment(r.StartedAt), FinishedAt: moment(r.FinishedAt), SettledBy: string(r.SettledBy),
 		Steps: steps[0], StepReset: steps[1], StepLock: steps[2], StepDisable: steps[3], StepInvite: steps[4], StepSignOut: steps[5],
-		Kept: keptOf(r, w.kept),
+		Sub: r.Sub, Kept: keptOf(r, w.kept),
 	}
 	if !r.FinishedAt.IsZero() {
 		row.DurationMS = new(r.Duration().Milliseconds())

@@ -26,7 +26,7 @@ import (
 var Columns = []string{
 	"row", "username", "outcome", "reason", "attempts", "error_code", "error_message", "request_id",
 	"started_at", "finished_at", "duration_ms", "settled_by",
-	"steps", "step_reset", "step_lock", "step_disable", "step_invite", "step_sign_out",
+	"steps", "step_reset", "step_lock", "step_disable", "step_invite", "step_sign_out", "sub",
 }
 
 // stepNames are the steps with a column of their own, in the order of [Columns].
@@ -141,6 +141,7 @@ func (w *csvWriter) Write(r batch.Result) error {
 	w.texts(string(r.SettledBy))
 	steps := steps(r)
 	w.texts(steps[:]...)
+	w.texts(r.Sub)
 	if w.safe {
 		w.texts("yes")
 	}
@@ -239,6 +240,7 @@ type jsonRow struct {
 	StepDisable  *string `json:"step_disable"`
 	StepInvite   *string `json:"step_invite"`
 	StepSignOut  *string `json:"step_sign_out"`
+	Sub          *string `json:"sub"`
 
 	Before *batch.Snapshot   `json:"before,omitempty"`
 	Kept   map[string]string `json:"kept,omitempty"`
@@ -263,7 +265,7 @@ func (w *jsonlWriter) Write(r batch.Result) error {
 		Row: r.Row, Username: r.Username, Outcome: string(r.Outcome), Reason: some(string(r.Reason)), Attempts: r.Attempts,
 		ErrorCode: some(r.ErrorCode), ErrorMessage: some(r.ErrorMessage), RequestID: some(r.RequestID),
 		StartedAt: some(stamp(r.StartedAt)), FinishedAt: some(stamp(r.FinishedAt)), SettledBy: some(string(r.SettledBy)),
-		Before: r.Before, Kept: keptOf(r, w.kept),
+		Sub: some(r.Sub), Before: r.Before, Kept: keptOf(r, w.kept),
 	}
 	steps := steps(r)
 	for i, cell := range []**string{&row.Steps, &row.StepReset, &row.StepLock, &row.StepDisable, &row.StepInvite, &row.StepSignOut} {

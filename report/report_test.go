@@ -48,7 +48,7 @@ func TestCSVHasTheColumnsOfTheContractAndExactCells(t *testing.T) {
 		{"3", "", "invalid", "empty_username", "0", "", "users.csv:4:1: the username is empty", "", "", "", "", ""},
 		{"4", "dave", "not_attempted", "interrupted", "0", "", "", "", "", "", "", ""},
 	}
-	steps := [][]string{{"steps", "step_reset", "step_lock", "step_disable", "step_invite", "step_sign_out"}}
+	steps := [][]string{{"steps", "step_reset", "step_lock", "step_disable", "step_invite", "step_sign_out", "sub"}}
 	for i := range want {
 		if i > 0 {
 			steps = append(steps, make([]string, len(steps[0])))
@@ -106,7 +106,7 @@ func TestASafeCSVHoldsNoFormulaWhereverItIsSplit(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if want := "step_sign_out,csv_safe,'=plan,note\n1,'=1,,,0,,,,,,,,,,,,,,yes,'+x,\n2,bob,,,0,,,,,,,,,,,,,,yes,,\n"; !strings.HasSuffix(text.String(), want) {
+	if want := "step_sign_out,sub,csv_safe,'=plan,note\n1,'=1,,,0,,,,,,,,,,,,,,,yes,'+x,\n2,bob,,,0,,,,,,,,,,,,,,,yes,,\n"; !strings.HasSuffix(text.String(), want) {
 		t.Error(text.String())
 	}
 }

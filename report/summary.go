@@ -67,7 +67,8 @@ type Wait struct {
 type Coverage struct {
 	Both      int64 `json:"both"`
 	InputOnly int64 `json:"input_only"`
-	PoolOnly  int64 `json:"pool_only"` // whom the run leaves out
+	PoolOnly  int64 `json:"pool_only"`          // whom the input does not name
+	LeftOut   int64 `json:"left_out,omitempty"` // of Both, whom the run leaves out all the same
 }
 
 // A Forecast is what a dry run found in the pool.
@@ -193,6 +194,8 @@ var advice = map[batch.Reason]string{
 	batch.WrongPool:            "run these against their own user pool",
 	batch.UsernameTooLong:      "no username has more than 128 characters",
 	batch.MalformedRow:         "mend these lines; the report names them",
+	batch.MangledNumber:        "export the column again, formatted as text",
+	batch.UnknownCountry:       "write the country's code, or say --phone-country",
 	batch.UserNotFound:         "none in this pool; federated ones have a prefix",
 	batch.WrongState:           "OLD PASSWORD MAY WORK: the state forbids a reset",
 	batch.TemporaryPassword:    "TEMPORARY PASSWORD STILL WORKS: invite them again",
@@ -239,6 +242,9 @@ func (s Summary) Text(w io.Writer, colour bool) error {
 	if c := s.Coverage; c != nil {
 		p.blank()
 		p.line(plain, fmt.Sprintf("%d in both input and pool, %d in the input only, %d in the pool only", c.Both, c.InputOnly, c.PoolOnly))
+		if c.LeftOut > 0 {
+			p.line(plain, fmt.Sprintf("%d of those in both are left out of this run by what was chosen of the input", c.LeftOut))
+		}
 	}
 	p.blank()
 	if s.StoppedBecause != "" {

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/gofrs/flock"
+
+	"cognito-reset/batch/journal/disk"
 )
 
 // The files of a run directory.
@@ -22,14 +22,19 @@ const (
 	RosterFile  = "roster.jsonl"
 	JournalFile = "journal.jsonl"
 	LockFile    = "lock"
+
+	reserveFile = "reserve"
 )
 
 // A Dir is a run directory.
 type Dir struct {
 	Path string
-	lock *flock.Flock
-	home Home // nil if Path is no copy
+	disk disk.Disk // nil is the machine's
+	lock disk.Lock // nil if it is not held
+	home Home      // nil if Path is no copy
 }
+
+func (d *Dir) on() disk.Disk { return cmp.Or(d.disk, disk.OS) }
 
 // String is what people call the directory: its path, or where it is a copy of.
 func (d *Dir) String() string {
@@ -54,15 +59,18 @@ func (e *HeldError) Error() string {
 
 // Create makes a run directory and locks it. An existing one must be empty, but for
 // what a process has left that died before its run began: that is deleted.
-func Create(path string) (*Dir, error) {
-	if err := makeDir(path); err != nil {
+func Create(path string) (*Dir, error) { return CreateOn(disk.OS, path) }
+
+// CreateOn is [Create] on a disk that need not be the machine's.
+func CreateOn(on disk.Disk, path string) (*Dir, error) {
+	if err := makeDir(on, path); err != nil {
 		return nil, err
 	}
-	d := &Dir{Path: path}
+	d := &Dir{Path: path, disk: on}
 	if _, err := d.leftovers(); err != nil { // before anything is put beside somebody's files
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o700); err != nil {
+	if err := on.Chmod(path, 0o700); err != nil {
 		return nil, err
 	}
 	if _, err := d.hold(); err != nil {
@@ -70,7 +78,7 @@ func Create(path string) (*Dir, error) {
 	}
 	left, err := d.leftovers() // of several processes, one comes here first
 	for _, name := range left {
-		err = errors.Join(err, os.Remove(d.File(name)))
+		err = errors.Join(err, on.Remove(d.File(name)))
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -81,14 +89,16 @@ func Create(path string) (*Dir, error) {
 // leftovers are the files of a run that never began, but for its lock. It fails if
 // there are others.
 func (d *Dir) leftovers() (names []string, err error) {
-	entries, err := os.ReadDir(d.Path)
+	entries, err := d.on().ReadDir(d.Path)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case name == LockFile:
-		case name == RosterFile, strings.HasSuffix(name, unfinished) && (strings.HasPrefix(name, RosterFile+".") || strings.HasPrefix(name, RunFile+".")):
+		case name == JournalFile && d.isEmpty(name), name == MarkFile && d.markedNothing():
+			names = append(names, name)
+		case name == RosterFile, strings.HasSuffix(name, unfinished) && (strings.HasPrefix(name, RosterFile+".") || strings.HasPrefix(name, RunFile+".") || strings.HasPrefix(name, MarkFile+".")):
 			names = append(names, name)
 		case d.lock == nil && d.Held():
 			return nil, &HeldError{d.Path, d.Holder()}
@@ -99,28 +109,41 @@ func (d *Dir) leftovers() (names []string, err error) {
 	return names, nil
 }
 
+func (d *Dir) isEmpty(name string) bool {
+	info, err := d.on().Stat(d.File(name))
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
+}
+
+// markedNothing reports whether the mark is that of a journal without a line.
+func (d *Dir) markedNothing() bool {
+	m, ok, err := d.mark()
+	return err == nil && ok && m.Lines == 0
+}
+
 // makeDir is [os.MkdirAll], but durable: what is synced to a file is lost if
-// the name of a folder above it is.
-func makeDir(path string) error {
+// the name of a folder above it is. A folder that is there may not be durable
+// either, if whoever made it died before it was synced.
+func makeDir(on disk.Disk, path string) error {
 	parent := filepath.Dir(path)
-	err := os.Mkdir(path, 0o700)
+	err := on.Mkdir(path, 0o700)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeDir(parent); err == nil {
-			err = os.Mkdir(path, 0o700)
+		if err = makeDir(on, parent); err == nil {
+			err = on.Mkdir(path, 0o700)
 		}
 	}
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	} else if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(parent)
+	return on.SyncDir(parent)
 }
 
 // Open locks the directory of an earlier run, to go on with it. A lock whose
 // holder is dead is taken over.
-func Open(path string) (*Dir, error) {
-	d, err := View(path)
+func Open(path string) (*Dir, error) { return OpenOn(disk.OS, path) }
+
+// OpenOn is [Open] on a disk that need not be the machine's.
+func OpenOn(on disk.Disk, path string) (*Dir, error) {
+	d, err := ViewOn(on, path)
 	if err != nil {
 		return nil, err
 	}
@@ -128,13 +151,16 @@ func Open(path string) (*Dir, error) {
 }
 
 // View opens a run directory for reading. Its run may still be going on.
-func View(path string) (*Dir, error) {
-	if _, err := os.Stat(filepath.Join(path, RunFile)); errors.Is(err, fs.ErrNotExist) {
+func View(path string) (*Dir, error) { return ViewOn(disk.OS, path) }
+
+// ViewOn is [View] on a disk that need not be the machine's.
+func ViewOn(on disk.Disk, path string) (*Dir, error) {
+	if _, err := on.Stat(filepath.Join(path, RunFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is not a run directory, or its run never began: it has no %s: %w", path, RunFile, fs.ErrNotExist)
 	} else if err != nil {
 		return nil, err
 	}
-	return &Dir{Path: path}, nil
+	return &Dir{Path: path, disk: on}, nil
 }
 
 // patience is how long a lock must have been held for it to be somebody's work
@@ -143,18 +169,20 @@ const patience = 100 * time.Millisecond
 
 // hold takes the lock, which the kernel releases however this process ends.
 func (d *Dir) hold() (*Dir, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	lock := flock.New(d.File(LockFile), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
-	switch held, err := lock.TryLockContext(ctx, patience/20); {
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, &HeldError{d.Path, d.Holder()}
-	case err != nil || !held:
-		return nil, fmt.Errorf("lock %s: %w", d.Path, err)
+	var lock disk.Lock
+	for began := time.Now(); lock == nil; {
+		var err error
+		if lock, err = d.on().Lock(d.File(LockFile)); err != nil {
+			return nil, fmt.Errorf("lock %s: %w", d.Path, err)
+		} else if lock == nil && time.Since(began) >= patience {
+			return nil, &HeldError{d.Path, d.Holder()}
+		} else if lock == nil {
+			time.Sleep(patience / 20)
+		}
 	}
 	host, _ := os.Hostname()
 	holder := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
-	if err := os.WriteFile(d.File(LockFile), []byte(holder), 0o600); err != nil {
+	if err := disk.WriteFile(d.on(), d.File(LockFile), []byte(holder)); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	d.lock = lock
@@ -163,18 +191,13 @@ func (d *Dir) hold() (*Dir, error) {
 
 // Held tells whether a process works in the directory now.
 func (d *Dir) Held() bool {
-	if d.lock != nil && d.lock.Locked() {
+	if d.lock != nil {
 		return true
 	}
 	if d.home != nil {
 		return d.home.Holder() != ""
 	}
-	lock := flock.New(d.File(LockFile), flock.SetFlag(os.O_RDONLY))
-	free, err := lock.TryRLock()
-	if free {
-		lock.Unlock()
-	}
-	return err == nil && !free
+	return d.on().Locked(d.File(LockFile))
 }
 
 // Holder is what the last process to lock the directory wrote of itself.
@@ -182,7 +205,7 @@ func (d *Dir) Holder() string {
 	if d.home != nil {
 		return cmp.Or(d.home.Holder(), "an unknown process")
 	}
-	text, err := os.ReadFile(d.File(LockFile))
+	text, err := disk.ReadFile(d.on(), d.File(LockFile))
 	if holder := strings.TrimSpace(string(text)); err == nil && holder != "" {
 		return holder
 	}
@@ -193,6 +216,7 @@ func (d *Dir) Holder() string {
 func (d *Dir) Close() (err error) {
 	if d.lock != nil {
 		err = d.lock.Unlock()
+		d.lock = nil
 	}
 	if d.home != nil {
 		err = errors.Join(err, d.home.Close())
@@ -209,7 +233,7 @@ func (d *Dir) WriteJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return d.Write(name, func(f *os.File) error {
+	return d.write(name, func(f disk.File) error {
 		_, err := f.Write(append(text, '\n'))
 		return err
 	})
@@ -217,7 +241,7 @@ func (d *Dir) WriteJSON(name string, v any) error {
 
 // ReadJSON decodes a file of the directory into v.
 func (d *Dir) ReadJSON(name string, v any) error {
-	text, err := os.ReadFile(d.File(name))
+	text, err := disk.ReadFile(d.on(), d.File(name))
 	if err != nil {
 		return err
 	}
@@ -232,14 +256,25 @@ const unfinished = ".tmp"
 
 // Write replaces a file by what fill writes: whole and durable, or not at all.
 // Nobody but the owner may read it.
-func (d *Dir) Write(name string, fill func(*os.File) error) (err error) {
-	f, err := os.CreateTemp(d.Path, name+".*"+unfinished) // mode 0600
+func (d *Dir) Write(name string, fill func(*os.File) error) error {
+	return d.write(name, func(f disk.File) error {
+		file, ok := f.(*os.File)
+		if !ok {
+			return fmt.Errorf("%s is no file of this machine: %w", f.Name(), errors.ErrUnsupported)
+		}
+		return fill(file)
+	})
+}
+
+// write is [Dir.Write] on any disk.
+func (d *Dir) write(name string, fill func(disk.File) error) (err error) {
+	f, err := d.on().CreateTemp(d.Path, name+".*"+unfinished) // mode 0600
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(f.Name())
+			d.on().Remove(f.Name())
 		}
 	}()
 	if err := fill(f); err != nil {
@@ -249,26 +284,13 @@ func (d *Dir) Write(name string, fill func(*os.File) error) (err error) {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("%s: %w", d.File(name), err)
 	}
-	if err := os.Rename(f.Name(), d.File(name)); err != nil {
+	if err := d.on().Rename(f.Name(), d.File(name)); err != nil {
 		return err
 	}
 	if d.home != nil {
 		return d.home.Put(name, d.File(name))
 	}
-	return syncDir(d.Path)
-}
-
-// syncDir makes a directory's own entries durable, where the system can and
-// lets us.
-func syncDir(path string) error {
-	f, err := os.Open(path)
-	if err == nil {
-		err = errors.Join(f.Sync(), f.Close())
-	}
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrInvalid) {
-		return nil
-	}
-	return err
+	return d.on().SyncDir(d.Path)
 }
 
 // Remove deletes the directory and all in it, for a run that never began.
@@ -276,9 +298,9 @@ func (d *Dir) Remove() error {
 	if d.home != nil {
 		return errors.Join(d.home.Remove(), d.Close())
 	}
-	err := os.RemoveAll(d.Path)          // before anybody else may take the lock
+	err := d.on().RemoveAll(d.Path)      // before anybody else may take the lock
 	if closed := d.Close(); err != nil { // some systems keep a file that is open
-		err = errors.Join(os.RemoveAll(d.Path), closed)
+		err = errors.Join(d.on().RemoveAll(d.Path), closed)
 	}
 	return err
 }

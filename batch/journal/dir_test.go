@@ -155,10 +155,10 @@ func TestARunDirectoryIsPrivateToItsOwner(t *testing.T) {
 			files++
 			return err
 		})
-		if err := errors.Join(err, j.Close()); err != nil || files != 6 {
+		if err := errors.Join(err, j.Close()); err != nil || files != 7 {
 			t.Errorf("%d files, %v", files, err)
 		}
-		if got := filesIn(t, path); got != "journal.jsonl lock roster.jsonl run.json" {
+		if got := filesIn(t, path); got != "journal.jsonl lock mark.json roster.jsonl run.json" {
 			t.Errorf("a journal that was closed leaves %s", got)
 		}
 		if err := d.Remove(); err != nil {

@@ -2,7 +2,8 @@ package journal
 
 import (
 	"errors"
-	"os"
+
+	"cognito-reset/batch/journal/disk"
 )
 
 // A Home is where a run directory is kept that is only a copy here, to work on.
@@ -27,6 +28,16 @@ type Home interface {
 	// survive this machine. If it fails, they may have been added or not.
 	Append(lines []byte) error
 
+	// Mark notes how far the journal is known to reach, apart from the journal,
+	// and right away if that is asked.
+	Mark(m Mark, now bool) error
+
+	// Marked is the mark that was found; there may be none.
+	Marked() (m Mark, ok bool)
+
+	// Size is how many bytes of the journal are there now.
+	Size() (int64, error)
+
 	// Put copies the file at path there, in place of one of that name.
 	Put(name, path string) error
 
@@ -37,10 +48,10 @@ type Home interface {
 	Close() error
 }
 
-// Copy is the directory at path, which is a copy of home. It is locked if it is
+// Copy is the directory at path on a disk, which is a copy of home. It is locked if it is
 // to be worked on, and deleted by [Dir.Close].
-func Copy(path string, home Home, work bool) (*Dir, error) {
-	d := &Dir{Path: path, home: home}
+func Copy(on disk.Disk, path string, home Home, work bool) (*Dir, error) {
+	d := &Dir{Path: path, disk: on, home: home}
 	if !work {
 		return d, nil
 	}
@@ -53,7 +64,7 @@ func (d *Dir) IsCopy() bool { return d.home != nil }
 // A copied file is a journal that is synced by adding to the one at home. It is
 // ahead of that one between Write and Sync alone.
 type copied struct {
-	*os.File
+	disk.File
 	home  Home
 	size  int64 // bytes known to be at home
 	ahead []byte

@@ -1,12 +1,13 @@
 // Package journal is the run directory: the record of whom a run meant, what
 // was promised before each call and what became of it.
 //
-// Three files hold the truth, all of them personal data and private to their
+// Four files hold the truth, all of them personal data and private to their
 // owner (directory 0700, files 0600):
 //
 //	run.json       what was asked, written once before the first call
 //	roster.jsonl   who: one line a row, in the order of the input
 //	journal.jsonl  append-only: each call promised before it leaves, and settled after
+//	mark.json      how far the journal is known to reach, so that a shortened one is noticed
 //
 // Everything else in the directory is rendered from these, and can be rendered
 // again. A row with a promise but no settlement is a doubt: the call may have
@@ -20,17 +21,15 @@
 package journal
 
 import (
-	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal/disk"
 )
 
 // ErrFull is why a journal takes no more promises: the disk is full. What was
@@ -45,12 +44,18 @@ const reserveSize = 1 << 20
 type Journal struct {
 	// Of commitLoop, and once that is done, of Close.
 	file    appendFile
-	reserve string       // path of the reserve, "" once it is spent
-	size    int64        // bytes known to be whole
-	writer  *flock.Flock // of the file; nil if it is not a real one
+	disk    disk.Disk // with the reserve
+	reserve string    // path of the reserve, "" once it is spent
+	size    int64     // bytes known to be whole
+	writer  disk.Lock // of the file; nil if it is not a real one
 
 	home         Home          // that the file is a copy of; nil without one
 	settleWithin time.Duration // how long settlements gather
+	own          disk.File     // what file is, or a copy of; nil in tests
+	marker       marker        // nil in tests
+	mark         Mark          // as it was last set
+	markErr      error         // the first that kept the mark behind
+	began        time.Time     // and all times go on from there by the monotonic clock
 
 	mu      sync.Mutex
 	chain   *chain
@@ -75,6 +80,8 @@ type appendFile interface {
 // A commit is the lines that share one write and one sync.
 type commit struct {
 	lines []byte
+	count int64        // of them
+	head  [sumLen]byte // the SHA-256 of the last
 	done  chan struct{}
 	err   error
 }
@@ -89,12 +96,12 @@ const (
 func newCommit(buf []byte) *commit { return &commit{lines: buf, done: make(chan struct{})} }
 
 // start appends behind size bytes that the chain covers.
-func start(file appendFile, size int64, c *chain, reserve string) *Journal {
+func start(on disk.Disk, file appendFile, size int64, c *chain, reserve string) *Journal {
 	j := &Journal{
-		file: file, size: size, chain: c, reserve: reserve,
+		disk: on, file: file, size: size, chain: c, reserve: reserve,
 		pending: newCommit(nil), done: make(chan struct{}),
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
-		settleWithin: settleWithin,
+		settleWithin: settleWithin, began: time.Now(),
 	}
 	if f, ok := file.(*copied); ok {
 		j.home, j.settleWithin = f.home, settleHomeWithin
@@ -105,11 +112,16 @@ func start(file appendFile, size int64, c *chain, reserve string) *Journal {
 
 // Promise implements [batch.Journal]: it returns once the promises are on disk.
 func (j *Journal) Promise(users ...batch.Entry) error {
-	lines, now := make([]line, len(users)), time.Now().UTC()
+	lines, now := make([]line, len(users)), j.now()
 	for i, e := range users {
 		lines[i] = promise(e, now)
 	}
 	return j.append(true, lines...)
+}
+
+// Again implements [batch.Repeater]: it returns once that is on disk.
+func (j *Journal) Again(e batch.Entry) error {
+	return j.append(true, line{Event: eventAgain, At: j.now(), Row: e.Row, Username: e.Username, Step: e.Step})
 }
 
 // Settle implements [batch.Journal]. An error means that an earlier write
@@ -118,10 +130,19 @@ func (j *Journal) Settle(r batch.Result) error {
 	return j.append(false, settled(r))
 }
 
+// now is the session's time. Nobody who sets this machine's clock moves it.
+func (j *Journal) now() time.Time { return j.began.Add(time.Since(j.began)).UTC() }
+
+// Clock records that the service's clock was found to stand so from here on. Of
+// all that a session says of it, the earliest time counts.
+func (j *Journal) Clock(c batch.Clock) error {
+	return j.append(false, line{Event: eventClock, At: j.now(), ServiceAhead: serviceAhead(c)})
+}
+
 // Steer records that somebody changed how the run goes on: who, and by what
 // command.
 func (j *Journal) Steer(by, command string) error {
-	return j.append(true, line{Event: eventSteered, At: time.Now().UTC(), By: by, Command: command})
+	return j.append(true, line{Event: eventSteered, At: j.now(), By: by, Command: command})
 }
 
 // MayCall fails once another process may have taken up the run, so that this one
@@ -163,6 +184,7 @@ func (j *Journal) gather(durable bool, lines []line) (*commit, error) {
 		if c.lines, err = j.chain.append(c.lines, &lines[i]); err != nil {
 			return nil, err
 		}
+		c.count, c.head = c.count+1, j.chain.hex
 	}
 	signal(j.wake)
 	if durable {
@@ -200,7 +222,7 @@ func (j *Journal) commitLoop() {
 			continue
 		}
 		if c.err == nil {
-			c.err = j.write(c.lines)
+			c.err = j.write(c)
 		}
 		if c.err != nil {
 			j.mu.Lock()
@@ -213,13 +235,14 @@ func (j *Journal) commitLoop() {
 
 // write makes lines durable, or leaves the file as it was. After a failed sync
 // nobody can say what is on the disk, so that is never tried again.
-func (j *Journal) write(lines []byte) error {
+func (j *Journal) write(c *commit) error {
+	lines := c.lines
 	_, err := j.file.Write(lines)
-	if j.reserve != "" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
+	if j.reserve != "" && full(err) {
 		j.mu.Lock()
 		j.full = true
 		j.mu.Unlock()
-		undo := errors.Join(j.file.Truncate(j.size), os.Remove(j.reserve))
+		undo := errors.Join(j.file.Truncate(j.size), j.disk.Remove(j.reserve))
 		j.reserve = ""
 		if undo == nil {
 			_, err = j.file.Write(lines)
@@ -235,11 +258,53 @@ func (j *Journal) write(lines []byte) error {
 		return err
 	}
 	j.size += int64(len(lines))
+	if j.marker != nil {
+		j.mark.Lines, j.mark.Bytes, j.mark.Head = j.mark.Lines+c.count, j.size, string(c.head[:])
+		j.noteMark(j.marker.set(j.mark, false))
+	}
 	return nil
 }
 
-// Close writes what is pending and lets go of the file. It returns the first
-// error that any write met. What is appended later fails with [os.ErrClosed].
+// noteMark keeps what left the mark behind the journal, as a full disk may well:
+// the lines are safe, and only that they were cut off later could go unnoticed.
+func (j *Journal) noteMark(err error) {
+	if j.markErr == nil && !full(err) {
+		j.markErr = err
+	}
+}
+
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// isThere fails unless the journal that others find is the one that this process
+// wrote, and all of it.
+func (j *Journal) isThere() error {
+	name := j.own.Name()
+	ours, err := j.own.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := j.disk.Stat(name)
+	switch {
+	case err != nil:
+		return &CutError{name, fmt.Sprintf("is not there any more (%v), though this process wrote it", err)}
+	case !j.disk.SameFile(ours, there):
+		return &CutError{name, "is not the file that this process wrote: somebody put another in its place"}
+	case there.Size() != j.size:
+		return &CutError{name, fmt.Sprintf("has %d bytes, and this process wrote %d: somebody else wrote to it", there.Size(), j.size)}
+	case j.home == nil:
+		return nil
+	}
+	if size, err := j.home.Size(); err != nil {
+		return err
+	} else if size != j.size {
+		return &CutError{"the journal of " + j.home.String(), fmt.Sprintf("has %d bytes, and this process wrote %d", size, j.size)}
+	}
+	return nil
+}
+
+// Close writes what is pending, sees to it that what is there is what was
+// written, and lets go of the file. It returns the first error that any write
+// met, or a [*CutError]. What is appended later fails with [os.ErrClosed].
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	if j.closed {
@@ -252,24 +317,22 @@ func (j *Journal) Close() error {
 	j.mu.Unlock()
 	<-j.done
 	if j.reserve != "" {
-		os.Remove(j.reserve)
+		j.disk.Remove(j.reserve)
 	}
-	err := errors.Join(j.err, j.file.Close())
+	err := j.err
+	if err == nil && j.own != nil {
+		err = j.isThere()
+	}
+	if j.marker != nil {
+		if err == nil {
+			j.noteMark(j.marker.set(j.mark, true))
+			err = j.markErr
+		}
+		err = errors.Join(err, j.marker.Close())
+	}
+	err = errors.Join(err, j.file.Close())
 	if j.writer != nil {
 		err = errors.Join(err, j.writer.Unlock())
 	}
 	return err
-}
-
-// layReserve writes the reserve and says where it is. Its bytes are random, for
-// file systems that compress.
-func layReserve(dir string) (string, error) {
-	path := filepath.Join(dir, "reserve")
-	bytes := make([]byte, reserveSize)
-	rand.Read(bytes)
-	if err := os.WriteFile(path, bytes, 0o600); err != nil {
-		os.Remove(path)
-		return "", err
-	}
-	return path, nil
 }

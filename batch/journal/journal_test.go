@@ -20,11 +20,12 @@ import (
 	"time"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal/disk"
 )
 
 func TestPromiseIsSyncedBeforeItReturns(t *testing.T) {
 	f := new(fakeFile)
-	j := start(f, 0, newChain(), "")
+	j := start(disk.OS, f, 0, newChain(), "")
 	for i := range 10 {
 		username := fmt.Sprint("user", i)
 		if err := j.Promise(batch.Entry{Row: int64(i + 1), Username: username}); err != nil {
@@ -43,7 +44,7 @@ func TestPromisesMadeAtTheSameTimeShareASync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan error)
 		f := &fakeFile{onSync: func() error { return <-release }}
-		j := start(f, 0, newChain(), "")
+		j := start(disk.OS, f, 0, newChain(), "")
 		kept := make(chan error, 1000)
 		promise := func(n int) {
 			for i := range n {
@@ -80,7 +81,7 @@ func TestCloseWritesAndSyncsEverySettlement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan error)
 		f := &fakeFile{onSync: func() error { return <-release }}
-		j := start(f, 0, newChain(), "")
+		j := start(disk.OS, f, 0, newChain(), "")
 		for i := range 100 {
 			if err := j.Settle(batch.Result{Username: fmt.Sprint(i), Outcome: batch.Reset}); err != nil {
 				t.Fatal(err)
@@ -106,7 +107,7 @@ func TestCloseWritesAndSyncsEverySettlement(t *testing.T) {
 func TestAppendingWhileTheJournalClosesIsRecordedOrRefused(t *testing.T) {
 	for range 50 {
 		f := new(fakeFile)
-		j := start(f, 0, newChain(), "")
+		j := start(disk.OS, f, 0, newChain(), "")
 		var workers sync.WaitGroup
 		var mu sync.Mutex
 		var promised, settled []string
@@ -152,7 +153,7 @@ func TestAFailedSyncIsNeverTriedAgain(t *testing.T) {
 		broken := errors.New("input/output error")
 		release := make(chan error)
 		f := &fakeFile{onSync: func() error { return <-release }}
-		j := start(f, 0, newChain(), "")
+		j := start(disk.OS, f, 0, newChain(), "")
 		kept := make(chan error, 10)
 		promise := func(username string) { kept <- j.Promise(batch.Entry{Username: username}) }
 		go promise("alice")
@@ -200,7 +201,7 @@ func TestAfterAFailedWriteNothingIsAppended(t *testing.T) {
 				}
 				return 400
 			}
-			j := start(f, 0, newChain(), "")
+			j := start(disk.OS, f, 0, newChain(), "")
 			kept := make(chan error, 4)
 			go func() { kept <- j.Promise(batch.Entry{Username: "alice"}) }()
 			synctest.Wait()
@@ -260,7 +261,7 @@ func TestAFullDiskLosesNoPromiseAndBreaksNoChain(t *testing.T) {
 		return promised, settled, firstErr
 	}
 	free := new(fakeFile)
-	j := start(free, 0, newChain(), "")
+	j := start(disk.OS, free, 0, newChain(), "")
 	if _, settled, err := work(j); err != nil || len(settled) != len(users) || j.Close() != nil {
 		t.Fatal("the disk is not full, and still there is an error", err)
 	}
@@ -280,7 +281,7 @@ func TestAFullDiskLosesNoPromiseAndBreaksNoChain(t *testing.T) {
 				}
 				return size + reserveSize
 			}}
-			j := start(f, 0, newChain(), reserve)
+			j := start(disk.OS, f, 0, newChain(), reserve)
 			promised, settled, err := work(j)
 			closed := j.Close()
 			lines, rest := wholeLines(f.data)
@@ -312,7 +313,7 @@ func TestAFullDiskTakesSettlementsOutOfTheReserve(t *testing.T) {
 		}
 		return 5000
 	}}
-	j := start(f, 0, newChain(), reserve)
+	j := start(disk.OS, f, 0, newChain(), reserve)
 	var promised []string
 	for len(promised) < 100 {
 		username := fmt.Sprint("user", len(promised))
@@ -343,7 +344,7 @@ func TestAFullDiskTakesSettlementsOutOfTheReserve(t *testing.T) {
 
 func TestAFullDiskWhoseReserveIsGoneSaysThatItIsFull(t *testing.T) {
 	f := &fakeFile{refusal: syscall.ENOSPC, room: func() int { return 10 }}
-	j := start(f, 0, newChain(), filepath.Join(t.TempDir(), "reserve"))
+	j := start(disk.OS, f, 0, newChain(), filepath.Join(t.TempDir(), "reserve"))
 	if err := j.Promise(batch.Entry{Username: "alice"}); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("the promise returned %v", err)
 	}
@@ -354,7 +355,7 @@ func TestAFullDiskWhoseReserveIsGoneSaysThatItIsFull(t *testing.T) {
 
 func TestALineTooLongToReadBackIsRefusedAndTheChainGoesOn(t *testing.T) {
 	f := new(fakeFile)
-	j := start(f, 0, newChain(), "")
+	j := start(disk.OS, f, 0, newChain(), "")
 	if err := j.Promise(batch.Entry{Row: 1, Username: string(make([]byte, maxLine))}); err == nil {
 		t.Error("a username of a MiB was promised")
 	}

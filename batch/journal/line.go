@@ -31,6 +31,8 @@ const (
 	eventSettled  = "settled"  // this user ended so; the last word on a username counts
 	eventEnded    = "ended"    // the process left the run in good order
 	eventSteered  = "steered"  // somebody changed how the run goes on
+	eventAgain    = "again"    // this user, whose call is in doubt, is about to be called once more
+	eventClock    = "clock"    // the service's clock was found to stand otherwise
 )
 
 // A line is one event. Its JSON carries, as its last member, sha256: the
@@ -48,9 +50,14 @@ type line struct {
 	Roster  string `json:"roster_sha256,omitzero"`
 	Fence   int64  `json:"fence,omitzero"`
 
+	// Of a session, and of a clock: how far the service's is ahead of the
+	// session's, which all its times go by; "" if nobody knows.
+	ServiceAhead string `json:"service_ahead,omitzero"`
+
 	// Of a user.
 	Row          int64          `json:"row,omitzero"`
 	Username     string         `json:"username,omitzero"`
+	Sub          string         `json:"sub,omitzero"`
 	Outcome      batch.Outcome  `json:"outcome,omitzero"`
 	Reason       batch.Reason   `json:"reason,omitzero"`
 	Attempts     int            `json:"attempts,omitzero"`
@@ -61,6 +68,7 @@ type line struct {
 	StartedAt    time.Time      `json:"started_at,omitzero"`
 	FinishedAt   time.Time      `json:"finished_at,omitzero"`
 	SettledBy    batch.Evidence `json:"settled_by,omitzero"`
+	Sent         int            `json:"sent,omitzero"`
 
 	// Of a user with several steps: that which is promised, left out for the
 	// first, and those that ended.
@@ -90,6 +98,21 @@ type stepResult struct {
 	StartedAt  time.Time      `json:"started_at,omitzero"`
 	FinishedAt time.Time      `json:"finished_at,omitzero"`
 	SettledBy  batch.Evidence `json:"settled_by,omitzero"`
+	Sent       int            `json:"sent,omitzero"`
+}
+
+// serviceAhead is that of a clock.
+func serviceAhead(c batch.Clock) string {
+	if !c.Known {
+		return ""
+	}
+	return c.Ahead.Round(time.Millisecond).String()
+}
+
+// clock is what a line says of one.
+func (l line) clock() batch.Clock {
+	d, err := time.ParseDuration(l.ServiceAhead)
+	return batch.Clock{Ahead: d, Known: err == nil}
 }
 
 // steps converts the ends of steps to or from their form in a line.
@@ -106,17 +129,17 @@ func steps[To, From stepResult | batch.StepResult](ended []From) []To {
 
 func promise(e batch.Entry, at time.Time) line {
 	return line{
-		Event: eventPromised, At: at, Row: e.Row, Username: e.Username,
+		Event: eventPromised, At: at, Row: e.Row, Username: e.Username, Sub: e.Sub,
 		Step: e.Step, Steps: steps[stepResult](e.Steps), Before: e.Before,
 	}
 }
 
 func settled(r batch.Result) line {
 	return line{
-		Event: eventSettled, Row: r.Row, Username: r.Username, Outcome: r.Outcome, Reason: r.Reason,
+		Event: eventSettled, Row: r.Row, Username: r.Username, Sub: r.Sub, Outcome: r.Outcome, Reason: r.Reason,
 		Attempts: r.Attempts, Throttled: r.Throttled,
 		ErrorCode: r.ErrorCode, ErrorMessage: clip(r.ErrorMessage), RequestID: r.RequestID,
-		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy,
+		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy, Sent: r.Sent,
 		Steps: steps[stepResult](r.Steps), Before: r.Before,
 	}
 }
@@ -155,8 +178,10 @@ func (l *line) members(dst []byte) []byte {
 	number(`,"pid"`, int64(l.PID))
 	text(`,"roster_sha256"`, l.Roster)
 	number(`,"fence"`, l.Fence)
+	text(`,"service_ahead"`, l.ServiceAhead)
 	number(`,"row"`, l.Row)
 	text(`,"username"`, l.Username)
+	text(`,"sub"`, l.Sub)
 	text(`,"outcome"`, string(l.Outcome))
 	text(`,"reason"`, string(l.Reason))
 	number(`,"attempts"`, int64(l.Attempts))
@@ -167,6 +192,7 @@ func (l *line) members(dst []byte) []byte {
 	moment(`,"started_at"`, l.StartedAt)
 	moment(`,"finished_at"`, l.FinishedAt)
 	text(`,"settled_by"`, string(l.SettledBy))
+	number(`,"sent"`, int64(l.Sent))
 	text(`,"step"`, l.Step)
 	if len(l.Steps) > 0 {
 		value(`,"steps":`, l.Steps)
@@ -191,10 +217,10 @@ func clip(message string) string {
 
 func (l line) result() batch.Result {
 	return batch.Result{
-		Row: l.Row, Username: l.Username, Outcome: l.Outcome, Reason: l.Reason,
+		Row: l.Row, Username: l.Username, Sub: l.Sub, Outcome: l.Outcome, Reason: l.Reason,
 		Attempts: l.Attempts, Throttled: l.Throttled,
 		ErrorCode: l.ErrorCode, ErrorMessage: l.ErrorMessage, RequestID: l.RequestID,
-		StartedAt: l.StartedAt, FinishedAt: l.FinishedAt, SettledBy: l.SettledBy,
+		StartedAt: l.StartedAt, FinishedAt: l.FinishedAt, SettledBy: l.SettledBy, Sent: l.Sent,
 		Steps: steps[batch.StepResult](l.Steps), Before: l.Before,
 	}
 }
@@ -399,6 +425,8 @@ func (l *line) scan(raw []byte) bool {
 			l.Row = s.integer()
 		case "username":
 			l.Username = s.text()
+		case "sub":
+			l.Sub = s.text()
 		case "outcome":
 			l.Outcome = batch.Outcome(s.word())
 		case "reason":
@@ -419,6 +447,8 @@ func (l *line) scan(raw []byte) bool {
 			l.FinishedAt = s.moment()
 		case "settled_by":
 			l.SettledBy = batch.Evidence(s.word())
+		case "sent":
+			l.Sent = int(s.integer())
 		case "step":
 			l.Step = s.text()
 		case "steps":

@@ -7,10 +7,19 @@ type list[T any] struct {
 	len    int64
 }
 
-const chunkLen = 1 << 16
+// Of most runs the first chunk is all, and far from full.
+const (
+	firstLen = 1 << 8
+	chunkLen = 1 << 16
+)
 
 func (l *list[T]) add(v T) {
-	if l.len%chunkLen == 0 {
+	switch {
+	case l.len == 0:
+		l.chunks = [][]T{make([]T, firstLen)}
+	case l.len == firstLen:
+		l.chunks[0] = append(make([]T, 0, chunkLen), l.chunks[0]...)[:chunkLen]
+	case l.len%chunkLen == 0:
 		l.chunks = append(l.chunks, make([]T, chunkLen))
 	}
 	l.len++

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal/disk"
 )
 
 // A Mask has other words for what tells who somebody is. It is never asked about
@@ -39,14 +40,14 @@ func (d *Dir) CopyMasked(to *Dir, m Mask) (Survey, error) {
 	if err != nil {
 		return survey, err
 	}
-	f, err := os.Open(d.File(JournalFile))
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return survey, nil
 	} else if err != nil {
 		return survey, err
 	}
 	defer f.Close()
-	return survey, to.Write(JournalFile, func(out *os.File) error {
+	return survey, to.write(JournalFile, func(out disk.File) error {
 		w, sealed := bufio.NewWriterSize(out, 1<<16), newChain()
 		var size int64
 		var text []byte
@@ -67,7 +68,7 @@ func (d *Dir) CopyMasked(to *Dir, m Mask) (Survey, error) {
 }
 
 func (m Mask) entry(e batch.Entry) batch.Entry {
-	e.Username = apply(m.User, e.Username)
+	e.Username, e.Sub = apply(m.User, e.Username), apply(m.User, e.Sub)
 	for i, value := range e.Kept {
 		e.Kept[i] = apply(m.Kept, value)
 	}
@@ -76,7 +77,7 @@ func (m Mask) entry(e batch.Entry) batch.Entry {
 }
 
 func (m Mask) line(l line) line {
-	l.Username, l.By = apply(m.User, l.Username), apply(m.Actor, l.By)
+	l.Username, l.Sub, l.By = apply(m.User, l.Username), apply(m.User, l.Sub), apply(m.Actor, l.By)
 	l.ErrorMessage, l.Host, l.Roster = "", "", ""
 	if l.Stopped != "" {
 		l.Stopped = withheld

@@ -13,8 +13,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/names"
 )
@@ -42,6 +40,9 @@ type History struct {
 	// nobody knows what became.
 	StrangersInDoubt int64
 
+	// Clock is what the next session to be started knows of its clock.
+	Clock batch.Clock
+
 	dir   *Dir
 	marks list[mark] // by row from 0
 	size  int64      // of the journal's whole lines
@@ -49,6 +50,10 @@ type History struct {
 	head  string     // the last one's SHA-256
 	seen  int64      // the journal's size when it was read
 	chain *chain
+
+	marked bool   // the directory has a mark
+	known  int64  // bytes of the journal, by the mark
+	place  string // of the journal, once Begin knows it
 }
 
 // A Session is one process's work on a run.
@@ -63,6 +68,9 @@ type Session struct {
 	Stopped       string // why, if it stopped early
 	Settled       int64  // users
 	Steered       []Steering
+	Clock         batch.Clock // that its times go by; of several, the earliest
+
+	offset int64 // of its first line
 }
 
 // A Steering is a change of how a run goes on.
@@ -93,12 +101,19 @@ const (
 // a journal whose roster was changed since.
 func (d *Dir) Replay() (*History, error) {
 	h := &History{dir: d, chain: newChain()}
-	f, err := os.Open(d.File(JournalFile))
+	known, marked, err := d.mark() // first: the journal of a run that goes on does not wait
+	if err != nil {
+		return nil, err
+	}
+	h.marked, h.known = marked, known.Bytes
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_RDONLY, 0)
 	begun := !errors.Is(err, fs.ErrNotExist)
 	if begun && err != nil {
 		return nil, err
 	}
-	defer f.Close() // of no file: an error nobody needs
+	if begun {
+		defer f.Close()
+	}
 	rows, sum := newRowFinder(d), sha256.New()
 	for e, err := range ahead(d.entries(sum)) {
 		if err != nil {
@@ -115,7 +130,7 @@ func (d *Dir) Replay() (*History, error) {
 	}
 	h.RosterSHA256 = hex.EncodeToString(sum.Sum(nil))
 	if !begun {
-		return h, nil
+		return h, h.reaches(known)
 	}
 	// Of a run that is still going on, what it has written by now.
 	now, err := f.Stat()
@@ -143,7 +158,7 @@ func (d *Dir) Replay() (*History, error) {
 	}
 	h.seen = now.Size()
 	h.Torn = h.seen > h.size
-	return h, nil
+	return h, h.reaches(known)
 }
 
 func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state) error {
@@ -154,6 +169,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 		}
 		h.Sessions = append(h.Sessions, Session{
 			Version: rec.Version, Host: rec.Host, PID: rec.PID, Fence: rec.Fence, StartedAt: rec.At, LastSeenAt: rec.At,
+			Clock: rec.clock(), offset: rec.offset,
 		})
 		return nil
 	}
@@ -174,6 +190,11 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	case eventSteered:
 		session.Steered = append(session.Steered, Steering{rec.At, rec.By, rec.Command})
 		return nil
+	case eventClock:
+		if c := rec.clock(); c.Known && (!session.Clock.Known || c.Ahead < session.Clock.Ahead) {
+			session.Clock = c
+		}
+		return nil
 	case eventPromised:
 		m.state = promised
 	case eventSettled:
@@ -184,7 +205,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	default:
 		return nil // of a later format, and not about a user's fate
 	}
-	switch row, ok, err := rows.find(rec.Row, rec.Username); {
+	switch row, ok, err := rows.find(rec.Row, rec.Username, rec.Sub); {
 	case err != nil:
 		return err
 	case ok:
@@ -195,7 +216,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	return nil
 }
 
-// A rowFinder finds a user's row by username. A journal line names the row that
+// A rowFinder finds a user's row by username or, failing that, by sub. A journal line names the row that
 // the user had when it was written, which is the row still unless the roster
 // was changed; so that is tried first, against a hash, and usernames are held
 // in memory only if it fails.
@@ -204,7 +225,7 @@ type rowFinder struct {
 	seed   maphash.Seed
 	hashes list[uint64] // of the username, by row from 0; 0 for a row without a call
 	users  *names.Set
-	rows   []int64 // by number of the user
+	rows   []int64 // by number of the user, or of the sub
 }
 
 func newRowFinder(d *Dir) *rowFinder { return &rowFinder{dir: d, seed: maphash.MakeSeed()} }
@@ -219,7 +240,7 @@ func (f *rowFinder) add(e batch.Entry) {
 	f.hashes.add(hash)
 }
 
-func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err error) {
+func (f *rowFinder) find(row int64, username, sub string) (_ int64, ok bool, err error) {
 	if row >= 1 && row <= f.hashes.len && *f.hashes.at(row - 1) == f.hash(username) {
 		return row, true, nil
 	}
@@ -232,12 +253,17 @@ func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err erro
 			if e.Outcome != "" {
 				continue
 			}
-			if _, added := f.users.Add(e.Username); added {
-				f.rows = append(f.rows, e.Row)
+			for _, name := range []string{"u" + e.Username, "s" + e.Sub} {
+				if _, added := f.users.Add(name); added {
+					f.rows = append(f.rows, e.Row)
+				}
 			}
 		}
 	}
-	id, ok := f.users.Find(username)
+	id, ok := f.users.Find("u" + username)
+	if !ok && sub != "" {
+		id, ok = f.users.Find("s" + sub)
+	}
 	if !ok {
 		return 0, false, nil
 	}
@@ -246,6 +272,15 @@ func (f *rowFinder) find(row int64, username string) (_ int64, ok bool, err erro
 
 // Size is how many bytes of the journal are whole.
 func (h *History) Size() int64 { return h.size }
+
+// Known is how many bytes of the journal are known to be durable, or whole in a
+// directory without a mark. A disk that failed may lose what is behind them.
+func (h *History) Known() int64 {
+	if h.marked {
+		return h.known
+	}
+	return h.size
+}
 
 // Head is how many lines of the journal are whole, and the SHA-256 that seals
 // the last of them and with it all that stand before; "" if there are none.
@@ -293,13 +328,48 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 			case row.state == promised:
 				e.Promised = l.At
 			}
+			if !e.Promised.IsZero() {
+				e.Clock = h.clockSince(row.offset, row.state == final)
+			}
 			e.Steps = steps[batch.StepResult](l.Steps)
-			e.Before = cmp.Or(e.Before, l.Before)
+			e.Before = cmp.Or(l.Before, e.Before) // as it was before the first call
 			if !yield(e, nil) {
 				return
 			}
 		}
 	}
+}
+
+// clockSince is what a promise is to be dated by that a session made: the earliest
+// that the sessions since then, and the one to come, know of their clocks. Which of
+// two clocks moved between sessions nobody can tell, this machine's or the
+// service's, and this covers both. handedOn tells of a promise that the session may
+// have from any before it.
+func (h *History) clockSince(offset int64, handedOn bool) batch.Clock {
+	earliest := h.Clock
+	for i := len(h.Sessions) - 1; i >= 0; i-- {
+		s := h.Sessions[i]
+		switch {
+		case !s.Clock.Known:
+			return batch.Clock{}
+		case !earliest.Known || s.Clock.Ahead < earliest.Ahead:
+			earliest = s.Clock
+		}
+		if !handedOn && s.offset <= offset {
+			break
+		}
+	}
+	return earliest
+}
+
+// clockAt is that of the session whose line stands there.
+func (h *History) clockAt(offset int64) batch.Clock {
+	for i := len(h.Sessions) - 1; i >= 0; i-- {
+		if h.Sessions[i].offset <= offset {
+			return h.Sessions[i].Clock
+		}
+	}
+	return batch.Clock{}
 }
 
 // Results yields how every row has ended so far, in the order of the input.
@@ -311,6 +381,9 @@ func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
 			var res batch.Result
 			if err == nil {
 				res, err = row.result(pending)
+				if row.state != untouched && row.state != uncalled {
+					res.Clock = h.clockAt(row.offset)
+				}
 			}
 			if !yield(res, err) || err != nil {
 				return
@@ -328,12 +401,13 @@ type told struct {
 
 func (h *History) each() iter.Seq2[told, error] {
 	return func(yield func(told, error) bool) {
-		f, err := os.Open(h.dir.File(JournalFile))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f, err := h.dir.on().OpenFile(h.dir.File(JournalFile), os.O_RDONLY, 0)
+		if err == nil {
+			defer f.Close()
+		} else if !errors.Is(err, fs.ErrNotExist) {
 			yield(told{}, err)
 			return
 		}
-		defer f.Close() // of no file: an error nobody needs
 		journal := &window{file: f}
 		for e, err := range h.dir.Entries() {
 			row := told{Entry: e, journal: journal}
@@ -361,14 +435,14 @@ func (t told) last() (l line, err error) {
 	if what := decode(raw, &l); what != "" {
 		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.file.Name(), t.offset, what)
 	}
-	if l.Username != t.Username {
+	if l.Username != t.Username && (l.Sub == "" || l.Sub != t.Sub) {
 		return line{}, fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.file.Name(), t.offset)
 	}
 	return l, nil
 }
 
 func (t told) result(pending batch.Reason) (batch.Result, error) {
-	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Outcome: batch.NotAttempted, Reason: pending, Before: t.Before, Kept: t.Kept}
+	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Sub: t.Sub, Outcome: batch.NotAttempted, Reason: pending, Before: t.Before, Kept: t.Kept}
 	if t.Outcome != "" {
 		res.Outcome, res.Reason, res.ErrorMessage = t.Outcome, t.Reason, t.Detail
 		return res, nil
@@ -386,19 +460,25 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 	case final, open:
 		row, kept := res.Row, res.Kept
 		res = l.result()
-		res.Row, res.Kept = row, kept
+		res.Row, res.Kept, res.Sub = row, kept, cmp.Or(l.Sub, t.Sub)
 	}
 	return res, err
 }
 
 // Start begins a session: it cuts off a torn last line and appends behind it.
-// The directory must be held, and its journal be as [Dir.Replay] found it.
+// The directory must be held, and its journal be as [Dir.Replay] found it. What
+// [History.Begin] does is done, if it was not.
 func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	d := h.dir
-	if d.lock == nil || !d.lock.Locked() {
+	if d.lock == nil {
 		return nil, fmt.Errorf("%s is not locked: open it to go on with it", d.Path)
 	}
-	f, err := os.OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if h.place == "" {
+		if err := h.Begin(false); err != nil {
+			return nil, err
+		}
+	}
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -408,27 +488,32 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s was written to since it was read", f.Name())
 	}
-	if err := errors.Join(f.Truncate(h.size), syncDir(d.Path)); err != nil {
+	if err := errors.Join(f.Truncate(h.size), d.on().SyncDir(d.Path)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	// The lock file can be deleted by whom it is in the way of; the journal is
 	// locked as well.
-	writer := flock.New(f.Name(), flock.SetFlag(os.O_RDWR), flock.SetPermissions(0o600))
-	if held, err := writer.TryLock(); err != nil || !held {
+	writer, err := d.on().Lock(f.Name())
+	if writer == nil {
 		return nil, errors.Join(&HeldError{d.Path, "another process, though its lock file is gone"}, err, f.Close())
 	}
-	reserve, err := layReserve(d.Path)
-	if err != nil {
+	reserve := d.File(reserveFile)
+	if err := d.on().Reserve(reserve, reserveSize); err != nil {
 		return nil, errors.Join(err, f.Close(), writer.Unlock())
 	}
-	session := line{Event: eventSession, At: time.Now().UTC(), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
+	marker, err := h.marker()
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), writer.Unlock(), d.on().Remove(reserve))
+	}
+	session := line{Event: eventSession, ServiceAhead: serviceAhead(h.Clock), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
 	session.Host, _ = os.Hostname()
 	var file appendFile = f
 	if d.home != nil {
 		file, session.Fence = &copied{File: f, home: d.home, size: h.size}, d.home.Fence()
 	}
-	j := start(file, h.size, h.chain, reserve)
-	j.writer = writer
+	j := start(d.on(), file, h.size, h.chain, reserve)
+	j.writer, j.own, j.marker, session.At = writer, f, marker, j.now()
+	j.mark = Mark{Lines: h.lines, Bytes: h.size, Head: h.head, Place: h.place}
 	if err := j.append(true, session); err != nil {
 		j.Close()
 		return nil, err
@@ -438,5 +523,5 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 
 // End records that a session left the run in good order.
 func (j *Journal) End(exitCode int, stopped string) error {
-	return j.append(true, line{Event: eventEnded, At: time.Now().UTC(), ExitCode: exitCode, Stopped: stopped})
+	return j.append(true, line{Event: eventEnded, At: j.now(), ExitCode: exitCode, Stopped: stopped})
 }

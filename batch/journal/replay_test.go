@@ -55,6 +55,7 @@ func TestEachLineCarriesTheHashOfEveryByteBeforeIt(t *testing.T) {
 
 func TestAnyFlippedBitIsFoundInItsLine(t *testing.T) {
 	d := smallRun(t)
+	unmark(t, d)
 	file := journalOf(t, d)
 	for at := range file {
 		line := 1 + bytes.Count(file[:at], []byte("\n"))
@@ -118,6 +119,7 @@ func TestAJournalCutAnywhereIsTornAndNobodyIsDoneWithoutAWholeLine(t *testing.T)
 	d := smallRun(t)
 	file := journalOf(t, d)
 	for size := range len(file) + 1 {
+		unmark(t, d)
 		write(t, d, file[:size])
 		h, err := d.Replay()
 		if err != nil {
@@ -388,4 +390,79 @@ func FuzzReplay(f *testing.F) {
 			t.Fatalf("gone on with: %d sessions, Torn is %t", len(again.Sessions), again.Torn)
 		}
 	})
+}
+
+// Each session's times go by its own clock; what it knew of that clock stays with
+// them. A session that an earlier version wrote knew nothing.
+func TestADoubtGoesByTheClockOfItsSession(t *testing.T) {
+	clock := func(ahead time.Duration) batch.Clock { return batch.Clock{Ahead: ahead, Known: true} }
+	d := newRun(t, "alice", "bob", "carol", "dave")
+	for i, s := range []struct {
+		clock, later batch.Clock
+		user         string
+	}{
+		{clock(-10 * time.Second), batch.Clock{}, "alice"},
+		{batch.Clock{}, batch.Clock{}, "bob"},
+		{clock(0), clock(-5 * time.Second), "carol"},
+		{clock(0), clock(5 * time.Second), "dave"},
+	} {
+		h := replay(t, d)
+		h.Clock = s.clock
+		j, err := h.Start("test", h.RosterSHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = j.Promise(batch.Entry{Row: int64(i + 1), Username: s.user})
+		if s.later.Known {
+			err = errors.Join(err, j.Clock(s.later))
+		}
+		if err = errors.Join(err, j.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := replay(t, d)
+	h.Clock = clock(3 * time.Second)
+	own := []batch.Clock{clock(-10 * time.Second), {}, clock(-5 * time.Second), clock(0)}
+	since := []batch.Clock{{}, {}, clock(-5 * time.Second), clock(0)} // no later than any session since then
+	for i, e := range collect(t, h.Remaining(nil)) {
+		if e.Clock != since[i] {
+			t.Errorf("the doubt about %s goes by %+v, not %+v", e.Username, e.Clock, since[i])
+		}
+	}
+	for i, r := range collect(t, h.Results(batch.Stopped)) {
+		if r.Clock != own[i] {
+			t.Errorf("the row of %s goes by %+v, not %+v", r.Username, r.Clock, own[i])
+		}
+	}
+}
+
+// A doubt that one session after the other could not settle is never dated later
+// than its first call, though each session goes by another clock.
+func TestADoubtThatIsHandedOnIsNotDatedLater(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		d := newRun(t, "alice")
+		first := time.Time{} // by the service's clock
+		for i, ahead := range []time.Duration{-10 * time.Second, 10 * time.Second, 0} {
+			h := replay(t, d)
+			h.Clock = batch.Clock{Ahead: ahead, Known: known || i > 0}
+			retry := func(batch.Result) bool { return true }
+			j, err := h.Start("test", h.RosterSHA256)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := collect(t, h.Remaining(retry))[0]
+			if i == 0 {
+				first = time.Now().Add(ahead)
+				err = j.Promise(e)
+			} else {
+				if got := e.Promised.Add(e.Clock.Ahead); e.Clock.Known != known || known && got.After(first.Add(time.Second)) {
+					t.Errorf("session %d takes the call to have left %v late, its clock known %t; want %t", i+1, got.Sub(first), e.Clock.Known, known)
+				}
+				err = j.Settle(batch.Result{Row: 1, Username: "alice", Outcome: batch.Unknown, Reason: batch.Network, StartedAt: e.Promised, FinishedAt: time.Now()})
+			}
+			if err = errors.Join(err, j.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 
@@ -14,6 +16,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/names"
+	"cognito-reset/batch/journal/disk"
 )
 
 // A row is a line of roster.jsonl.
@@ -21,6 +24,7 @@ type row struct {
 	Row            int64             `json:"row"`
 	InputRow       int64             `json:"input_row,omitzero"`
 	Username       string            `json:"username,omitzero"`
+	Sub            string            `json:"sub,omitzero"`
 	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
 	Kept           []string          `json:"kept,omitempty"`
 	Before         *batch.Snapshot   `json:"before,omitzero"`
@@ -48,6 +52,8 @@ func (r *row) scan(raw []byte) bool {
 			r.InputRow = s.integer()
 		case "username":
 			r.Username = s.text()
+		case "sub":
+			r.Sub = s.text()
 		case "outcome":
 			r.Outcome = batch.Outcome(s.word())
 		case "reason":
@@ -78,8 +84,8 @@ type Survey struct {
 func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 	survey := Survey{Reasons: make(map[batch.Reason]int64)}
 	sum := sha256.New()
-	err := d.Write(RosterFile, func(f *os.File) error {
-		w := bufio.NewWriterSize(io.MultiWriter(f, sum), 1<<16)
+	err := d.write(RosterFile, func(file disk.File) error {
+		w := bufio.NewWriterSize(io.MultiWriter(file, sum), 1<<16)
 		enc := jsontext.NewEncoder(w, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 		for e, err := range entries {
 			if err != nil {
@@ -94,7 +100,7 @@ func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 				survey.Reasons[e.Reason]++
 			}
 			start := enc.OutputOffset()
-			if err := json.MarshalEncode(enc, row{e.Row, e.InputRow, e.Username, e.ClientMetadata, e.Kept, e.Before, e.Outcome, e.Reason, e.Detail}); err != nil {
+			if err := json.MarshalEncode(enc, row{e.Row, e.InputRow, e.Username, e.Sub, e.ClientMetadata, e.Kept, e.Before, e.Outcome, e.Reason, e.Detail}); err != nil {
 				return err
 			}
 			if size := enc.OutputOffset() - start; size > maxLine {
@@ -114,7 +120,7 @@ func (d *Dir) Entries() iter.Seq2[batch.Entry, error] { return d.entries(io.Disc
 func (d *Dir) entries(sum io.Writer) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		path := d.File(RosterFile)
-		f, err := os.Open(path)
+		f, err := d.on().OpenFile(path, os.O_RDONLY, 0)
 		if err != nil {
 			yield(batch.Entry{}, err)
 			return
@@ -139,7 +145,7 @@ func (d *Dir) entries(sum io.Writer) iter.Seq2[batch.Entry, error] {
 				yield(batch.Entry{}, err)
 				return
 			}
-			if !yield(batch.Entry{Row: r.Row, InputRow: r.InputRow, Username: r.Username, ClientMetadata: r.ClientMetadata, Kept: r.Kept, Before: r.Before, Outcome: r.Outcome, Reason: r.Reason, Detail: r.Detail}, nil) {
+			if !yield(batch.Entry{Row: r.Row, InputRow: r.InputRow, Username: r.Username, Sub: r.Sub, ClientMetadata: r.ClientMetadata, Kept: r.Kept, Before: r.Before, Outcome: r.Outcome, Reason: r.Reason, Detail: r.Detail}, nil) {
 				return
 			}
 		}
@@ -176,4 +182,50 @@ func Compare(before, after iter.Seq2[batch.Entry, error]) (added, gone int64, er
 		}
 	}
 	return added, gone, nil
+}
+
+// Named yields the users that the journal names, by the names that it has for them
+// and, where it has one, their sub; each of them as often as it is named. It
+// does not check the journal, as [Dir.Replay] does.
+func (d *Dir) Named() iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		f, err := os.Open(d.File(JournalFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		} else if err != nil {
+			yield(batch.Entry{}, err)
+			return
+		}
+		defer f.Close() // only read
+		for raw, err := range split(f.Name(), f) {
+			var l line
+			if err == nil && (raw[len(raw)-1] != '\n' || decode(raw, &l) != "" || l.Username == "") {
+				continue
+			}
+			if !yield(batch.Entry{Row: l.Row, Username: l.Username, Sub: l.Sub}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Aside keeps the roster while another takes its place. Of the two functions that
+// it returns, back puts it back, and drop lets go of it.
+func (d *Dir) Aside() (back func() error, drop func() error, err error) {
+	folder, err := os.MkdirTemp(d.Path, ".roster-")
+	if err != nil {
+		return nil, nil, err
+	}
+	kept := &Dir{Path: folder}
+	drop = func() error { return os.RemoveAll(folder) }
+	if os.Link(d.File(RosterFile), kept.File(RosterFile)) != nil { // not every file system has links
+		if _, err := kept.Spool(d.Entries()); err != nil {
+			return nil, nil, errors.Join(err, drop())
+		}
+	}
+	back = func() error {
+		_, err := d.Spool(kept.Entries())
+		return errors.Join(err, drop())
+	}
+	return back, drop, nil
 }

@@ -3,13 +3,14 @@ package journal
 import (
 	"errors"
 	"io"
-	"os"
+
+	"cognito-reset/batch/journal/disk"
 )
 
 // A window reads lines here and there in a file. It keeps the blocks that it
 // read last, 4 MiB of them: lines of neighbouring rows stand near each other.
 type window struct {
-	file   *os.File
+	file   disk.File
 	blocks [64]block // by number, modulo
 	line   []byte
 }

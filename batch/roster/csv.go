@@ -6,51 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"cognito-reset/batch"
 )
 
-// usernameHeaders are the names, as [normal] has them, under which exports carry
-// what Cognito calls the username.
-var usernameHeaders = []string{"username", "cognitousername"}
-
-// headerWords end the names of columns that hold some kind of user. They decide
-// only whether the first line of a single column is a header.
-var headerWords = []string{
-	"username", "user", "users", "userid", "login", "account", "accounts", "email", "emails", "mail", "emailaddress",
-	"phone", "phonenumber", "sub", "id", "uuid", "guid", "name", "names", "member", "customer", "identity", "handle",
-}
-
-// normal is a column's name without what exports vary: case, spaces, marks.
-func normal(column string) string {
-	return strings.Map(func(r rune) rune {
-		switch r {
-		case ' ', '_', '-', ':', '.', '\ufeff':
-			return -1
-		}
-		return r
-	}, strings.ToLower(trim(column)))
-}
-
-func looksLikeHeader(column string) bool {
-	if slices.Contains(headerWords, normal(column)) {
-		return true
-	}
-	words := strings.FieldsFunc(strings.ToLower(column), func(r rune) bool { return strings.ContainsRune(" _-:.", r) })
-	return len(words) > 1 && !strings.ContainsAny(column, "@0123456789") && slices.Contains(headerWords, words[len(words)-1])
-}
-
-// A csvFile reads records of a known number of fields.
+// A csvFile reads records of text.
 type csvFile struct {
 	*Roster
-	column int   // 0-based, of the username
-	keep   []int // likewise, of what to keep
-	safe   int   // likewise, of what says that a row is guarded; -1 without
-	fields int   // of every record; 0 until known
+	fields int  // of every record; 0 until known
+	hints  bool // the file began with a line that is for programs
+	count  int  // of the current record's
 
 	record []byte      // the physical lines of the current record
 	quoted *csv.Reader // reads record
@@ -60,158 +29,76 @@ type csvFile struct {
 }
 
 func (r *Roster) openCSV() error {
-	c := &csvFile{Roster: r, source: bytes.NewReader(nil), safe: -1}
-	r.next = c.next
-
-	first := r.lines.text
-	if sep, ok := bytes.CutPrefix(first, []byte("sep=")); ok && utf8.RuneCount(sep) == 1 && r.Delimiter == 0 {
-		r.Delimiter, _ = utf8.DecodeRune(sep) // Excel's own hint
-		r.lines.kept = false
-		if err := r.lines.skipBlank(); errors.Is(err, io.EOF) {
-			return &InputError{Name: r.Name, What: "has no rows"}
-		} else if err != nil {
-			return err
-		}
+	c := &csvFile{Roster: r, source: bytes.NewReader(nil)}
+	if err := c.skipHints(); errors.Is(err, io.EOF) {
+		return &InputError{Name: r.Name, What: "has no rows"}
+	} else if err != nil {
+		return err
 	}
 	if r.Delimiter == 0 {
 		r.Delimiter = c.findDelimiter()
 	}
 	if r.Delimiter == '"' || r.Delimiter == '\r' || r.Delimiter == '\n' || r.Delimiter == utf8.RuneError {
-		return fmt.Errorf("--delimiter: %q cannot separate columns", r.Delimiter)
+		return fmt.Errorf("%s: %q cannot separate columns", r.flag("delimiter"), r.Delimiter)
 	}
 	c.quoted = csv.NewReader(c.source)
 	c.quoted.Comma, c.quoted.FieldsPerRecord = r.Delimiter, -1
-
-	line := r.lines.n
-	header, ok, err := c.read()
-	if err != nil {
-		return err
+	if text := r.lines.text; bytes.IndexByte(text, '\r') >= 0 && !r.Report {
+		return r.refuse(position{line: r.lines.n}, `some lines end in CR alone: turn these into others, such as with tr '\r' '\n'`)
 	}
-	if !ok {
-		return &InputError{Name: r.Name, Line: line, What: "the first line is not CSV: a quote in it is not closed"}
-	}
-	c.fields = len(header)
-	if r.NoHeader {
-		return c.pickNumber(header)
-	}
-	if bytes.ContainsRune(c.record, '\r') && !bytes.ContainsRune(c.record, '\n') {
-		return &InputError{Name: r.Name, Line: line, What: "lines end in CR alone: save the file with line ends of Unix or Windows"}
-	}
-	if c.safe = slices.Index(header, safeColumn); c.Report && c.safe >= 0 {
-		c.unguard(header)
-	}
-	return c.pickColumn(header, line)
+	return r.openTable(c)
 }
 
-// unguard makes the cells of a report exact.
-func (c *csvFile) unguard(cells []string) {
-	for i, cell := range cells {
-		cells[i] = exact(cell)
-	}
-}
+// separatorHint is how Excel is told the separator, and typeHint what PowerShell
+// writes above the header.
+var (
+	separatorHint = regexp.MustCompile(`(?i)^"?sep=(.)"?$`)
+	typeHint      = regexp.MustCompile(`^"?#TYPE `)
+)
 
-// pickNumber finds the username in a file without a header, of which one record
-// has been read, and lets that be read again.
-func (c *csvFile) pickNumber(first []string) error {
-	c.queue = append([][]byte{slices.Clone(c.record)}, c.queue...)
-	switch n, err := strconv.Atoi(c.Column); {
-	case c.Column == "" && len(first) == 1:
-	case c.Column == "":
-		return &InputError{Name: c.Name, Line: c.line, What: fmt.Sprintf("there are %d columns and no header: say which holds the username with --username-column NUMBER, counting from 1", len(first))}
-	case err != nil:
-		return fmt.Errorf("--username-column: with --no-header the column is a number from 1 to %d, not %q", len(first), c.Column)
-	case n < 1 || n > len(first):
-		return fmt.Errorf("--username-column: %s has %d columns, so there is no column %d", c.Name, len(first), n)
-	default:
-		c.column = n - 1
-	}
-	for _, column := range c.Keep {
-		n, err := strconv.Atoi(column)
-		if err != nil || n < 1 || n > len(first) {
-			return fmt.Errorf("with --no-header a column is a number from 1 to %d, not %q", len(first), column)
+// skipHints steps to the first line that is not for programs alone, and takes the
+// separator from one that names it.
+func (c *csvFile) skipHints() error {
+	l := c.lines
+	for {
+		if err := l.skipBlank(); err != nil {
+			return err
 		}
-		c.keep = append(c.keep, n-1)
-	}
-	c.Column = fmt.Sprintf("column %d", c.column+1)
-	return nil
-}
-
-// pickColumn finds the username by the header.
-func (c *csvFile) pickColumn(header []string, line int) error {
-	fail := func(what string) error {
-		return &InputError{Name: c.Name, Line: line, What: what}
-	}
-	columns := listColumns(header)
-	var at []int
-	if c.Column != "" {
-		if at = columnsNamed(header, c.Column); len(at) == 0 {
-			return fail(fmt.Sprintf("there is no column %q; the columns are %s", c.Column, columns))
+		found := separatorHint.FindSubmatch(l.text)
+		if found == nil && !typeHint.Match(l.text) {
+			return nil
 		}
-	} else {
-		at = columnsWhere(header, func(name string) bool { return slices.Contains(usernameHeaders, normal(name)) })
-	}
-	switch {
-	case len(at) > 1:
-		return fail("more than one column may hold the username; say which with --username-column NAME, or rename one. The columns are " + columns)
-	case len(at) == 1:
-		c.column = at[0]
-	case len(header) > 1:
-		return fail("no column is called username; say which holds it with --username-column NAME. The columns are " + columns)
-	case !looksLikeHeader(header[0]):
-		return fail("it is not plain whether the first line is a header or a user: use --no-header if it is a user, --username-column NAME if it is a header")
-	}
-	c.Column = trim(header[c.column])
-	for _, name := range c.Keep {
-		switch at := columnsNamed(header, name); len(at) {
-		case 0:
-			return fail(fmt.Sprintf("there is no column %q; the columns are %s", name, columns))
-		case 1:
-			c.keep = append(c.keep, at[0])
-		default:
-			return fail(fmt.Sprintf("more than one column is called %q; rename one", name))
+		if found != nil && c.Delimiter == 0 {
+			c.Delimiter, _ = utf8.DecodeRune(found[1])
 		}
+		l.kept, c.hints = false, true
 	}
-	return nil
 }
 
-// columnsNamed are the columns of a name as it is written or, if there are
-// none, in any case.
-func columnsNamed(header []string, name string) []int {
-	if at := columnsWhere(header, func(column string) bool { return trim(column) == name }); len(at) > 0 {
-		return at
-	}
-	return columnsWhere(header, func(column string) bool { return strings.EqualFold(trim(column), name) })
-}
-
-func columnsWhere(header []string, match func(string) bool) (at []int) {
-	for i, column := range header {
-		if match(column) {
-			at = append(at, i)
-		}
-	}
-	return at
-}
-
-func listColumns(header []string) string {
-	quoted := make([]string, len(header))
-	for i, name := range header {
-		quoted[i] = strconv.Quote(trim(name))
-	}
-	return strings.Join(quoted, ", ")
-}
-
-// findDelimiter picks the one under which the header holds a username.
+// findDelimiter picks the one under which the header holds a username or, if none
+// does, most names that are known.
 func (c *csvFile) findDelimiter() rune {
+	best, most := rune(0), 0
 	for _, d := range ",;\t|" {
+		known := 0
 		for field := range strings.SplitSeq(string(c.lines.text), string(d)) {
-			name := normal(strings.Trim(trim(field), `"`))
-			if slices.Contains(usernameHeaders, name) || c.Column != "" && name == normal(c.Column) {
+			name := strings.Trim(trim(field), `"`)
+			if isUsernameName(name) || c.Column != "" && normal(name) == normal(c.Column) {
 				return d
 			}
+			if isColumnName(name) {
+				known++
+			}
+		}
+		if known > most {
+			best, most = d, known
 		}
 	}
+	if best != 0 {
+		return best
+	}
 	// No header tells: the one that splits the first line at all.
-	for _, d := range ",;\t|" {
+	for _, d := range "\t,;|" {
 		if bytes.ContainsRune(c.lines.text, d) {
 			return d
 		}
@@ -219,61 +106,45 @@ func (c *csvFile) findDelimiter() rune {
 	return ','
 }
 
-func (c *csvFile) next() (batch.Entry, error) {
-	fields, ok, err := c.read()
-	if err != nil {
-		return batch.Entry{}, err
+func (c *csvFile) alone() bool { return len(c.queue) == 0 && c.lines.last() }
+
+func (c *csvFile) flaw(int) (batch.Reason, string) { return "", "" }
+
+// at is where a field of the current record stands, in bytes from 1.
+func (c *csvFile) at(field int) position {
+	p := position{line: c.line}
+	if field < 0 {
+		return p
 	}
-	if !ok {
-		return invalid(batch.Entry{}, batch.MalformedRow, place(c.Name, c.line, 0), "a quote is not closed, or stands in the wrong place"), nil
+	if field >= c.count {
+		return p
 	}
-	if len(fields) != c.fields {
-		e := batch.Entry{}
-		if c.column < len(fields) {
-			e.Username = trim(fields[c.column])
-		}
-		return invalid(e, batch.MalformedRow, place(c.Name, c.line, 0),
-			fmt.Sprintf("the row has %d columns where the first line has %d, so it is not plain which is the username", len(fields), c.fields)), nil
+	if bytes.IndexByte(c.record, '"') >= 0 {
+		_, p.column = c.quoted.FieldPos(field)
+		return p
 	}
-	if c.Report && c.safe >= 0 && fields[c.safe] == "yes" {
-		c.unguard(fields)
+	at := 0
+	for range field {
+		at += bytes.Index(c.record[at:], []byte(string(c.Delimiter))) + utf8.RuneLen(c.Delimiter)
 	}
-	e, err := c.entry(fields[c.column], nil, func() (line, column int) { return c.fieldPos(c.column) })
-	for _, at := range c.keep {
-		if !utf8.ValidString(fields[at]) {
-			return e, c.notUTF8(c.fieldPos(at))
-		}
-		e.Kept = append(e.Kept, trim(fields[at]))
-	}
-	return e, err
+	p.column = at + 1
+	return p
 }
 
-// fieldPos is where a field of the current record stands, in bytes from 1.
-func (c *csvFile) fieldPos(field int) (line, column int) {
-	if bytes.IndexByte(c.record, '"') < 0 {
-		at := 1
-		for range field {
-			at += bytes.Index(c.record[at-1:], []byte(string(c.Delimiter))) + utf8.RuneLen(c.Delimiter)
-		}
-		return c.line, at
-	}
-	_, column = c.quoted.FieldPos(field)
-	return c.line, column
-}
-
-// read reads one record. It reports false for a line that begins none.
+// next reads one record.
 //
 // A record may span lines if it is quoted, but a stray quote must not swallow
 // the rows behind it. So a record of several lines is believed only if it is
-// closed, has as many fields as the others, and its username is on one line, or
+// closed, has as many fields as the first one, and its username is on one line, or
 // in a report; otherwise its first line alone is bad, and the others are read
-// again.
-func (c *csvFile) read() (fields []string, ok bool, err error) {
-	if err := c.line1(); err != nil {
-		return nil, false, err
+// again. Of those, none may lack cells: it might be a line of a text.
+func (c *csvFile) next() (record, error) {
+	again, err := c.line1()
+	if err != nil {
+		return record{}, err
 	}
 	if bytes.IndexByte(c.record, '"') < 0 {
-		return strings.Split(string(c.record), string(c.Delimiter)), true, nil
+		return c.good(strings.Split(string(c.record), string(c.Delimiter)), again), nil
 	}
 	var more [][]byte // the lines after the first, in case they must be read again
 	open := c.leavesOpen(c.record, false)
@@ -282,18 +153,29 @@ func (c *csvFile) read() (fields []string, ok bool, err error) {
 		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return nil, false, err
+			return record{}, err
 		}
 		more = append(more, slices.Clone(line))
 		c.record = append(append(c.record, '\n'), line...)
 		open = c.leavesOpen(line, true)
 	}
-	if fields, err := c.parse(); !open && err == nil &&
-		(len(more) == 0 || len(fields) == c.fields && (c.Report || !strings.ContainsAny(fields[c.column], "\r\n"))) {
-		return fields, true, nil
+	if fields, err := c.parse(); !open && err == nil && (len(more) == 0 || c.whole(fields)) {
+		return c.good(fields, again), nil
 	}
-	c.queue = append(more, c.queue...)
-	return nil, false, nil
+	c.queue, c.count = append(more, c.queue...), 0
+	return record{broken: "a quote is not closed, or stands in the wrong place"}, nil
+}
+
+func (c *csvFile) good(fields []string, again bool) record {
+	if c.count = len(fields); c.fields == 0 {
+		c.fields = c.count
+	}
+	return record{cells: fields, strict: again}
+}
+
+// whole reports whether a record of several lines may be believed.
+func (c *csvFile) whole(fields []string) bool {
+	return len(fields) == c.fields && (c.Report || !strings.ContainsAny(fields[c.column], "\r\n"))
 }
 
 // leavesOpen tells whether a line ends within quotes, open being how it began.
@@ -316,9 +198,27 @@ func (c *csvFile) leavesOpen(line []byte, open bool) bool {
 	return open
 }
 
+// formulaText is a cell as ="0049" in which Excel is kept from taking a text for a
+// number. It stays as it is written.
+var formulaText = regexp.MustCompile(`^="[^"\n]*"$`)
+
 // parse reads the record's bytes as one record.
 func (c *csvFile) parse() ([]string, error) {
-	c.source.Reset(c.record)
+	fields, err := c.parseQuoted(c.record)
+	if err == nil || !bytes.Contains(c.record, []byte(`="`)) {
+		return fields, err
+	}
+	cells := bytes.Split(c.record, []byte(string(c.Delimiter)))
+	for i, cell := range cells {
+		if formulaText.Match(cell) {
+			cells[i] = []byte(`"` + strings.ReplaceAll(string(cell), `"`, `""`) + `"`)
+		}
+	}
+	return c.parseQuoted(bytes.Join(cells, []byte(string(c.Delimiter))))
+}
+
+func (c *csvFile) parseQuoted(record []byte) ([]string, error) {
+	c.source.Reset(record)
 	fields, err := c.quoted.Read()
 	if err != nil {
 		// Drain what is left, so that the next record begins afresh.
@@ -336,18 +236,21 @@ func (c *csvFile) parse() ([]string, error) {
 	return fields, nil
 }
 
-// line1 begins a record with the next line that is not blank.
-func (c *csvFile) line1() error {
+// line1 begins a record with the next line that is not blank, and reports whether
+// that line stood in a record that was none.
+func (c *csvFile) line1() (again bool, err error) {
 	for {
+		again = len(c.queue) > 0
 		line, err := c.physical()
 		if err != nil {
-			return err
+			return false, err
 		}
-		if len(bytes.TrimSpace(line)) > 0 || len(line) > 0 && c.Delimiter == '\t' && c.fields > 1 {
-			c.record = append(c.record[:0], line...)
-			c.line = c.lines.n - len(c.queue)
-			return nil
+		if len(bytes.TrimSpace(line)) == 0 || c.hints && (separatorHint.Match(line) || typeHint.Match(line)) {
+			continue
 		}
+		c.record = append(c.record[:0], line...)
+		c.line = c.lines.n - len(c.queue)
+		return again, nil
 	}
 }
 

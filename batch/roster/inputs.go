@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"cognito-reset/batch"
 )
@@ -38,8 +40,9 @@ type Source struct {
 }
 
 // Expand replaces each pattern such as exports/*.csv by the files that match
-// it, sorted by name. The name of a file that exists is no pattern, nor is -
-// or a name with a scheme. A pattern that nothing matches is an error.
+// it, sorted by name. What exists is no pattern: neither the name of a file nor, in a
+// longer one, that of a folder such as exports[1]; nor is - or a name with a scheme. A
+// pattern that nothing matches is an error.
 func Expand(patterns []string) ([]string, error) {
 	var found []string
 	for _, pattern := range patterns {
@@ -47,7 +50,7 @@ func Expand(patterns []string) ([]string, error) {
 			found = append(found, pattern)
 			continue
 		}
-		matches, err := filepath.Glob(pattern)
+		matches, err := glob(pattern)
 		if err != nil {
 			return nil, &InputError{Name: pattern, What: "is not a pattern", Err: err}
 		}
@@ -58,6 +61,45 @@ func Expand(patterns []string) ([]string, error) {
 		found = append(found, matches...)
 	}
 	return found, nil
+}
+
+// glob is [filepath.Glob], but takes the names of folders that exist literally.
+func glob(pattern string) (matches []string, err error) {
+	folder, last := filepath.Split(pattern)
+	if _, err := filepath.Match(last, ""); err != nil {
+		return nil, err
+	}
+	folders := []string{folder}
+	if _, err := os.Stat(cmp.Or(folder, ".")); err != nil {
+		trimmed := strings.TrimRightFunc(folder, func(r rune) bool { return r < utf8.RuneSelf && os.IsPathSeparator(uint8(r)) })
+		if trimmed == folder || !strings.ContainsAny(trimmed, `*?[`) {
+			return nil, nil
+		}
+		if folders, err = glob(trimmed); err != nil {
+			return nil, err
+		}
+	}
+	for _, folder := range folders {
+		if name := filepath.Join(folder, last); exists(name) {
+			matches = append(matches, name)
+			continue
+		}
+		entries, err := os.ReadDir(cmp.Or(folder, "."))
+		if err != nil {
+			continue // as Glob does: it is no folder, or not ours to read
+		}
+		for _, e := range entries {
+			if ok, _ := filepath.Match(last, e.Name()); ok { // whose pattern is good
+				matches = append(matches, filepath.Join(folder, e.Name()))
+			}
+		}
+	}
+	return matches, nil
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
 }
 
 func schemeOf(name string) string {
@@ -79,6 +121,10 @@ type Inputs struct {
 	names  []string // yet to be opened
 	sum    hash.Hash
 	read   []Source
+
+	// Notices and Partial are those of [Roster], of the inputs read so far.
+	Notices []string
+	Partial bool
 
 	current *Roster
 	source  *source // that current reads
@@ -118,12 +164,18 @@ func (in *Inputs) check() error {
 			if info, err := os.Stat(name); err != nil {
 				return openError(name, err)
 			} else if info.IsDir() {
-				return &InputError{Name: name, What: "is a directory; name the CSV or JSONL files in it, such as " + filepath.Join(name, "*.csv")}
+				return &InputError{Name: name, What: "is a directory; name the files in it, such as " + filepath.Join(name, "*.csv")}
 			}
 		}
 	}
 	return nil
 }
+
+// Place is where the row stands that Entries yielded last, such as users.csv:3.
+func (in *Inputs) Place() string { return in.current.where().in(in.current.Name) }
+
+// InReport reports whether that row is one of a report.
+func (in *Inputs) InReport() bool { return in.current.Report }
 
 func openError(name string, err error) error {
 	if e, ok := errors.AsType[*os.PathError](err); ok {
@@ -239,6 +291,8 @@ func (in *Inputs) Entries() iter.Seq2[batch.Entry, error] {
 // finish notes the current input as read.
 func (in *Inputs) finish() error {
 	s := in.source
+	in.Notices = append(in.Notices, in.current.Notices...)
+	in.Partial = in.Partial || in.current.Partial
 	in.read = append(in.read, Source{in.current.Name, s.size, hex.EncodeToString(s.sum.Sum(nil))})
 	return in.Close()
 }

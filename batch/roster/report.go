@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 	"slices"
@@ -16,8 +17,22 @@ const (
 	outcomeColumn = "outcome"
 	reasonColumn  = "reason"
 	safeColumn    = "csv_safe"
+	subColumn     = "sub"
 	keptKey       = "kept"
 )
+
+// likeReport reports whether a text begins as a report does.
+func likeReport(text []byte) bool {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	commas := bytes.Map(func(r rune) rune { // as separators of CSV go
+		if r == ';' || r == '\t' {
+			return ','
+		}
+		return r
+	}, line[:min(len(line), 64)])
+	return bytes.HasPrefix(commas, []byte("row,username,outcome,reason,")) ||
+		bytes.HasPrefix(line, []byte(`{"row":`)) && bytes.Contains(line, []byte(`,"outcome":"`)) && bytes.Contains(line, []byte(`,"reason":`))
+}
 
 // exact takes the apostrophes out of a guarded cell. One stands wherever a cell
 // begins, or would begin if split at another separator, with what a spreadsheet

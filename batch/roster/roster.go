@@ -1,6 +1,6 @@
-// Package roster is where usernames come from. It turns CSV or JSON lines, as
-// they are, in a gzip or zstd archive, in UTF-8 or UTF-16, into entries, one for
-// every row, without holding them in memory.
+// Package roster is where usernames come from. It turns CSV, JSON and Excel
+// workbooks, as they are or in a gzip or zstd archive, in UTF-8 or UTF-16, into
+// entries, one for every row, without holding them in memory.
 //
 // Nobody is lost in it. A row that gives no usable username becomes an Invalid
 // entry that names its line; input of which it cannot be said who is meant is
@@ -10,6 +10,7 @@ package roster
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,9 @@ import (
 	"unicode/utf8"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/internal/contact"
 	"cognito-reset/batch/internal/names"
+	"cognito-reset/batch/roster/internal/kind"
 )
 
 // A Format is how the input is written.
@@ -29,24 +32,41 @@ type Format string
 
 // The formats.
 const (
-	Auto  Format = "auto" // by the input's name, or else by its first line
-	CSV   Format = "csv"
-	JSONL Format = "jsonl" // one JSON value a line
+	Auto     Format = "auto" // by the input's name and what is in it
+	CSV      Format = "csv"
+	JSONL    Format = "jsonl" // one JSON value a line
+	JSON     Format = "json"  // arrays, what ListUsers answers, and values over several lines
+	Workbook Format = "xlsx"  // of Excel
 )
 
 // Options say how to read an input.
 type Options struct {
 	Name      string // how errors call the input
 	Format    Format // "" is Auto
-	Column    string // of CSV, by name or, without a header, by 1-based number; of JSONL the key; "" finds it
+	Column    string // of a table, by name or, without a header, by 1-based number; of JSON the key, or several with dots between; "" finds it
 	Delimiter rune   // of CSV; 0 finds it
-	NoHeader  bool   // the first line of the CSV is a row
+	NoHeader  bool   // the first line of the table is a row
+	Sheet     string // of a workbook; "" is the first that is shown
 	PoolID    string // a row that names another pool is invalid; "" takes any
+
+	// Phones tells that the rows hold phone numbers. Entries then carry them in
+	// E.164, and a row without one is invalid. PhoneCountry is the country of
+	// those that do not name their own, such as DE; "" makes them invalid, too.
+	Phones       bool
+	PhoneCountry string
+
+	// AnyName tells that a row may hold any name of a user, a phone number with
+	// spaces in it included.
+	AnyName bool
 
 	// Report tells that the input is a report of an earlier run: whatever its
 	// cells hold is theirs, and a CSV that is guarded against spreadsheets is
 	// read as the exact one would be.
 	Report bool
+
+	// FindReport reads an input as a report if it begins like one. Its entries carry
+	// outcome and reason in Kept.
+	FindReport bool
 
 	// Encoding is the input's, such as windows-1252, by its name in the WHATWG
 	// Encoding Standard. "" is UTF-8 or, where the input begins like it, UTF-16.
@@ -59,19 +79,28 @@ type Options struct {
 
 	// ClientMetadata goes with every row. A row's own keys win.
 	ClientMetadata map[string]string
+
+	// FlagPrefix stands before the names of flags in advice: "exclude-" makes
+	// --no-header --exclude-no-header.
+	FlagPrefix string
 }
 
+// flag is how advice names a flag.
+func (o *Options) flag(name string) string { return "--" + o.FlagPrefix + name }
+
 // An InputError is input that cannot be used at all. Line and Column count from
-// 1, in bytes; they are 0 where the error has no place.
+// 1, in bytes; they are 0 where the error has no place. Cell, such as Sheet1!A7,
+// is the place in a workbook.
 type InputError struct {
 	Name         string
 	Line, Column int
+	Cell         string
 	What         string // what is wrong and what to do now
 	Err          error
 }
 
 func (e *InputError) Error() string {
-	text := place(e.Name, e.Line, e.Column) + ": " + e.What
+	text := position{e.Line, e.Column, e.Cell}.in(e.Name) + ": " + e.What
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
@@ -80,14 +109,33 @@ func (e *InputError) Error() string {
 
 func (e *InputError) Unwrap() error { return e.Err }
 
-func place(name string, line, column int) string {
-	if line > 0 {
-		name += fmt.Sprintf(":%d", line)
+// A position is a place in an input, as far as it is known.
+type position struct {
+	line, column int
+	cell         string
+}
+
+func (p position) in(name string) string {
+	if p.line > 0 {
+		name += fmt.Sprintf(":%d", p.line)
 	}
-	if column > 0 {
-		name += fmt.Sprintf(":%d", column)
+	if p.column > 0 {
+		name += fmt.Sprintf(":%d", p.column)
+	}
+	if p.cell != "" {
+		name += ": " + p.cell
 	}
 	return name
+}
+
+// refuse is the error of an input that cannot be used.
+func (r *Roster) refuse(at position, what string) error {
+	return &InputError{Name: r.Name, Line: at.line, Column: at.column, Cell: at.cell, What: what}
+}
+
+// notice notes what a person should know of an input that can be used.
+func (r *Roster) notice(at position, what string) {
+	r.Notices = append(r.Notices, at.in(r.Name)+": "+what)
 }
 
 const (
@@ -97,57 +145,100 @@ const (
 
 // A Roster is an input of which it is known how to read it.
 type Roster struct {
-	Options // Format, Column and Delimiter as they were found
+	Options // Format, Column, Delimiter and Sheet as they were found, and Report if it was one
+
+	// Notices are sentences that a person should read, without usernames, and
+	// Partial is that the input says that it is a part of a list. Both are
+	// known when it was read to its end.
+	Notices []string
+	Partial bool
+
+	where   func() position // of the current row
 	lines   *lines
-	decoded bool                        // from another encoding than UTF-8
-	found   []bool                      // which of Keep some row of JSON lines had
+	decoded bool // from another encoding than UTF-8
+	column  int  // 0-based, of the username in a table
+
 	next    func() (batch.Entry, error) // the next row, or io.EOF
+	end     func()                      // notes what there is to know after the last
+	missing func() string               // what no row had; nil if nothing can be missing
 }
 
 // Open looks at the beginning of an input and decides how to read it. Only an
 // input that was read to its end is known to be whole.
 func Open(r io.Reader, o Options) (*Roster, error) {
-	cannot := func(err error) error { return &InputError{Name: o.Name, What: "cannot be read", Err: err} }
+	ro := &Roster{Options: o}
+	switch o.Format {
+	case "", Auto, CSV, JSONL, JSON, Workbook:
+	default:
+		return nil, fmt.Errorf("format %q is not known: use auto, csv, jsonl, json or xlsx", o.Format)
+	}
 	unpacked, err := unpack(bufio.NewReaderSize(r, maxLine))
 	if err != nil {
-		return nil, cannot(err)
+		return nil, ro.unreadable(err)
 	}
-	text, decoded, err := decode(unpacked, o.Encoding)
-	if err != nil {
-		return nil, cannot(err)
-	}
-	l := &lines{name: o.Name, r: text}
-	head, err := l.r.Peek(maxLine)
+	head, err := unpacked.Peek(kind.Peek)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, cannot(err)
+		return nil, ro.unreadable(err)
 	}
-	if what := unreadable(head); what != "" && !o.Report {
-		return nil, &InputError{Name: o.Name, What: what}
-	}
-	if bytes.HasPrefix(head, utf8BOM) {
-		l.r.Discard(len(utf8BOM))
-	}
-	if err := l.skipBlank(); errors.Is(err, io.EOF) {
-		return nil, &InputError{Name: o.Name, What: "is empty: it should hold one username a row"}
-	} else if err != nil {
-		return nil, err
-	}
-	ro := &Roster{Options: o, lines: l, decoded: decoded}
-	if ro.Format == Auto || ro.Format == "" {
-		ro.Format = formatOf(o.Name, l.text)
-	}
-	switch ro.Format {
-	case CSV:
-		err = ro.openCSV()
-	case JSONL:
-		err = ro.openJSONL()
+	switch what := kind.OfBytes(head); {
+	case what != "":
+		return nil, ro.refuse(position{}, what)
+	case kind.IsZip(head) && (o.Format == Workbook || o.Format == Auto || o.Format == ""):
+		ro.Format = Workbook
+		err = ro.openWorkbook(unpacked)
+	case kind.IsZip(head):
+		return nil, ro.refuse(position{}, fmt.Sprintf("this is not %s, but an Excel workbook or another zip archive: leave %s out", o.Format, ro.flag("format")))
+	case o.Format == Workbook:
+		return nil, ro.refuse(position{}, fmt.Sprintf("this is not an Excel workbook: leave %s out", ro.flag("format")))
 	default:
-		err = fmt.Errorf("format %q is not known: use auto, csv or jsonl", o.Format)
+		err = ro.openText(unpacked)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return ro, nil
+}
+
+func (r *Roster) unreadable(err error) error {
+	return &InputError{Name: r.Name, What: "cannot be read", Err: err}
+}
+
+// openText decides how to read text.
+func (r *Roster) openText(stored *bufio.Reader) error {
+	text, decoded, err := decode(stored, r.Encoding)
+	if err != nil {
+		return r.unreadable(err)
+	}
+	head, err := text.Peek(maxLine)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return r.unreadable(err)
+	}
+	if r.FindReport && likeReport(bytes.TrimPrefix(head, utf8BOM)) {
+		r.Report, r.Column, r.Keep = true, "username", []string{outcomeColumn, reasonColumn}
+	}
+	if what := unreadable(head); what != "" && !r.Report {
+		return r.refuse(position{}, what)
+	}
+	if bytes.HasPrefix(head, utf8BOM) {
+		text.Discard(len(utf8BOM))
+		head = head[len(utf8BOM):]
+	}
+	if len(bytes.TrimSpace(head)) == 0 && len(head) < maxLine-len(utf8BOM) {
+		return r.refuse(position{}, "is empty: it should hold one username a row")
+	}
+	if what := kind.OfText(head); what != "" {
+		return r.refuse(position{}, what)
+	}
+	r.lines, r.decoded = &lines{name: r.Name, r: text, end: lineEnd(head)}, decoded
+	format := r.Format
+	if format == Auto || format == "" {
+		format = formatOf(r.Name, head)
+	}
+	if format == CSV {
+		r.Format = CSV
+		return r.openCSV()
+	}
+	return r.openJSON(head)
 }
 
 // Entries yields every row, numbered from 1. It can be ranged over once. An
@@ -172,31 +263,39 @@ func (r *Roster) Entries() iter.Seq2[batch.Entry, error] {
 
 // incomplete says what an input lacks that was read to its end.
 func (r *Roster) incomplete(rows int64) error {
-	if rows == 0 {
-		return &InputError{Name: r.Name, What: "has a header but no rows"}
+	r.end()
+	if rows == 0 && r.missing == nil && !r.NoHeader {
+		return r.refuse(position{}, "has a header but no rows")
 	}
-	for i, name := range r.Keep {
-		if r.Format == JSONL && !r.found[i] {
-			return &InputError{Name: r.Name, What: fmt.Sprintf("no row has %q", name)}
+	if rows == 0 {
+		return r.refuse(position{}, "has no rows")
+	}
+	if r.missing != nil {
+		if what := r.missing(); what != "" {
+			return r.refuse(position{}, what)
 		}
 	}
 	return nil
 }
 
-// Unique marks every entry whose username came before as a duplicate. Usernames
-// are compared after fold, if it is not nil. They are held in up to 31 bytes each.
+// Unique marks every entry whose user came before as a duplicate. Users are compared
+// by sub or, where it is not known, by username after fold, if that is not nil. They
+// are held in up to 31 bytes each.
 func Unique(entries iter.Seq2[batch.Entry, error], fold func(string) string) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
 		seen := names.Set{Fold: fold}
 		var rows []uint32 // by number of the username
 		for e, err := range entries {
 			if err == nil && e.Outcome == "" {
-				id, added := seen.Add(e.Username)
+				id, added := seen.Add(cmp.Or(e.Sub, e.Username))
 				if added {
 					rows = append(rows, uint32(e.Row))
 				} else {
 					e.Outcome, e.Reason = batch.Skipped, batch.Duplicate
 					e.Detail = fmt.Sprintf("same username as row %d", rows[id])
+					if e.Sub != "" {
+						e.Detail = fmt.Sprintf("same user as row %d", rows[id])
+					}
 				}
 			}
 			if !yield(e, err) {
@@ -204,6 +303,22 @@ func Unique(entries iter.Seq2[batch.Entry, error], fold func(string) string) ite
 			}
 		}
 	}
+}
+
+// CasePairs counts the users whose names differ from one before them in letter case
+// alone.
+func CasePairs(entries iter.Seq2[batch.Entry, error]) (pairs int, err error) {
+	exact, folded := names.Set{}, names.Set{Fold: strings.ToLower}
+	for e, err := range entries {
+		if err != nil {
+			return 0, err
+		}
+		if e.Outcome == "" {
+			exact.Add(e.Username)
+			folded.Add(e.Username)
+		}
+	}
+	return exact.Len() - folded.Len(), nil
 }
 
 var utf8BOM = []byte("\ufeff")
@@ -214,82 +329,45 @@ func unreadable(head []byte) string {
 	for _, b := range head {
 		switch {
 		case b == 0:
-			return "is not text (it holds NUL bytes): it should be CSV or JSON lines in UTF-8; if it is UTF-16, say --encoding utf-16le"
+			return "is not text (it holds NUL bytes): it should be CSV, JSON or an Excel workbook; if it is UTF-16, say --encoding utf-16le"
 		case b < ' ' && b != '\t' && b != '\n' && b != '\r':
 			controls++
 		}
 	}
 	if controls > len(head)/100 {
-		return "is not text: it should be CSV or JSON lines in UTF-8"
+		return "is not text: it should be CSV, JSON or an Excel workbook"
 	}
 	return ""
 }
 
-func formatOf(name string, first []byte) Format {
+// formatOf is the format of text by its name, or else by its first line.
+func formatOf(name string, head []byte) Format {
 	name = strings.ToLower(name)
 	switch filepath.Ext(strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")) {
 	case ".csv", ".tsv":
 		return CSV
 	case ".jsonl", ".ndjson", ".json":
-		return JSONL
+		return JSON
 	}
+	first, _, _ := bytes.Cut(bytes.TrimLeft(head, " \t\r\n\ufeff"), []byte{lineEnd(head)})
 	first = bytes.TrimSpace(first)
 	switch {
 	case bytes.HasPrefix(first, []byte("{")), bytes.HasPrefix(first, []byte("[")):
-		return JSONL
+		return JSON
 	case bytes.HasPrefix(first, []byte(`"`)) && bytes.HasSuffix(first, []byte(`"`)) && len(first) > 1 &&
-		!bytes.ContainsAny(first[1:len(first)-1], `"`) && !looksLikeHeader(string(first[1:len(first)-1])):
-		return JSONL
+		!bytes.ContainsAny(first[1:len(first)-1], `"`) && !isColumnName(string(first[1:len(first)-1])) && !separatorHint.Match(first):
+		return JSON
 	}
 	return CSV
 }
 
-// lines reads physical lines, ending in LF or CRLF.
-type lines struct {
-	name string
-	r    *bufio.Reader
-	n    int    // of the current line, from 1
-	text []byte // the current line without its end; valid until the next read
-	kept bool   // the current line is yet to be used
-}
-
-// read steps to the next line, or to the current one if that was kept.
-func (l *lines) read() error {
-	if l.kept {
-		l.kept = false
-		return nil
-	}
-	raw, err := l.r.ReadSlice('\n')
-	l.n++
-	if errors.Is(err, bufio.ErrBufferFull) {
-		return &InputError{Name: l.name, Line: l.n, What: fmt.Sprintf("the line is longer than %d KiB: is this a list of users?", maxLine>>10)}
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return &InputError{Name: l.name, Line: l.n, What: "cannot be read", Err: err}
-	}
-	if err != nil && len(raw) == 0 {
-		return io.EOF
-	}
-	l.text = bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
-	return nil
-}
-
-// skipBlank steps to the next line that is not blank, and keeps it.
-func (l *lines) skipBlank() error {
-	for {
-		if err := l.read(); err != nil {
-			return err
-		}
-		if len(bytes.TrimSpace(l.text)) > 0 {
-			l.kept = true
-			return nil
-		}
-	}
-}
+// ParseCountry reads an ISO 3166 code of two letters, such as DE, for
+// [Options].PhoneCountry.
+func ParseCountry(code string) (string, error) { return contact.Country(code) }
 
 // entry checks what a row gave as its username. at is the place of the value,
 // looked for only if it is needed.
-func (r *Roster) entry(username string, metadata map[string]string, at func() (line, column int)) (batch.Entry, error) {
+func (r *Roster) entry(username string, metadata map[string]string, at func() position) (batch.Entry, error) {
 	username = trim(username)
 	e := batch.Entry{Username: username, ClientMetadata: r.ClientMetadata}
 	if len(metadata) > 0 && len(r.ClientMetadata) > 0 {
@@ -298,24 +376,41 @@ func (r *Roster) entry(username string, metadata map[string]string, at func() (l
 	} else if len(metadata) > 0 {
 		e.ClientMetadata = metadata
 	}
-	if plain(username) {
+	bad := func(reason batch.Reason, what string) (batch.Entry, error) {
+		return invalid(e, reason, at().in(r.Name), what), nil
+	}
+	if contact.Mangled(username) {
+		return bad(batch.MangledNumber, contact.ErrMangled.Error())
+	}
+	if r.Phones && username != "" && utf8.ValidString(username) {
+		number, err := contact.Phone(username, r.PhoneCountry)
+		switch {
+		case errors.Is(err, contact.ErrCountry):
+			return bad(batch.UnknownCountry, err.Error()+": write it with a + and the country's code, or say --phone-country")
+		case err != nil:
+			return bad(batch.MalformedRow, err.Error())
+		}
+		e.Username = number
 		return e, nil
 	}
-	line, column := at()
-	bad := func(reason batch.Reason, what string) (batch.Entry, error) {
-		return invalid(e, reason, place(r.Name, line, column), what), nil
+	if plain(username) {
+		return e, nil
 	}
 	switch n := utf8.RuneCountInString(username); {
 	case username == "":
 		return bad(batch.EmptyUsername, "the username is empty")
 	case !utf8.ValidString(username):
-		return e, r.notUTF8(line, column)
+		return e, r.notUTF8(at())
 	case r.decoded && strings.ContainsRune(username, utf8.RuneError):
 		return bad(batch.MalformedRow, "the username holds bytes that mean nothing in the encoding of the file")
 	case n > maxUsername:
 		return bad(batch.UsernameTooLong, fmt.Sprintf("the username has %d characters; Cognito takes at most %d", n, maxUsername))
 	}
 	if i := strings.IndexFunc(username, notAllowed); i >= 0 {
+		if number, err := contact.Phone(username, r.PhoneCountry); err == nil && r.AnyName {
+			e.Username = number
+			return e, nil
+		}
 		wrong, _ := utf8.DecodeRuneInString(username[i:])
 		return bad(batch.MalformedRow, fmt.Sprintf("the username holds %U, which Cognito does not allow", wrong))
 	}
@@ -324,9 +419,9 @@ func (r *Roster) entry(username string, metadata map[string]string, at func() (l
 
 // notUTF8 refuses the whole input: in another encoding, more of its usernames
 // than this one are not what they seem.
-func (r *Roster) notUTF8(line, column int) error {
-	return &InputError{Name: r.Name, Line: line, Column: column, What: `this is not UTF-8. If it is Windows-1252, as Excel's "CSV" is: ` +
-		`save it as "CSV UTF-8", convert it with iconv -f windows-1252 -t utf-8, or say --encoding windows-1252`}
+func (r *Roster) notUTF8(at position) error {
+	return r.refuse(at, `this is not UTF-8. If it is Windows-1252, as Excel's "CSV" is: `+
+		`save it as "CSV UTF-8", convert it with iconv -f windows-1252 -t utf-8, or say `+r.flag("encoding")+` windows-1252`)
 }
 
 func invalid(e batch.Entry, reason batch.Reason, at, what string) batch.Entry {

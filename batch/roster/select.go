@@ -26,10 +26,11 @@ type Selection struct {
 	Where   []Condition // all must hold
 	Only    []string    // of a report: outcomes and reasons, of which one must be the row's
 	Exclude iter.Seq2[batch.Entry, error]
-	Recent  iter.Seq2[batch.Entry, error] // whom earlier runs have reset
-	Fold    func(string) string           // as for [Unique]
-	Sample  int                           // so many users by chance; 0 takes all
-	Seed    uint64                        // of the sample
+	Recent  func(batch.Entry) bool     // reports whether an earlier run has reset the user; nil if none has
+	MayMean func(batch.Entry) []string // the subs of all users whom an entry without a Sub may mean; nil knows of nobody
+	Fold    func(string) string        // as for [Unique]
+	Sample  int                        // pick that many users at random; 0 takes all
+	Seed    uint64                     // of the sample
 	OrderBy Order
 	Limit   int64 // so many users at most; 0 takes all
 }
@@ -60,20 +61,16 @@ func (s Selection) Columns() []string {
 // OrderBy, keeps their order.
 func (s Selection) Apply(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
 	columns := s.Columns()
-	if len(s.Tell) > 0 {
-		entries = tell(entries, columns, s.Tell)
-	}
-	if len(s.Where) > 0 {
-		entries = Where(entries, columns, s.Where...)
-	}
-	if len(s.Only) > 0 {
-		entries = Only(entries, columns, s.Only...)
-	}
+	entries = s.choose(entries, columns)
 	if s.Exclude != nil {
-		entries = without(entries, s.Exclude, s.Fold, batch.Excluded, "the user is among those to exclude")
+		entries = without(entries, s.Exclude, s, batch.Excluded, "the user is among those to exclude")
 	}
 	if s.Recent != nil {
-		entries = without(entries, s.Recent, s.Fold, batch.RecentlyReset, "an earlier run has reset the user since")
+		entries = each(entries, func(e *batch.Entry) {
+			if e.Outcome == "" && s.Recent(*e) {
+				skip(e, batch.RecentlyReset, "an earlier run has reset the user since")
+			}
+		})
 	}
 	entries = Unique(entries, s.Fold)
 	if s.Sample > 0 {
@@ -85,14 +82,39 @@ func (s Selection) Apply(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.
 	if s.Limit > 0 {
 		entries = Limit(entries, s.Limit)
 	}
-	if len(columns) > len(s.Keep) {
-		entries = each(entries, func(e *batch.Entry) {
-			if e.Kept != nil {
-				e.Kept = e.Kept[:len(s.Keep):len(s.Keep)]
-			}
-		})
+	return s.trimmed(entries, columns)
+}
+
+// Choose does of Apply what takes the columns of the rows alone: Tell, Where and
+// Only. It compares no users.
+func (s Selection) Choose(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
+	columns := s.Columns()
+	return s.trimmed(s.choose(entries, columns), columns)
+}
+
+func (s Selection) choose(entries iter.Seq2[batch.Entry, error], columns []string) iter.Seq2[batch.Entry, error] {
+	if len(s.Tell) > 0 {
+		entries = tell(entries, columns, s.Tell)
+	}
+	if len(s.Where) > 0 {
+		entries = Where(entries, columns, s.Where...)
+	}
+	if len(s.Only) > 0 {
+		entries = Only(entries, columns, s.Only...)
 	}
 	return entries
+}
+
+// trimmed are the entries with no more columns than Keep.
+func (s Selection) trimmed(entries iter.Seq2[batch.Entry, error], columns []string) iter.Seq2[batch.Entry, error] {
+	if len(columns) == len(s.Keep) {
+		return entries
+	}
+	return each(entries, func(e *batch.Entry) {
+		if e.Kept != nil {
+			e.Kept = e.Kept[:len(s.Keep):len(s.Keep)]
+		}
+	})
 }
 
 // each changes every entry as it passes.
@@ -131,13 +153,17 @@ func tell(entries iter.Seq2[batch.Entry, error], columns, names []string) iter.S
 	})
 }
 
-// without skips users, for a reason, whom the other entries name, after fold if
-// it is not nil. Those are read first, and held in about 40 bytes a user beside
-// the username. A row among them that gives no usable username is an error, for
-// nobody can say whom it should spare.
-func without(entries, others iter.Seq2[batch.Entry, error], fold func(string) string, reason batch.Reason, detail string) iter.Seq2[batch.Entry, error] {
+// without skips users, for a reason, who are among the others: by sub or, folded,
+// by username, or because one whom the row may mean is. Those are read first, and
+// held in about 40 bytes a name beside the name. A row among them that gives no
+// usable username is an error, for nobody can say whom it should spare.
+func without(entries, others iter.Seq2[batch.Entry, error], s Selection, reason batch.Reason, detail string) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		set := names.Set{Fold: fold}
+		set := names.Set{Fold: s.Fold}
+		has := func(name string) bool {
+			_, found := set.Find(name)
+			return found && name != ""
+		}
 		for e, err := range others {
 			if err == nil && e.Outcome == batch.Invalid {
 				err = &InputError{Name: "the users to leave out", What: e.Detail}
@@ -146,14 +172,20 @@ func without(entries, others iter.Seq2[batch.Entry, error], fold func(string) st
 				yield(batch.Entry{}, err)
 				return
 			}
-			set.Add(e.Username)
+			for _, name := range []string{e.Sub, e.Username} {
+				if name != "" {
+					set.Add(name)
+				}
+			}
 		}
 		each(entries, func(e *batch.Entry) {
 			if e.Outcome != "" {
 				return
 			}
-			if _, found := set.Find(e.Username); found {
+			if has(e.Sub) || has(e.Username) {
 				skip(e, reason, detail)
+			} else if s.MayMean != nil && e.Sub == "" && slices.ContainsFunc(s.MayMean(*e), has) {
+				skip(e, reason, detail+", or else another whom the row may mean")
 			}
 		})(yield)
 	}

@@ -154,7 +154,7 @@ func (q quantity) compare(other quantity) int {
 // Where marks rows as excluded of which not every condition holds, even if they
 // give no usable username. The first that does not hold decides. Columns name what
 // entries carry in Kept. A row whose columns could not be told stays as it is. A row
-// that cannot be compared is an [*InputError], the last thing it yields.
+// that cannot be compared is an error, the last thing it yields.
 func Where(entries iter.Seq2[batch.Entry, error], columns []string, conditions ...Condition) iter.Seq2[batch.Entry, error] {
 	at, details := make([]int, len(conditions)), make([]string, len(conditions))
 	for i, c := range conditions {

@@ -169,24 +169,11 @@ func (p *Pool) adminCreateUser(in *createUserRequest, now time.Time) (any, *apiE
 	if r == nil {
 		u := User{Username: in.Username, Status: ForceChangePassword, Enabled: true, Created: now}
 		for _, a := range in.UserAttributes {
-			switch a.Name {
-			case "email":
-				u.Email = a.Value
-			case "email_verified":
-				u.EmailVerified = a.Value == "true"
-			case "phone_number":
-				u.Phone = a.Value
-			case "phone_number_verified":
-				u.PhoneVerified = a.Value == "true"
-			case "sub": // the pool's to give
-			default:
-				if u.Attributes == nil {
-					u.Attributes = make(map[string]string)
-				}
-				u.Attributes[a.Name] = a.Value
+			if a.Name != "sub" { // which is the pool's to give
+				u.set(a)
 			}
 		}
-		r = &record{User: u}
+		r = &record{User: p.signsIn(u)}
 	}
 	if in.MessageAction != "SUPPRESS" {
 		for _, channel := range invitationChannels(&r.User, in.DesiredDeliveryMediums) {

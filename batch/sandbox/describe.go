@@ -51,6 +51,7 @@ type poolDescription struct {
 	DeletionProtection     string
 	UserPoolTier           string
 	AliasAttributes        []string `json:",omitempty"`
+	UsernameAttributes     []string `json:",omitempty"`
 	AutoVerifiedAttributes []string
 	LambdaConfig           map[string]any
 	SMSConfiguration       *smsConfiguration `json:"SmsConfiguration,omitempty"`
@@ -92,6 +93,9 @@ func (p *Pool) describeUserPool(in *poolRequest, _ time.Time) (any, *apiError) {
 		UserPoolTier:           "ESSENTIALS",
 		AliasAttributes:        p.cfg.Aliases,
 		AutoVerifiedAttributes: []string{"email"},
+	}
+	if p.cfg.SignIn != "" {
+		d.UsernameAttributes = []string{p.cfg.SignIn}
 	}
 	d.Policies.PasswordPolicy = passwordPolicy{
 		MinimumLength: p.minimumPassword(), RequireLowercase: true, RequireNumbers: true,

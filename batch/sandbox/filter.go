@@ -55,21 +55,18 @@ func parseFilter(s string) (filter, *apiError) {
 	return f, nil
 }
 
-// matches holds a user against the filter. Case counts, but in
-// cognito:user_status. A user who lacks the attribute does not pass.
-func (f filter) matches(u *User) bool {
+// matches holds a user against the filter, values being compared after fold.
+// Case never counts in cognito:user_status. A user who lacks the attribute does
+// not pass.
+func (f filter) matches(u *User, fold func(string) string) bool {
 	have := ""
 	switch f.attribute {
 	case "":
 		return true
 	case "cognito:user_status":
-		have = string(u.Status)
-		if f.prefix {
-			return len(have) >= len(f.value) && strings.EqualFold(have[:len(f.value)], f.value)
-		}
-		return strings.EqualFold(have, f.value)
+		have, fold = string(u.Status), strings.ToLower
 	case "status":
-		have = "Disabled"
+		have, fold = "Disabled", func(s string) string { return s }
 		if u.Enabled {
 			have = "Enabled"
 		}
@@ -80,7 +77,7 @@ func (f filter) matches(u *User) bool {
 		}
 	}
 	if f.prefix {
-		return strings.HasPrefix(have, f.value)
+		return strings.HasPrefix(fold(have), fold(f.value))
 	}
-	return have == f.value
+	return fold(have) == fold(f.value)
 }

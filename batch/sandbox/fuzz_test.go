@@ -25,7 +25,7 @@ func FuzzFilter(f *testing.F) {
 		if again, err := parseFilter(canonical); err != nil || again != parsed {
 			t.Errorf("%q is %+v, but %q is %+v", s, parsed, canonical, again)
 		}
-		parsed.matches(&User{Status: Confirmed})
+		parsed.matches(&User{Status: Confirmed}, strings.ToLower)
 	})
 }
 

@@ -93,6 +93,7 @@ func (p *Pool) serveCognito(w http.ResponseWriter, r *http.Request, body []byte)
 	if lost {
 		panic(http.ErrAbortHandler)
 	}
+	w.Header().Set("Date", p.Now().UTC().Format(http.TimeFormat))
 	if refusal != nil {
 		writeError(w, refusal)
 		return
@@ -122,7 +123,7 @@ func (p *Pool) call(name string, op operation, do work, malformed *apiError) (re
 		return nil, true, nil
 	default:
 		if err = malformed; err == nil {
-			reply, err = do(p, now)
+			reply, err = do(p, p.now())
 		}
 	}
 	switch {

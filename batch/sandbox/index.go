@@ -22,9 +22,11 @@ type index struct {
 	seen   int // how many of Pool.users are in it; -1 if none can be trusted
 }
 
+// newIndexes makes the indexes that filters find users by, values being compared
+// after fold.
 func newIndexes(fold func(string) string) [attributes]index {
 	var x [attributes]index
-	x[bySub].key = func(r *record) string { return r.Sub }
+	x[bySub].key = func(r *record) string { return fold(r.Sub) }
 	x[byUsername].key = func(r *record) string { return fold(r.Username) }
 	x[byEmail].key = func(r *record) string { return fold(r.Email) }
 	x[byPhone].key = func(r *record) string { return r.Phone }
@@ -73,12 +75,10 @@ func (p *Pool) withPrefix(attribute int, prefix string) []*record {
 	return p.span(attribute, prefix, func(r *record) bool { return strings.HasPrefix(key(r), prefix) })
 }
 
-// equal is the users whose attribute is value.
+// equal is the users whose attribute is value, as filters compare.
 func (p *Pool) equal(attribute int, value string) []*record {
 	key := p.indexes[attribute].key
-	if attribute != bySub {
-		value = p.fold(value)
-	}
+	value = p.filterFold(value)
 	return p.span(attribute, value, func(r *record) bool { return key(r) == value })
 }
 

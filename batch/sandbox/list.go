@@ -72,7 +72,7 @@ func (p *Pool) listUsers(in *listRequest, now time.Time) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	l := listing{of: in.Filter, passes: f.matches}
+	l := listing{of: in.Filter, passes: func(u *User) bool { return f.matches(u, p.filterFold) }}
 	var scan bool
 	if l.order, l.found, scan = p.candidates(f); !scan {
 		l.passes = nil
@@ -186,16 +186,16 @@ func (p *Pool) candidates(f filter) (order int, found []*record, scan bool) {
 	case "sub":
 		order = bySub
 	case "username":
-		order, f.value = byUsername, p.fold(f.value)
+		order = byUsername
 	case "email":
-		order, f.value = byEmail, p.fold(f.value)
+		order = byEmail
 	case "phone_number":
 		order = byPhone
 	default:
 		return bySub, p.ordered(bySub), true
 	}
 	if f.prefix {
-		return order, p.withPrefix(order, f.value), false
+		return order, p.withPrefix(order, p.filterFold(f.value)), false
 	}
 	return order, p.equal(order, f.value), false
 }

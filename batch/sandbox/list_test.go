@@ -100,6 +100,25 @@ func TestUsersWhoComeAndGoMoveNobodyToAnotherPage(t *testing.T) {
 	}
 }
 
+// Case that counts at sign-in does not count in filters, unless the pool is told so.
+func TestFiltersMindCaseWhereTheyAreToldTo(t *testing.T) {
+	for _, mind := range []bool{false, true} {
+		pool := sandbox.New(sandbox.Config{FiltersMindCase: mind})
+		pool.Add(user("Ann", func(u *sandbox.User) {
+			u.Email, u.Attributes = "Ann@x.example", map[string]string{"preferred_username": "Annie"}
+		}))
+		c := connect(t, pool)
+		for _, filter := range []string{`username = "ann"`, `email = "ANN@x.example"`, `email ^= "aNN"`, `preferred_username = "annie"`} {
+			if times, _ := c.list(in{"Filter": filter}); (len(times) == 0) != mind {
+				t.Errorf("%s: found %v, where filters mind case: %t", filter, times, mind)
+			}
+		}
+		if _, named := pool.Get("ann@x.example"); named {
+			t.Error("Ann signs in by her address in another case, in a pool where case counts")
+		}
+	}
+}
+
 func TestFiltersFindWhomTheyName(t *testing.T) {
 	pool := sandbox.New(sandbox.Config{})
 	pool.Add(
@@ -116,7 +135,7 @@ func TestFiltersFindWhomTheyName(t *testing.T) {
 	for filter, want := range map[string][]string{
 		`username = "ann"`:                      {"ann"},
 		`username ^= "an"`:                      {"ann", "anton"},
-		`username="ANN"`:                        {},
+		`username="ANN"`:                        {"ann"},
 		`username = "c\"d"`:                     {`c"d`},
 		`email = "shared@x.example"`:            {"ann", "bob"},
 		`email^="anton@"`:                       {"anton"},
@@ -129,7 +148,7 @@ func TestFiltersFindWhomTheyName(t *testing.T) {
 		`preferred_username = "toni"`:           {"anton"},
 		`preferred_username = "ann"`:            {},
 		`name ^= "Anton"`:                       {"anton"},
-		`given_name = "anton"`:                  {},
+		`given_name = "anton"`:                  {"anton"},
 		`family_name = ""`:                      {"anton"},
 		`  cognito:user_status   =  "UNKNOWN" `: {},
 	} {

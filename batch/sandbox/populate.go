@@ -1,9 +1,11 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -20,8 +22,10 @@ import (
 //	 1 is EXTERNAL_PROVIDER
 //	 1 is RESET_REQUIRED already
 //
-// on average, and one of ten is in the group "staff". Names that are already in the pool, and those that no user can
-// have, are passed over.
+// on average, and one of ten is in the group "staff". A name such as +15550100 is
+// the phone number of a user as well. In a pool that signs in by e-mail a name is
+// an address, name@example.com if it is none. Names that are already in the pool,
+// and those that no user can have, are passed over.
 func (p *Pool) Populate(entries iter.Seq[string], seed uint64) int {
 	now := time.Now().Truncate(time.Millisecond)
 	added := 0
@@ -31,7 +35,12 @@ func (p *Pool) Populate(entries iter.Seq[string], seed uint64) int {
 			continue
 		}
 		p.mu.Lock()
-		if p.byName[p.fold(name)] == nil {
+		if p.cfg.SignIn == "email" {
+			u.Email = cmp.Or(u.Email, address(strings.TrimPrefix(name, "+")))
+			u.Username = u.Email
+		}
+		u = p.signsIn(u)
+		if p.byName[p.fold(u.Username)] == nil {
 			p.insert(&record{User: u}, now)
 			added++
 		}
@@ -84,7 +93,17 @@ func believable(name string, seed uint64, now time.Time) (u User, there bool) {
 		u.Status = ResetRequired
 		u.Password = ""
 	}
+	if dialled(name) {
+		u.Phone, u.PhoneVerified = name, u.EmailVerified || u.PhoneVerified
+		u.Email, u.EmailVerified = "", false
+	}
 	return u, true
+}
+
+// dialled reports whether a name is a phone number in E.164.
+func dialled(name string) bool {
+	digits, plus := strings.CutPrefix(name, "+")
+	return plus && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
 // phone is a number in the range that is reserved for fiction, as far as that

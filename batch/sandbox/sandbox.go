@@ -64,6 +64,16 @@ type Config struct {
 	// as on pools that the console makes. The API's own default is false.
 	CaseInsensitive bool
 
+	// FiltersMindCase makes the filters of ListUsers compare letter by letter.
+	// Without it they find a value in any case, also in a pool that tells Ann
+	// from ann at sign-in. AWS's pages contradict each other on this.
+	FiltersMindCase bool
+
+	// SignIn is what users sign in with: "" is the username, and the Aliases;
+	// "email" is the e-mail address, verified or not, in place of a username. The
+	// pool then makes the usernames, which are the subs.
+	SignIn string
+
 	// Aliases are the attributes, of "email" and "phone_number", by which a
 	// user who has them verified can be named. Nil means email alone, an empty
 	// slice none. A sub always names its user.
@@ -164,6 +174,7 @@ type Pool struct {
 	// mu guards all below. It is held for the moment of the work alone, never
 	// while waiting, reading, decoding or writing.
 	mu       sync.Mutex
+	ahead    time.Duration // that the service's clock is of this machine's
 	random   *rand.Rand
 	requests uint64
 	calls    map[string]map[string]int // by operation, by answer code
@@ -195,6 +206,9 @@ func New(cfg Config) *Pool {
 	if cfg.Account == "" {
 		cfg.Account = "123456789012"
 	}
+	if cfg.SignIn == "email" {
+		cfg.Aliases = nil
+	}
 	cfg.Aliases = slices.Clone(cfg.Aliases)
 	cfg.Denied = slices.Clone(cfg.Denied)
 	cfg.Allowed = slices.Clone(cfg.Allowed)
@@ -211,7 +225,7 @@ func New(cfg Config) *Pool {
 	if cfg.Beside != nil {
 		p.quotas, p.cfg.Account = cfg.Beside.quotas, cfg.Beside.cfg.Account
 	}
-	p.indexes = newIndexes(p.fold)
+	p.indexes = newIndexes(p.filterFold)
 	return p
 }
 
@@ -221,6 +235,33 @@ func (p *Pool) fold(s string) string {
 		return strings.ToLower(s)
 	}
 	return s
+}
+
+// SetClock puts the service's clock so far ahead of this machine's, or behind it
+// if negative. Dates of answers and times of users go by it. To a caller that is
+// as if its own clock were off the other way.
+func (p *Pool) SetClock(ahead time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ahead = ahead
+}
+
+// Now is what the service's clock shows.
+func (p *Pool) Now() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now()
+}
+
+// now is Now for those who hold the lock.
+func (p *Pool) now() time.Time { return time.Now().Add(p.ahead) }
+
+// filterFold is the form in which ListUsers compares the values of attributes.
+func (p *Pool) filterFold(s string) string {
+	if p.cfg.FiltersMindCase {
+		return s
+	}
+	return strings.ToLower(s)
 }
 
 // Faults is how often, from 0 to 1, a call meets each kind of fault; their sum

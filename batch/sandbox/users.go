@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -85,9 +86,9 @@ type record struct {
 func (p *Pool) Add(users ...User) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
+	now := p.now()
 	for _, u := range users {
-		p.insert(&record{User: u}, now)
+		p.insert(&record{User: p.signsIn(u)}, now)
 	}
 }
 
@@ -192,6 +193,16 @@ func (p *Pool) EachUser(f func(u User, resets, messages int)) {
 	}
 }
 
+// signsIn is the user as the pool keeps them who was given the username that
+// they sign in with.
+func (p *Pool) signsIn(u User) User {
+	if p.cfg.SignIn == "email" && strings.Contains(u.Username, "@") {
+		u.Email = u.Username
+		u.Username = cmp.Or(u.Sub, subOf(p.cfg.Seed, p.fold(u.Email)))
+	}
+	return u
+}
+
 // resolve finds whom a Username parameter names. An alias names only a user
 // who has verified it, as at sign-in.
 func (p *Pool) resolve(name string) *record {
@@ -203,11 +214,15 @@ func (p *Pool) resolve(name string) *record {
 			return found[0]
 		}
 	}
-	for _, alias := range p.cfg.Aliases {
+	aliases := p.cfg.Aliases
+	if p.cfg.SignIn != "" {
+		aliases = []string{p.cfg.SignIn}
+	}
+	for _, alias := range aliases {
 		switch {
 		case alias == "email" && strings.Contains(name, "@"):
 			for _, r := range p.equal(byEmail, name) {
-				if r.EmailVerified {
+				if (r.EmailVerified || p.cfg.SignIn == "email") && p.fold(r.Email) == p.fold(name) {
 					return r
 				}
 			}

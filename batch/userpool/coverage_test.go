@@ -18,7 +18,7 @@ func TestAnInputIsHeldAgainstTheWholePool(t *testing.T) {
 	users.PopulateN(1000)
 	ann, bob, cleo := sandbox.NewUser("ann"), sandbox.NewUser("bob"), sandbox.NewUser("cleo")
 	ann.Email, bob.Email = "ann@example.com", "bob@example.com"
-	bob.EmailVerified = false // names nobody
+	bob.EmailVerified = false // in a call it names nobody
 	users.Add(ann, bob, cleo)
 	pool := open(t, &http.Client{Transport: users})
 
@@ -43,11 +43,11 @@ func TestAnInputIsHeldAgainstTheWholePool(t *testing.T) {
 		return nil
 	})
 	inPool := int64(users.Len())
-	if err != nil || got.Both+got.InputOnly != 904 || got.Both-3+got.PoolOnly != inPool-2 || got.PoolOnly != int64(len(left)) {
+	if err != nil || got.Both+got.InputOnly != 904 || got.Both-1+got.PoolOnly != inPool || got.PoolOnly != int64(len(left)) {
 		t.Errorf("%+v, %v, of %d users in the pool", got, err, inPool)
 	}
 	slices.Sort(left)
-	if left[0] != "bob" || slices.Contains(left, "ann") || slices.Contains(left, "cleo") || slices.Contains(left, "user-0000900") {
+	if slices.Contains(left, "bob") || slices.Contains(left, "ann") || slices.Contains(left, "cleo") || slices.Contains(left, "user-0000900") {
 		t.Errorf("not covered: %s …", left[:3])
 	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"cognito-reset/batch/internal/contact"
 )
 
 // A Filter is what Cognito itself can filter a listing by: one attribute held
@@ -93,8 +95,9 @@ func (f Filter) admits(value string) bool {
 	return value == f.Value
 }
 
-// names tells whether a listing by f may hold the user. Case does not count:
-// what the service makes of it differs by attribute and pool.
+// names reports whether a listing by f may hold the user. Neither case nor the
+// Unicode form counts: what the service makes of them differs by attribute and
+// pool.
 func (f Filter) names(u types.UserType) bool {
 	if f == (Filter{}) {
 		return true
@@ -113,8 +116,8 @@ func (f Filter) names(u types.UserType) bool {
 	default:
 		have = attribute(u, f.Attribute)
 	}
-	folded := Filter{Prefix: f.Prefix, Value: strings.ToLower(f.Value)}
-	return folded.admits(strings.ToLower(have))
+	folded := Filter{Prefix: f.Prefix, Value: contact.Email(f.Value)}
+	return folded.admits(contact.Email(have))
 }
 
 // A filterParser reads a filter from its beginning.

@@ -74,12 +74,12 @@ type matcher[T any] struct {
 // prepare reads the values, and decides how to find the users: one value after
 // another, or by listing the pool once, whichever takes fewer calls.
 func (m *matcher[T]) prepare(ctx context.Context, p *Pool, values iter.Seq2[batch.Entry, error]) (err error) {
-	if m.settings, err = ask(ctx, p.lists, p.describe); err != nil {
-		return p.listError(ctx, "DescribeUserPool", err)
+	if m.settings, err = p.Compared(ctx); err != nil {
+		return err
 	}
 	whole := split(m.settings.EstimatedUsers)
 	most := m.settings.EstimatedUsers/pageUsers + len(whole) // calls that it takes
-	m.values.Fold = m.settings.Fold
+	m.values.Fold = m.settings.form(m.attribute)
 	for e, err := range values {
 		if err != nil {
 			return err
@@ -92,8 +92,8 @@ func (m *matcher[T]) prepare(ctx context.Context, p *Pool, values iter.Seq2[batc
 			m.filters = append(m.filters, m.settings.lookups(m.attribute, e.Username)...)
 		}
 	}
-	if len(m.filters) > most || slices.ContainsFunc(m.filters, tooLong) {
-		m.filters = whole
+	if m.filters, err = p.cheapest(ctx, m.filters, whole, most); err != nil {
+		return err
 	}
 	m.hits = make([][]hit[T], m.values.Len())
 	return nil
@@ -103,18 +103,15 @@ func known(e batch.Entry) bool { return e.Outcome != "" || e.Before != nil }
 
 func tooLong(f Filter) bool { return utf8.RuneCountInString(f.String()) > maxFilter }
 
-// lookups are the filters that find who has a value, the likeliest first. Where
-// case does not count the service keeps values in lower case, or as they were
-// given: which one, it does not say.
+// lookups are the filters that find who has a value, the likeliest first.
 func (s Settings) lookups(attribute, value string) (filters []Filter) {
 	attributes := []string{attribute}
 	if attribute == AnyName {
 		attributes = slices.DeleteFunc(append([]string{"username", "sub"}, s.aliases()...), func(a string) bool { return !mayHave(a, value) })
 	}
 	for _, a := range attributes {
-		filters = append(filters, Filter{Attribute: a, Value: value})
-		if folded := s.Fold(value); folded != value {
-			filters = append(filters, Filter{Attribute: a, Value: folded})
+		for _, spelling := range s.spellings(a, value) {
+			filters = append(filters, Filter{Attribute: a, Value: spelling})
 		}
 	}
 	return filters

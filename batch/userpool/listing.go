@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,15 +115,40 @@ func (p *Pool) Users(ctx context.Context, f Filter) iter.Seq2[User, error] {
 			if err != nil {
 				s.EstimatedUsers = 0 // unknown
 			}
-			filters = split(s.EstimatedUsers)
+			if filters, err = p.trusted(ctx, split(s.EstimatedUsers)); err != nil {
+				yield(User{}, err)
+				return
+			}
 		}
 		p.list(ctx, filters)(yield)
 	}
 }
 
+// A GroupError is a group that the pool does not have.
+type GroupError struct{ Pool, Name string }
+
+func (e *GroupError) Error() string {
+	return fmt.Sprintf("there is no group %q in user pool %s", e.Name, e.Pool)
+}
+
 // Group lists the members of a group, page after page, as [Pool.Users] lists
-// the pool.
+// the pool. Where there is no such group, the error is a [*GroupError].
 func (p *Pool) Group(ctx context.Context, name string) iter.Seq2[User, error] {
+	return func(yield func(User, error) bool) {
+		for u, err := range p.members(ctx, name) {
+			if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Code == "ResourceNotFoundException" && strings.Contains(strings.ToLower(answer.Message), "group") {
+				err = &GroupError{p.ID, name}
+			} else if err != nil {
+				err = fmt.Errorf("group %q: %w", name, err)
+			}
+			if !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Pool) members(ctx context.Context, name string) iter.Seq2[User, error] {
 	return p.sideBySide(ctx, []chain{{
 		operation: "ListUsersInGroup",
 		fetch: func(ctx context.Context, token *string) (page, error) {
@@ -161,6 +188,60 @@ func split(users int) []Filter {
 		filters[i] = Filter{Attribute: "sub", Prefix: true, Value: prefix}
 	}
 	return filters
+}
+
+// sampled is how many users of a plain page must come back by their own prefix before
+// a listing by parts is believed.
+const sampled = 3
+
+// trusted returns the parts of the pool, or one plain listing where the service does
+// not find by a prefix of the sub those whom one plain page shows. Some servers answer
+// such a filter with nobody.
+func (p *Pool) trusted(ctx context.Context, parts []Filter) ([]Filter, error) {
+	if len(parts) == 1 {
+		return parts, nil
+	}
+	plain := Filter{}
+	some, err := p.firstPage(ctx, plain)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(some); i += max(1, len(some)/sampled) {
+		sub := some[i].Sub
+		if len(sub) < subDigits {
+			p.log.Warn("the pool does not give every user's sub, so it is listed plainly, page after page", "user_pool_id", p.ID)
+			return []Filter{plain}, nil
+		}
+		found, err := p.firstPage(ctx, Filter{Attribute: "sub", Prefix: true, Value: sub[:subDigits]})
+		if err != nil && !errors.Is(err, errUnfiltered) {
+			return nil, err
+		}
+		if !slices.ContainsFunc(found, func(u User) bool { return u.Sub == sub }) {
+			p.log.Warn("ListUsers by a prefix of the sub does not find users whom a plain listing shows, so the pool is listed plainly, page after page", "user_pool_id", p.ID)
+			return []Filter{plain}, nil
+		}
+	}
+	return parts, nil
+}
+
+// errUnfiltered is why a listing by a filter is no such listing.
+var errUnfiltered = errors.New("this endpoint cannot be relied on for listing")
+
+// subDigits are enough digits of a sub to share them with few others.
+const subDigits = 8
+
+// firstPage is the first page of users that a filter names, which is not empty if any
+// page is not.
+func (p *Pool) firstPage(ctx context.Context, f Filter) (users []User, err error) {
+	for u, err := range p.list(ctx, []Filter{f}) {
+		if err != nil {
+			return nil, err
+		}
+		if users = append(users, u); len(users) == pageUsers {
+			break
+		}
+	}
+	return users, nil
 }
 
 // list lists whom any of the filters names, which must not overlap.
@@ -243,12 +324,15 @@ func (p *Pool) sideBySide(ctx context.Context, chains []chain) iter.Seq2[User, e
 
 // follow sends every user of a chain to pages, once. It returns nil only when
 // the service has said that there are no more. Where it takes a token no
-// longer, the chain begins again, and those already sent are passed over.
+// longer, the chain begins again, and those already sent are passed over. A user
+// whom a filter for one value does not name is left out: the service's index may
+// be older than the user.
 func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 	var (
 		sent  names.Set
 		token *string
 		again int // times begun again since somebody new came
+		stale int // users left out
 	)
 	for {
 		found, err := ask(ctx, p.lists, func(ctx context.Context) (page, error) { return c.fetch(ctx, token) })
@@ -262,9 +346,12 @@ func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 		}
 		users := make([]User, 0, len(found.users))
 		for _, t := range found.users {
-			if !c.filter.names(t) {
-				return fmt.Errorf("%s on user pool %s gave a user whom the filter on %s does not name: this endpoint cannot be relied on for listing",
-					c.operation, p.ID, c.filter.Attribute)
+			if !c.filter.names(t) && !c.filter.Prefix {
+				stale++
+				continue
+			} else if !c.filter.names(t) {
+				return fmt.Errorf("%s on user pool %s gave a user whom the filter on %s does not name: %w",
+					c.operation, p.ID, c.filter.Attribute, errUnfiltered)
 			}
 			if _, added := sent.Add(aws.ToString(t.Username)); added {
 				users = append(users, userOf(t))
@@ -281,6 +368,10 @@ func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 		next := aws.ToString(found.next)
 		switch {
 		case next == "":
+			if stale > 0 {
+				p.log.Warn("the service listed users who do not have the value that was asked for; they are left out",
+					"operation", c.operation, "attribute", c.filter.Attribute, "users", stale)
+			}
 			return nil
 		case next == aws.ToString(token):
 			return fmt.Errorf("%s on user pool %s does not come any further: a page names itself as the next one", c.operation, p.ID)

@@ -20,7 +20,9 @@ const AnyName = ""
 
 // Match yields, for every entry whose Username is a value of the attribute, the
 // users who have it, in the order of their usernames: all of them, for an e-mail
-// address may be several users'. Letter case counts as it does in the pool.
+// address may be several users'. E-mail addresses are compared without case and
+// whatever their Unicode form, phone numbers in E.164; in the other attributes
+// letter case counts as it does in the pool.
 // Rows are numbered anew; InputRow is the row of the value. Users whom s would
 // skip or does not mean are skipped, and a value that nobody has failed. Entries
 // that need no call come through as they are.
@@ -38,7 +40,7 @@ func (p *Pool) Match(ctx context.Context, attribute string, s Selection, values 
 			return
 		}
 		row := int64(0)
-		keep := func(_ Settings, u User) matching { return matching{s.skips(u), u.snapshot()} }
+		keep := func(_ Settings, u User) matching { return matching{s.skips(u), u.Sub, u.snapshot()} }
 		for found, err := range join(ctx, p, attribute, keep, values) {
 			if err != nil {
 				yield(batch.Entry{}, err)
@@ -58,6 +60,7 @@ func (p *Pool) Match(ctx context.Context, attribute string, s Selection, values 
 // A matching is what is kept of a user who has a value.
 type matching struct {
 	skip   batch.Reason // "" if the user is not skipped
+	sub    string
 	before *batch.Snapshot
 }
 
@@ -76,7 +79,7 @@ func matched(found joined[matching], attribute string) []batch.Entry {
 	rows := make([]batch.Entry, len(found.users))
 	for i, u := range found.users {
 		rows[i] = passOver(e, u.kept.skip)
-		rows[i].Username, rows[i].Before = u.username, u.kept.before
+		rows[i].Username, rows[i].Sub, rows[i].Before = u.username, u.kept.sub, u.kept.before
 	}
 	return rows
 }

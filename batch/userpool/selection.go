@@ -1,6 +1,7 @@
 package userpool
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -23,6 +24,8 @@ type Selection struct {
 
 	CreatedAfter, CreatedBefore   time.Time // from the one on, and before the other
 	ModifiedAfter, ModifiedBefore time.Time // likewise
+
+	Recent func(User) bool // reports whether an earlier run has reset a user; nil if none has
 }
 
 // Means tells whether a user is one of those meant.
@@ -47,7 +50,7 @@ func (s Selection) Entries(users iter.Seq2[User, error]) iter.Seq2[batch.Entry, 
 				return
 			}
 			row++
-			if !yield(passOver(batch.Entry{Row: row, Username: u.Username, Before: u.snapshot()}, s.skips(u)), nil) {
+			if !yield(passOver(batch.Entry{Row: row, Username: u.Username, Sub: u.Sub, Before: u.snapshot()}, s.skips(u)), nil) {
 				return
 			}
 		}
@@ -59,6 +62,8 @@ func (s Selection) skips(u User) batch.Reason {
 	switch {
 	case !s.Means(u):
 		return batch.Excluded
+	case s.Recent != nil && s.Recent(u):
+		return batch.RecentlyReset
 	case u.Status == types.UserStatusTypeExternalProvider && !s.External && !slices.Contains(s.Statuses, u.Status):
 		return batch.ExternalProvider
 	case !u.Enabled && !s.Disabled:
@@ -77,7 +82,7 @@ func (u User) snapshot() *batch.Snapshot {
 	}
 }
 
-// Look yields the entries with what a listing tells of their users before
+// Look yields the entries with the sub of their users and what a listing tells of their users before
 // anything is done, looked up one by one or by listing the pool once, whichever
 // takes fewer calls; it makes nobody a billed active user. Those who must reset
 // their password already are skipped, unless they are to be asked again. A user
@@ -87,11 +92,17 @@ func (u User) snapshot() *batch.Snapshot {
 // the last thing it yields.
 func (p *Pool) Look(ctx context.Context, again bool, entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		keep := func(_ Settings, u User) *batch.Snapshot { return u.snapshot() }
-		for found, err := range join(ctx, p, AnyName, keep, entries) {
-			e := found.Entry
-			if before, ok := found.named(); ok && err == nil {
-				if e.Before = before; types.UserStatusType(before.Status) == types.UserStatusTypeResetRequired && !again {
+		people, err := p.people(ctx, looked, entries)
+		if err != nil {
+			yield(batch.Entry{}, err)
+			return
+		}
+		for e, err := range entries {
+			if err == nil && e.Outcome == "" && e.Before == nil {
+				if person, ok := people.Called(cmp.Or(e.Sub, e.Username)); ok {
+					e.Sub, e.Before = person.Sub, person.Before
+				}
+				if e.Before != nil && types.UserStatusType(e.Before.Status) == types.UserStatusTypeResetRequired && !again {
 					e = passOver(e, batch.AlreadyResetRequired)
 				}
 			}
@@ -102,6 +113,9 @@ func (p *Pool) Look(ctx context.Context, again bool, entries iter.Seq2[batch.Ent
 	}
 }
 
+// looked is a person as a listing tells of them.
+func looked(u User) Person { return Person{Sub: u.identity(), Before: u.snapshot()} }
+
 // passOver makes an entry a skipped one if there is a reason.
 func passOver(e batch.Entry, why batch.Reason) batch.Entry {
 	if why == "" {
@@ -111,6 +125,8 @@ func passOver(e batch.Entry, why batch.Reason) batch.Entry {
 	switch why {
 	case batch.Excluded:
 		e.Detail = "the user is not among those selected by status or time"
+	case batch.RecentlyReset:
+		e.Detail = "an earlier run has reset the user since"
 	case batch.ExternalProvider:
 		e.Detail = "the user signs in with an identity provider, which keeps the password"
 	case batch.Disabled:

@@ -3,9 +3,9 @@ package userpool
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -43,8 +43,6 @@ type Settings struct {
 	MFA                string   // OFF, OPTIONAL or ON
 	DeletionProtection string   // ACTIVE or INACTIVE
 	PasswordLength     int      // the least, in characters; 0 if the pool does not tell
-
-	ahead time.Duration // the service's clock of this machine's; 0 if that may be rounding
 }
 
 // Settings asks for the pool's configuration, within 5 s.
@@ -58,12 +56,35 @@ func (p *Pool) Settings(ctx context.Context) (Settings, error) {
 	return s, nil
 }
 
+// Compared are the settings for comparing names: the pool's, asked for until they
+// are told or denied. Where they may not be read, the case that [Options] have is
+// believed, and no alias is known.
+func (p *Pool) Compared(ctx context.Context) (Settings, error) {
+	s, err := ask(ctx, p.lists, p.describe)
+	if err == nil {
+		return s, nil
+	}
+	if denied(err) && p.usernameCase != "" {
+		return Settings{CaseSensitive: p.usernameCase == CaseSensitive}, nil
+	}
+	return s, p.listError(ctx, "DescribeUserPool", err)
+}
+
+// What [Options].UsernameCase can be.
+const (
+	CaseSensitive   = "sensitive"   // Ann and ann are two users
+	CaseInsensitive = "insensitive" // Ann and ann are one
+)
+
 func (p *Pool) describe(ctx context.Context) (Settings, error) {
 	out, err := p.client.DescribeUserPool(ctx, &cognito.DescribeUserPoolInput{UserPoolId: &p.ID})
 	if err != nil {
 		return Settings{}, err
 	}
 	pool := out.UserPool
+	if pool == nil {
+		return Settings{}, errors.New("the answer to DescribeUserPool describes no pool")
+	}
 	s := Settings{
 		Name:           aws.ToString(pool.Name),
 		EstimatedUsers: int(pool.EstimatedNumberOfUsers),
@@ -75,9 +96,6 @@ func (p *Pool) describe(ctx context.Context) (Settings, error) {
 		Triggers:           triggers(pool.LambdaConfig),
 		MFA:                string(pool.MfaConfiguration),
 		DeletionProtection: string(pool.DeletionProtection),
-	}
-	if ahead := skew(out.ResultMetadata); ahead.Abs() > clockStep {
-		s.ahead = ahead
 	}
 	for _, a := range pool.AliasAttributes {
 		s.AliasAttributes = append(s.AliasAttributes, string(a))

@@ -170,3 +170,93 @@ func TestReadBacksKeepUnderTheQuotaOfReads(t *testing.T) {
 		}
 	})
 }
+
+// The user did what the call asked for and chose a new password. Whatever the
+// clocks do meanwhile, nobody may take that for a call that did nothing.
+func TestAUserWhoCameBackIsNotCalledAgainThoughAClockJumped(t *testing.T) {
+	for _, jump := range []time.Duration{-10 * time.Second, -5 * time.Second, 5 * time.Second, 10 * time.Second} {
+		t.Run(jump.String(), func(t *testing.T) {
+			withoutAWS(t)
+			synctest.Test(t, func(t *testing.T) {
+				users := sandbox.New(sandbox.Config{Faults: sandbox.Faults{LostAfter: 1}})
+				users.Add(sandbox.NewUser("ann"))
+				var jumps []string
+				pool := open(t, &http.Client{Transport: users}, func(o *userpool.Options) {
+					o.ClockJumped = func(what string) { jumps = append(jumps, what) }
+				})
+				time.Sleep(time.Hour)
+				if _, err := pool.Settings(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				called := time.Now()
+				_, _ = pool.Do(t.Context(), ann)
+				time.Sleep(time.Second)
+				now := users.Now()
+				users.Update("ann", func(u *sandbox.User) { u.Status, u.Modified = sandbox.Confirmed, now })
+				users.SetClock(jump)
+				time.Sleep(time.Minute)
+				if verdict, err := pool.Settle(t.Context(), ann, called); verdict != batch.Undecided || err != nil {
+					t.Errorf("verdict %d, error %v", verdict, err)
+				}
+				if len(jumps) != 1 {
+					t.Errorf("the jump was said %d times: %q", len(jumps), jumps)
+				}
+			})
+		})
+	}
+}
+
+// A call that an earlier session promised, by a clock of which that session knew
+// how it stood.
+func TestADoubtOfAnEarlierSessionGoesByThatSessionsClock(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		clock    batch.Clock
+		promised time.Duration // by the earlier session's clock
+		modified time.Duration // by the service's
+		want     batch.Verdict
+	}{
+		{"its clock was 10 s ahead, the user came back", batch.Clock{Ahead: -10 * time.Second, Known: true}, 10 * time.Second, 3 * time.Second, batch.Undecided},
+		{"its clock was 10 s behind, the user came back", batch.Clock{Ahead: 10 * time.Second, Known: true}, -10 * time.Second, 3 * time.Second, batch.Undecided},
+		{"its clock was 10 s ahead, nothing was done", batch.Clock{Ahead: -10 * time.Second, Known: true}, 10 * time.Second, -5 * time.Second, batch.NotDone},
+		{"its clock was 10 s behind, nothing was done", batch.Clock{Ahead: 10 * time.Second, Known: true}, -10 * time.Second, -5 * time.Second, batch.NotDone},
+		{"nothing is known of its clock, the user changed within a day", batch.Clock{}, 0, -time.Hour, batch.Undecided},
+		{"nothing is known of its clock, the user changed long before", batch.Clock{}, 0, -25 * time.Hour, batch.NotDone},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			withoutAWS(t)
+			synctest.Test(t, func(t *testing.T) {
+				users := sandbox.New(sandbox.Config{})
+				time.Sleep(48 * time.Hour)
+				call := time.Now()
+				u := sandbox.NewUser("ann")
+				u.Created = call.Add(-30 * time.Hour)
+				u.Modified = call.Add(c.modified)
+				users.Add(u)
+				pool := open(t, &http.Client{Transport: users})
+				time.Sleep(time.Minute)
+				e := batch.Entry{Row: 1, Username: "ann", Promised: call.Add(c.promised).Round(0), Clock: c.clock}
+				if verdict, err := pool.Settle(t.Context(), e, e.Promised); verdict != c.want || err != nil {
+					t.Errorf("verdict %d, error %v; want %d", verdict, err, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAUserWhoWasInResetRequiredBeforeTheCallIsNotProvedByThat(t *testing.T) {
+	users := sandbox.New(sandbox.Config{})
+	u := sandbox.NewUser("ann")
+	u.Status = sandbox.ResetRequired
+	users.Add(u)
+	pool := open(t, &http.Client{Transport: users})
+	seen := ann
+	seen.Before = &batch.Snapshot{Status: string(sandbox.ResetRequired)}
+	if verdict, err := pool.Settle(t.Context(), seen, time.Now()); verdict != batch.Undecided || err != nil {
+		t.Errorf("verdict %d, error %v", verdict, err)
+	}
+	seen.Before.Status = string(sandbox.Confirmed)
+	if verdict, err := pool.Settle(t.Context(), seen, time.Now()); verdict != batch.Done || err != nil {
+		t.Errorf("after CONFIRMED: verdict %d, error %v", verdict, err)
+	}
+}

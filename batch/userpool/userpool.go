@@ -49,9 +49,9 @@ const dialTimeout = 10 * time.Second
 // Not knowing these is a gap in the text, not a reason to wait.
 const asideTimeout = 5 * time.Second
 
-// Linger is how long a call without an answer may still be at work in Cognito:
-// a trigger's three tries of 5 s, and room for the rest.
-const Linger = 20 * time.Second
+// Linger is how long a call without an answer may still be at work in Cognito: a
+// trigger's tries of 5 s, of which AWS promises no number, and as much again.
+const Linger = time.Minute
 
 // readRate keeps read-backs, in calls a second, under the 120 of the category
 // UserRead, which live users share.
@@ -67,6 +67,13 @@ type Options struct {
 	ExternalID  string // that the role's trust policy asks for; "" if none
 	Connections int    // idle connections kept, as many as there are workers
 
+	// UsernameCase, CaseSensitive or CaseInsensitive, is believed for comparing names
+	// where the pool's settings may not be read; "" believes nothing.
+	UsernameCase string
+
+	// PhoneCountry is that of phone numbers which name none, such as DE.
+	PhoneCountry string
+
 	// ListRate is how many calls a second listings make; 0 is 27, for the
 	// category UserList has a quota of 30.
 	ListRate float64
@@ -79,6 +86,10 @@ type Options struct {
 	// operation, such as AdminResetUserPassword, how it was answered, nil for
 	// well, and how long that took.
 	Observe func(operation string, answer *batch.Error, took time.Duration)
+
+	// ClockJumped, if set, is told in a few words when this machine's clock or the
+	// service's has jumped, from many goroutines.
+	ClockJumped func(what string)
 
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
@@ -119,8 +130,13 @@ type Pool struct {
 	reads   *rate.Limiter
 	lists   *rate.Limiter
 	log     *slog.Logger
+	country string // of phone numbers that name none
+
+	usernameCase string // "" where only the pool can tell
+
 	sayDeny sync.Once
 	states  states
+	clock   *clock
 
 	askLength sync.Once
 	length    int // of the passwords that lock users
@@ -163,18 +179,22 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	if cfg.Credentials != nil {
 		cfg.Credentials = &credentials{cfg.Credentials}
 	}
-	share := cmp.Or(o.Share, 1)
+	share, clock := cmp.Or(o.Share, 1), newClock(o.ClockJumped)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Pool{
 		ID: o.PoolID, Region: cfg.Region,
-		client: cognito.NewFromConfig(cfg, observed(o.Observe)), sts: sts.NewFromConfig(cfg),
+		clock: clock,
+		client: cognito.NewFromConfig(cfg, observed(o.Observe), func(o *cognito.Options) {
+			o.HTTPClient = timed{o.HTTPClient, clock}
+			o.APIOptions = append(o.APIOptions, proven)
+		}), sts: sts.NewFromConfig(cfg),
 		quotas: servicequotas.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		emails: sesv2.NewFromConfig(cfg),
 		reads:  rate.NewLimiter(rate.Limit(readRate*share), 1),
 		lists:  rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)*share), 1),
-		log:    o.Log,
+		log:    o.Log, country: o.PhoneCountry, usernameCase: o.UsernameCase,
 	}, nil
 }
 
@@ -255,10 +275,11 @@ func (p *Pool) Reset(ctx context.Context, e batch.Entry) (requestID string, err 
 // Settle implements [batch.Settler] by AdminGetUser, which Cognito bills as an
 // active user: only doubts are read so.
 //
-// RESET_REQUIRED is proof. Any other state is not: it is unchanged if nothing
-// modified the user since the call, and undecided if something did, perhaps the
-// user with a new password. That the time of modification moves with a reset
-// itself is not relied on.
+// RESET_REQUIRED is proof, unless the user was so before the call. Any other
+// state is not: it is unchanged if nothing modified the user since the call, and
+// undecided if something did, perhaps the user with a new password, or if the
+// clocks do not let that be told. That the time of modification moves with a
+// reset itself is not relied on.
 func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (batch.Verdict, error) {
 	if err := p.reads.Wait(ctx); err != nil {
 		return batch.Undecided, &batch.Error{Class: batch.ClassMoment, Reason: batch.Interrupted, Err: err}
@@ -279,25 +300,16 @@ func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (bat
 		return batch.Undecided, answer
 	}
 	if user.UserStatus == types.UserStatusTypeResetRequired {
+		if e.Before != nil && e.Before.Status == string(types.UserStatusTypeResetRequired) {
+			return batch.Undecided, nil
+		}
 		return batch.Done, nil
 	}
-	if user.UserLastModifiedDate == nil || user.UserLastModifiedDate.After(called.Add(skew(user.ResultMetadata)-clockStep)) {
+	left, known := p.called(e, called)
+	if !known || user.UserLastModifiedDate == nil || user.UserLastModifiedDate.After(left.Add(-clockStep)) {
 		return batch.Undecided, nil
 	}
 	return batch.NotDone, nil
-}
-
-// clockStep is what the service's times are rounded by: HTTP dates have seconds.
-const clockStep = 2 * time.Second
-
-// skew is how far the service's clock is ahead of this machine's.
-func skew(answer middleware.Metadata) time.Duration {
-	theirs, ok1 := awsmiddleware.GetServerTime(answer)
-	ours, ok2 := awsmiddleware.GetResponseAt(answer)
-	if !ok1 || !ok2 {
-		return 0
-	}
-	return theirs.Sub(ours)
 }
 
 // A Caller is who the calls are made as.

@@ -1,6 +1,7 @@
 package userpool
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"time"
@@ -30,13 +31,11 @@ type Verified struct {
 	State    types.UserStatusType // empty for Gone
 	Enabled  bool
 	Modified time.Time // by the service's clock; zero for Gone
-
-	ahead time.Duration // that clock of this machine's
 }
 
 // Verify reads users back who were reset, locked, disabled or invited, by listing
 // alone, which makes nobody a billed active user: one by one or the whole pool
-// once, whichever takes fewer calls. Results are read twice, so they must be an
+// once, whichever takes fewer calls. A name is anything that the pool knows of a user. Results are read twice, so they must be an
 // iterator that can be. An error is the last thing it yields.
 //
 // A CONFIRMED user whom something has modified since counts as Completed, and
@@ -46,38 +45,65 @@ type Verified struct {
 func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]) iter.Seq2[Verified, error] {
 	users := func(yield func(batch.Entry, error) bool) {
 		for r, err := range resets {
-			if !yield(batch.Entry{Row: r.Row, Username: r.Username}, err) || err != nil {
+			if !yield(batch.Entry{Row: r.Row, Username: r.Username, Sub: r.Sub}, err) || err != nil {
 				return
 			}
 		}
 	}
-	keep := func(s Settings, u User) Verified {
-		return Verified{State: u.Status, Enabled: u.Enabled, Modified: u.Modified, ahead: s.ahead}
-	}
 	return func(yield func(Verified, error) bool) {
-		next, stop := iter.Pull2(resets) // beside the users, who come in the same order
-		defer stop()
-		for found, err := range join(ctx, p, AnyName, keep, users) {
-			var v Verified
-			if err == nil {
-				reset, _, _ := next()
-				user, ok := found.named()
-				v = user
-				v.Result, v.Effect = reset, Gone
-				if ok {
-					v.Effect = effect(v)
-				}
+		people, err := p.people(ctx, looked, users)
+		if err != nil {
+			yield(Verified{}, err)
+			return
+		}
+		for r, err := range resets {
+			if err != nil {
+				yield(Verified{}, err)
+				return
 			}
-			if !yield(v, err) || err != nil {
+			if !yield(people.verify(r, p.ended(r)), nil) {
 				return
 			}
 		}
 	}
 }
 
-// effect is that of what was done to a user who is there still.
-func effect(v Verified) Effect {
-	finished := v.FinishedAt.Add(v.ahead)
+// verify is what has become of a reset that ended then, by the service's clock. Where nobody can say which of several users
+// it was, the worst that has become of one of them counts.
+func (w *People) verify(r batch.Result, ended time.Time) Verified {
+	found := w.Known(cmp.Or(r.Sub, r.Username))
+	if one, ok := w.Called(cmp.Or(r.Sub, r.Username)); ok {
+		found = []Person{one}
+	}
+	worst := Verified{Result: r, Effect: Gone}
+	for i, u := range found {
+		v := Verified{Result: r, State: types.UserStatusType(u.Before.Status), Enabled: u.Before.Enabled, Modified: u.Before.ModifiedAt}
+		if v.Sub == "" {
+			v.Sub = u.Sub
+		}
+		if v.Effect = effect(v, ended); i == 0 || v.Effect == NotInForce || v.Effect == Waiting && worst.Effect != NotInForce {
+			worst = v
+		}
+	}
+	return worst
+}
+
+// ended is when a user was done with, by the service's clock: as the session knew
+// it, or else as this process does, where the two clocks plainly differ.
+func (p *Pool) ended(r batch.Result) time.Time {
+	by := r.Clock
+	if !by.Known {
+		by = p.Clock(time.Now())
+	}
+	if by.Ahead.Abs() <= clockStep {
+		return r.FinishedAt
+	}
+	return r.FinishedAt.Add(by.Ahead)
+}
+
+// effect is that of what was done, by the service's clock until finished, to a
+// user who is there still.
+func effect(v Verified, finished time.Time) Effect {
 	if v.Outcome == batch.Locked {
 		finished = finished.Add(clockStep) // a lock is itself a modification
 	}

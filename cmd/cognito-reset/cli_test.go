@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,13 +25,22 @@ func TestMain(m *testing.M) {
 
 // The scripts are the tests: each tells one thing that people rely on.
 func TestScripts(t *testing.T) {
+	golden, err := filepath.Abs("testdata/golden")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
+			cases, err := filepath.Abs("testdata/cases")
+			if err != nil {
+				return err
+			}
 			for key, value := range map[string]string{
+				"CASES":             cases, // inputs that people really have
 				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
 				"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "HOME": env.WorkDir,
-				"POOL": "us-east-1_Sandbox", "COGNITO_RESET_RATE": "0",
+				"POOL": "us-east-1_Sandbox", "COGNITO_RESET_RATE": "0", "GOLDEN": golden,
 			} {
 				env.Setenv(key, value)
 			}
@@ -65,9 +75,12 @@ var pools sync.Map
 // sandbox serves a pool at $ENDPOINT: USER makes one that can be reset,
 // STATE:USER one in that state, USER/GROUP a member; options come first: messages=N a day,
 // trigger=EXCEPTION for every reset, denied=ACTION,ACTION for want of permission,
-// recovery=admin, ses=paused.
+// recovery=admin, ses=paused, signin=email for usernames that are UUIDs, case=insensitive,
+// aliases=none where nobody signs in by e-mail, filters=exact for a ListUsers that minds case, users=FILE that ListUsers answered,
+// others=N users beside, for whom it is cheaper to look users up than to list the pool.
 func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 	config := sandbox.Config{PoolID: ts.Getenv("POOL")}
+	users, others := "", 0
 	for ; len(args) > 0; args = args[1:] {
 		option, value, found := strings.Cut(args[0], "=")
 		if !found {
@@ -84,11 +97,27 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 			config.SES.Paused = value == "paused"
 		case "denied":
 			config.Denied = strings.Split(value, ",")
+		case "signin":
+			config.SignIn = value
+		case "case":
+			config.CaseInsensitive = value == "insensitive"
+		case "filters":
+			config.FiltersMindCase = value == "exact"
+		case "aliases":
+			config.Aliases = []string{} // none
+		case "users":
+			users = value
+		case "others":
+			others, _ = strconv.Atoi(value)
 		default:
 			ts.Fatalf("no option %s", option)
 		}
 	}
 	pool := sandbox.New(config)
+	pool.PopulateN(others)
+	if users != "" {
+		ts.Check(load(pool, ts.MkAbs(users)))
+	}
 	for _, arg := range args {
 		state, name, found := strings.Cut(arg, ":")
 		if !found {
@@ -100,23 +129,7 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 			u.Groups = []string{group}
 		}
 		u.Created = time.Now().AddDate(-1, 0, 0)
-		switch state {
-		case "":
-		case "disabled":
-			u.Enabled = false
-		case "nocontact":
-			u.EmailVerified = false
-		case "temporary":
-			u.Status = sandbox.ForceChangePassword
-		case "federated":
-			u.Status = sandbox.ExternalProvider
-		case "new":
-			u.Status = sandbox.Unconfirmed
-		case "again":
-			u.Status = sandbox.ResetRequired
-		case "compromised":
-			u.Status = sandbox.Compromised
-		default:
+		if !putInto(&u, state) {
 			ts.Fatalf("no state %s", state)
 		}
 		pool.Add(u)
@@ -125,6 +138,31 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(server.Close)
 	ts.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
 	pools.Store(ts.Getenv("WORK"), pool)
+}
+
+// putInto puts a user into a state, "" for one who can be reset. It reports whether there
+// is such a state.
+func putInto(u *sandbox.User, state string) bool {
+	switch state {
+	case "":
+	case "disabled":
+		u.Enabled = false
+	case "nocontact":
+		u.EmailVerified = false
+	case "temporary":
+		u.Status = sandbox.ForceChangePassword
+	case "federated":
+		u.Status = sandbox.ExternalProvider
+	case "new":
+		u.Status = sandbox.Unconfirmed
+	case "again":
+		u.Status = sandbox.ResetRequired
+	case "compromised":
+		u.Status = sandbox.Compromised
+	default:
+		return false
+	}
+	return true
 }
 
 // resets USER=N… says how often the sandbox has reset users; all=N everyone.

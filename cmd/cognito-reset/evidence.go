@@ -400,7 +400,7 @@ func pseudonymizeCSV(to, from *journal.Dir, name string, key evidence.Key) error
 	defer in.Close() // it was only read
 	return to.Write(name, func(out *os.File) error {
 		r, w := csv.NewReader(in), csv.NewWriter(out)
-		column := -1
+		column, sub := -1, -1
 		for {
 			cells, err := r.Read()
 			switch {
@@ -411,10 +411,14 @@ func pseudonymizeCSV(to, from *journal.Dir, name string, key evidence.Key) error
 				return fmt.Errorf("%s: %w", in.Name(), err)
 			case column >= 0:
 				cells[column] = key.User(cells[column])
+				if sub >= 0 && cells[sub] != "" {
+					cells[sub] = key.User(cells[sub])
+				}
 			default:
 				if column = slices.Index(cells, "username"); column < 0 {
 					return fmt.Errorf("%s has no column username, so it cannot be told who is named there: delete it, or make it anew", in.Name())
 				}
+				sub = slices.Index(cells, "sub")
 			}
 			if err := w.Write(cells); err != nil {
 				return err

@@ -269,8 +269,8 @@ func (s settings) workers() int {
 	return min(int(math.Ceil(max(s.Rate, 30)*15)), 1024)
 }
 
-// delimiter reads --delimiter.
-func delimiter(text string) (rune, error) {
+// delimiter reads a flag such as --delimiter.
+func delimiter(flag, text string) (rune, error) {
 	switch text {
 	case "":
 		return 0, nil
@@ -279,7 +279,7 @@ func delimiter(text string) (rune, error) {
 	}
 	r, size := utf8.DecodeRuneInString(text)
 	if size != len(text) || r == utf8.RuneError {
-		return 0, usagef("--delimiter is one character, or tab; not %q", text)
+		return 0, usagef("--%s is one character, or tab; not %q", flag, text)
 	}
 	return r, nil
 }

@@ -182,9 +182,16 @@ func fleetRuns(path string) (runs []string) {
 	if _, err := os.Stat(filepath.Join(path, jobFile)); err != nil {
 		return nil
 	}
-	files, _ := filepath.Glob(filepath.Join(path, "*", journal.RunFile)) // whose pattern is good
-	for _, file := range files {
-		runs = append(runs, filepath.Dir(file))
+	return runsBelow(path)
+}
+
+// runsBelow are the run directories right below a folder.
+func runsBelow(path string) (runs []string) {
+	entries, _ := os.ReadDir(path) // none, where it cannot be read
+	for _, e := range entries {
+		if run := filepath.Join(path, e.Name()); exists(filepath.Join(run, journal.RunFile)) {
+			runs = append(runs, run)
+		}
 	}
 	return runs
 }
@@ -206,7 +213,7 @@ func (f *fleet) place(shard roster.Shard) (begun bool, err error) {
 		return false, nil
 	}
 	_, err = os.Stat(filepath.Join(f.path, jobFile))
-	runs, _ := filepath.Glob(filepath.Join(f.path, "*", journal.RunFile)) // whose pattern is good
+	runs := runsBelow(f.path)
 	switch begun = err == nil; {
 	case !begun && !errors.Is(err, fs.ErrNotExist):
 		return false, usagef("--run: %w; nothing was sent", err)

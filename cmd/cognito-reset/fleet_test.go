@@ -231,7 +231,7 @@ func (e *estate) checkComplete(t testing.TB, path string) {
 		if cells[2] != "reset" {
 			t.Errorf("a row says %s", cells[2])
 		}
-		rows[cells[18]+"/"+cells[1]]++
+		rows[cells[19]+"/"+cells[1]]++
 	}
 	if want := len(e.pools) * e.users; len(rows) != want {
 		t.Errorf("the report has %d different rows, not %d", len(rows), want)

@@ -22,7 +22,6 @@ type ownTarget struct {
 	id, region, role, key string // how its calls must be signed
 	rate                  float64
 	pool                  *sandbox.Pool
-	url                   string
 
 	mu    sync.Mutex
 	calls []time.Time // of resets, in this session

@@ -56,6 +56,7 @@ func (s *session) foretell(ctx context.Context, each bool) (err error) {
 	}
 	s.lookAround(ctx)
 	f := &report.Forecast{States: make(map[string]int64), Channels: make(map[string]int64), SignsOut: r.signsOut()}
+	missing, asked := int64(0), int64(0) // of the users whom a run would call
 	for p, err := range prospects(ctx, s.dir.Entries()) {
 		if err != nil {
 			return errors.Join(s.unforeseen(ctx, err), j.Close())
@@ -63,9 +64,16 @@ func (s *session) foretell(ctx context.Context, each bool) (err error) {
 		if p = r.would(p); r.bills(p.Outcome) {
 			f.Billed++
 		}
+		if p.Reason == batch.UserNotFound {
+			missing++
+		}
 		if p.SettledBy != batch.ByState {
+			if p.Reason == batch.UserNotFound { // as --match found out
+				asked++
+			}
 			continue // the input itself told
 		}
+		asked++
 		if p.State != "" {
 			f.States[string(p.State)]++
 		}
@@ -94,6 +102,10 @@ func (s *session) foretell(ctx context.Context, each bool) (err error) {
 		case c.Level == warning:
 			f.Warnings = append(f.Warnings, c.Name)
 		}
+	}
+	if mostlyMissing(missing, asked) {
+		f.Blockers = append(f.Blockers, string(batch.UserNotFound))
+		say(s.stderr, "%s of %s users are not in this pool; %s.", comma(missing), comma(asked), whichList)
 	}
 	r.Forecast = f
 	if err := errors.Join(j.End(exitDone, ""), j.Close()); err != nil {

@@ -43,23 +43,69 @@ func (s *settings) end(now time.Time) (at time.Time, why string, err error) {
 	if err != nil {
 		return at, why, usagef("--until is a time of day such as 06:00, not %q", s.Until)
 	}
-	until := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, now.Location())
-	if !until.After(now) {
-		until = until.AddDate(0, 0, 1)
-	}
-	if at.IsZero() || until.Before(at) {
+	if until := nextTime(now, clock.Hour(), clock.Minute()); at.IsZero() || until.Before(at) {
 		at, why = until, "it is "+s.Until+", the end by --until"
 	}
 	return at, why, nil
 }
 
-// within ends ctx when the session must stop.
-func (s *settings) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	at, why, err := s.end(time.Now())
-	if err != nil || at.IsZero() {
-		return context.WithCancel(ctx)
+// nextTime is when a clock on the wall shows a time of day next. Of an hour that
+// comes twice, as summer time ends, both count; of one that never comes, the time
+// that is in its place.
+func nextTime(now time.Time, hour, minute int) time.Time {
+	const most, step = 3 * time.Hour, 15 * time.Minute // of which clocks are set
+	for day := 0; ; day++ {
+		noted := time.Date(now.Year(), now.Month(), now.Day()+day, hour, minute, 0, 0, now.Location())
+		comes := false
+		for shift := -most; shift <= most; shift += step {
+			at := noted.Add(shift)
+			if at.Hour() != hour || at.Minute() != minute || at.YearDay() != noted.YearDay() {
+				continue
+			}
+			if comes = true; at.After(now) {
+				return at
+			}
+		}
+		if !comes && noted.After(now) {
+			return noted
+		}
 	}
-	return context.WithDeadlineCause(ctx, at, &batch.Stop{Reason: batch.Stopped, Message: why})
+}
+
+// passed is how long it is since a time of this process. Time that the machine
+// slept counts, for which the monotonic clock stands still, and so may the one on
+// the wall be set meanwhile: the longer of the two counts.
+func passed(since time.Time) (awake, onTheWall time.Duration) {
+	now := time.Now()
+	return now.Sub(since), now.Round(0).Sub(since.Round(0))
+}
+
+// lookAtClock is how often the end of a session is looked for, at least: timers do
+// not count the time that a machine slept.
+const lookAtClock = time.Second
+
+// within ends ctx when the session must stop.
+func (s *settings) within(ctx context.Context, passed func(since time.Time) (awake, onTheWall time.Duration)) (context.Context, context.CancelFunc) {
+	began := time.Now()
+	at, why, err := s.end(began)
+	ctx, cancel := context.WithCancelCause(ctx)
+	if err != nil || at.IsZero() {
+		return ctx, func() { cancel(nil) }
+	}
+	go func() {
+		for {
+			left := at.Sub(began) - max(passed(began))
+			if left <= 0 {
+				cancel(&batch.Stop{Reason: batch.Stopped, Message: why})
+			}
+			select {
+			case <-time.After(min(left, lookAtClock)):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // messageDay is when Cognito last began to count a day's messages: 09:00 UTC.
@@ -83,19 +129,16 @@ func nextMessages(now time.Time) time.Time {
 	}
 }
 
-// Waves let users go in groups: a canary, waves with a pause between, and no
-// more resets a day than allowed.
+// Waves let users go in groups: a canary, and waves with a pause between.
 type waves struct {
-	canary   int                                       // users still to be tried first
-	judge    func(context.Context, batch.Counts) error // says whether the canary fared well
-	size     int                                       // of a wave; 0 is all
-	gate     float64                                   // share of a wave to have a new password before the next; 0 is none
-	look     func(context.Context, []batch.Result) (done int, err error)
-	skip     <-chan struct{} // opens the next wave at once
-	pause    time.Duration
-	budget   int                   // resets; negative is no limit
-	exceeded error                 // the stop once it is spent
-	resting  func(until time.Time) // is told of a pause; zero at its end
+	canary  int                                       // users still to be tried first
+	judge   func(context.Context, batch.Counts) error // says whether the canary fared well
+	size    int                                       // of a wave; 0 is all
+	gate    float64                                   // share of a wave to have a new password before the next; 0 is none
+	look    func(context.Context, []batch.Result) (done int, err error)
+	skip    <-chan struct{} // opens the next wave at once
+	pause   time.Duration
+	resting func(until time.Time) // is told of a pause; zero at its end
 
 	tried, begun bool
 
@@ -130,16 +173,6 @@ func (w *waves) next(ctx context.Context, soFar batch.Counts) (users int, err er
 		return 0, err
 	}
 	w.begun = w.canary == 0
-	if w.budget < 0 {
-		return users, nil
-	}
-	left := w.budget - int(soFar.Outcomes[batch.Reset]+soFar.Outcomes[batch.Invited]+soFar.Outcomes[batch.Unknown])
-	if left <= 0 {
-		return 0, w.exceeded
-	}
-	if users == 0 || users > left {
-		users = left
-	}
 	return users, nil
 }
 
@@ -218,10 +251,10 @@ func (s *session) lookAtWave(ctx context.Context, resets []batch.Result) (done i
 }
 
 // waves are those of a session.
-func (s *session) waves(ctl *control) (*waves, error) {
+func (s *session) waves(ctl *control) *waves {
 	r := s.request
 	w := &waves{
-		canary: r.Canary, size: r.WaveSize, pause: r.WavePause.duration(), budget: -1,
+		canary: r.Canary, size: r.WaveSize, pause: r.WavePause.duration(),
 		gate: r.WaveGate, look: s.lookAtWave, skip: ctl.nextWave,
 		judge:   func(ctx context.Context, c batch.Counts) error { return s.judgeCanary(ctx, ctl, c) },
 		resting: ctl.rest,
@@ -229,39 +262,7 @@ func (s *session) waves(ctl *control) (*waves, error) {
 	for _, session := range s.history.Sessions {
 		w.canary = max(0, w.canary-int(session.Settled))
 	}
-	if r.MaxResets > 0 {
-		spent, err := s.resetSince(messageDay(time.Now()))
-		if err != nil {
-			return nil, err
-		}
-		w.budget = r.MaxResets - spent
-		w.exceeded = &batch.Stop{Reason: batch.Stopped, Message: fmt.Sprintf(
-			"--max-resets %d are made since 09:00 UTC; resume after the next 09:00 UTC", r.MaxResets)}
-	}
-	return w, nil
-}
-
-// resetSince counts users whom this run reset, or may have, since a time.
-func (s *session) resetSince(at time.Time) (n int, err error) {
-	for r, err := range s.history.Results(batch.Interrupted) {
-		if err != nil {
-			return 0, err
-		}
-		if mailed(r) && !r.FinishedAt.Before(at) {
-			n++
-		}
-	}
-	return n, nil
-}
-
-// mailed tells that a message was asked for, or may have been.
-func mailed(r batch.Result) bool {
-	for _, s := range r.Steps {
-		if s.Outcome == batch.Reset || s.Outcome == batch.Invited {
-			return true
-		}
-	}
-	return r.Outcome == batch.Reset || r.Outcome == batch.Invited || r.Outcome == batch.Unknown
+	return w
 }
 
 // judgeCanary shows how the first users fared. Where keys are read a person
@@ -287,6 +288,10 @@ func (s *session) judgeCanary(ctx context.Context, ctl *control, c batch.Counts)
 		}
 		return &batch.Stop{Reason: batch.Stopped, Message: "after the canary you said no"}
 	}
+	if missing, of := c.Reasons[batch.UserNotFound], doneOf(c)-c.Outcomes[batch.Skipped]-c.Outcomes[batch.Invalid]; mostlyMissing(missing, of) {
+		return &batch.Stop{Reason: batch.Stopped, Message: fmt.Sprintf(
+			"%d of the canary's %d users are not in this pool; %s, or resume if that is right", missing, of, whichList)}
+	}
 	if suspicious > 0 {
 		return &batch.Stop{Reason: batch.Stopped, Message: fmt.Sprintf(
 			"%d of the canary's users failed in a way that is not their own (%s); look into it, then resume", suspicious, counted(c.Reasons))}
@@ -294,22 +299,34 @@ func (s *session) judgeCanary(ctx context.Context, ctl *control, c batch.Counts)
 	return nil
 }
 
-// canaryFirst brings n entries chosen at random to the front.
+// whichList is what to ask where most users are not in the pool.
+const whichList = "check that list, column and pool belong together, or say --match email if these are e-mail addresses"
+
+// mostlyMissing reports whether more than half of the users are not in the pool.
+func mostlyMissing(missing, of int64) bool { return 2*missing > of }
+
+// canaryFirst brings n entries to the front: those of a canary that was cut short,
+// whose calls may have left, and then others chosen at random.
 func canaryFirst(entries iter.Seq2[batch.Entry, error], n int) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		var chosen []batch.Entry
+		var called, chosen []batch.Entry
 		seen := 0
 		for e, err := range entries {
 			if err != nil {
 				yield(e, err)
 				return
 			}
-			if seen++; len(chosen) < n {
+			if !e.Promised.IsZero() {
+				if len(called) < n {
+					called = append(called, e)
+				}
+			} else if seen++; len(chosen) < n {
 				chosen = append(chosen, e)
 			} else if i := rand.IntN(seen); i < n {
 				chosen[i] = e
 			}
 		}
+		chosen = append(called, chosen[:min(len(chosen), n-len(called))]...)
 		first := make(map[int64]bool, n)
 		for _, e := range chosen {
 			if first[e.Row] = true; !yield(e, nil) {

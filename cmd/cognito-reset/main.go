@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -23,6 +24,7 @@ import (
 
 func main() {
 	debug.SetGCPercent(usualGC)
+	debug.SetTraceback("crash") // a panic that nobody recovers ends with SIGABRT, not with 2
 	ctx, stop := stoppable(context.Background())
 	code := Main(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -30,7 +32,14 @@ func main() {
 }
 
 // Main runs the command line and returns the exit code.
-func Main(ctx context.Context, args []string, stdin *os.File, stdout, stderr *os.File) int {
+func Main(ctx context.Context, args []string, stdin *os.File, stdout, stderr *os.File) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			restoreTerminal()
+			say(stderr, "cognito-reset: a fault in this program: %s\n%s\nThe journal of a run is whole: go on with cognito-reset resume DIR, and please report this.", batch.Panicked(p), debug.Stack())
+			code = exitFailed
+		}
+	}()
 	c := &command{stdin: stdin, stdout: stdout, stderr: stderr}
 	app := c.app()
 	var err error
@@ -152,6 +161,9 @@ func stoppable(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	aborts := make(chan os.Signal, 1) // the runtime would end with 2, which promises that nothing was sent
+	signal.Notify(aborts, syscall.SIGQUIT, syscall.SIGABRT)
+	go abortOn(aborts)
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
@@ -174,7 +186,20 @@ func stoppable(parent context.Context) (context.Context, func()) {
 			cancel(&batch.Stop{Reason: batch.Interrupted, Message: "interrupted by " + signalled{s}.Error(), Err: signalled{s}})
 		}
 	}()
-	return ctx, func() { signal.Stop(signals); close(signals) }
+	return ctx, func() { signal.Stop(signals); signal.Stop(aborts); close(signals); close(aborts) }
+}
+
+// abortOn ends the process at once, as the runtime would, with the stacks of all
+// goroutines. The journal is whole at any time.
+func abortOn(aborts <-chan os.Signal) {
+	s, ok := (<-aborts).(syscall.Signal)
+	if !ok {
+		return
+	}
+	restoreTerminal()
+	stacks := make([]byte, 1<<20)
+	say(os.Stderr, "%s\ncognito-reset: %v; the journal of a run is whole: go on with cognito-reset resume DIR", stacks[:runtime.Stack(stacks, true)], s)
+	os.Exit(exitInterrupted + int(s))
 }
 
 // flagsFirst moves the flags of a command before its arguments: urfave/cli

@@ -12,6 +12,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/report"
 )
 
@@ -39,8 +40,18 @@ func (c *command) merge(ctx *cli.Context) error {
 	} else if _, err := journal.View(output); output != "" && err == nil {
 		return usagef("--output: %s is a run directory, with reports of its own; name another folder", output)
 	}
+	var runs []string
+	for _, path := range paths {
+		if s3run.Named(path) {
+			runs = append(runs, path)
+		} else if members := fleetRuns(path); members != nil {
+			runs = append(runs, members...)
+		} else {
+			runs = append(runs, path)
+		}
+	}
 	m := &merger{command: c}
-	if err := m.read(ctx, paths, report.Merge); err != nil {
+	if err := m.read(ctx, runs, report.Merge); err != nil {
 		return err
 	}
 	m.request.CSVSafe = ctx.Bool("csv-safe")

@@ -37,6 +37,7 @@ type observer struct {
 	*command
 	stallAfter time.Duration
 	notify     func(event string, sum report.Summary)
+	patience   *patience // of notify; nil in tests
 
 	registry  *prometheus.Registry
 	users     *prometheus.CounterVec
@@ -64,7 +65,9 @@ func (c *command) observe(ctx *cli.Context) error {
 	if address == "" && command == "" {
 		return nil
 	}
-	c.observer = newObserver(c, ctx.Duration("stall-after"), c.notifier(command))
+	patience := newPatience(ctx.Context, ctx.Duration("grace"))
+	c.observer = newObserver(c, ctx.Duration("stall-after"), c.notifier(command, patience))
+	c.observer.patience = patience
 	if c.observer.stallAfter <= 0 {
 		return usagef("--stall-after is a time, such as 10m")
 	}
@@ -310,16 +313,63 @@ func (c *command) tell(code int, err error) int {
 	return code
 }
 
-// notifyTimeout is how long --notify-exec may take.
-const notifyTimeout = time.Minute
+// notifyLeast is what --notify-exec has at least, if calls took the whole grace.
+const notifyLeast = time.Second
+
+// A patience is how long --notify-exec may take: as long as --grace allows and, once
+// a signal came, no longer than that after it, for whoever sent it kills the
+// process soon.
+type patience struct {
+	grace    atomic.Int64  // ns
+	signal   chan struct{} // closed by a signal
+	signaled time.Time     // when it was; not to be read before
+}
+
+// newPatience waits as long as grace, and counts it from when ctx ends.
+func newPatience(ctx context.Context, grace time.Duration) *patience {
+	p := &patience{signal: make(chan struct{})}
+	p.grace.Store(int64(grace))
+	context.AfterFunc(ctx, func() {
+		p.signaled = time.Now()
+		close(p.signal)
+	})
+	return p
+}
+
+// allow says what the grace of a session is that begins.
+func (o *observer) allow(grace time.Duration) {
+	if o != nil && o.patience != nil {
+		o.patience.grace.Store(int64(grace))
+	}
+}
+
+// within is a context for a notification that begins now.
+func (p *patience) within() (context.Context, context.CancelFunc) {
+	grace := time.Duration(p.grace.Load())
+	ctx, cancel := context.WithTimeout(context.Background(), max(grace, notifyLeast))
+	go func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.signal:
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(max(grace-time.Since(p.signaled), notifyLeast)):
+			cancel()
+		}
+	}()
+	return ctx, cancel
+}
 
 // notifier is what runs the command of --notify-exec. That it fails changes nothing.
-func (c *command) notifier(command string) func(event string, sum report.Summary) {
+func (c *command) notifier(command string, patience *patience) func(event string, sum report.Summary) {
 	if command == "" {
 		return func(string, report.Summary) {}
 	}
 	return func(event string, sum report.Summary) {
-		ctx, cancel := context.WithTimeout(context.Background(), notifyTimeout)
+		began := time.Now()
+		ctx, cancel := patience.within()
 		defer cancel()
 		if sum.Outcomes == nil {
 			sum.Close() // so that nothing is null
@@ -329,10 +379,10 @@ func (c *command) notifier(command string) func(event string, sum report.Summary
 			cmd := shell(ctx, command)
 			cmd.Env = append(os.Environ(), "COGNITO_RESET_EVENT="+event, "COGNITO_RESET_RUN_DIRECTORY="+sum.RunDirectory)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), c.stderr, c.stderr
-			cmd.WaitDelay = time.Second
+			cmd.WaitDelay = notifyLeast
 			err = cmd.Run()
 			if ctx.Err() != nil {
-				err = fmt.Errorf("it took longer than %v", notifyTimeout)
+				err = fmt.Errorf("it was ended after %v, for --grace allows no more", time.Since(began).Round(time.Second))
 			}
 		}
 		if err != nil {

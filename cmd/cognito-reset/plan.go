@@ -50,7 +50,8 @@ type plan struct {
 // PinnedUsers are the users of a roster by number and sum.
 type pinnedUsers struct {
 	Users  int64  `json:"users"`
-	SHA256 string `json:"sha256"` // of the usernames, sorted by byte, each with a line feed
+	SHA256 string `json:"sha256"`        // of the usernames, each with a tab and the sub where it is known, sorted by byte, each with a line feed
+	Subs   bool   `json:"subs,omitzero"` // the sum is of subs as well: some were known
 }
 
 type planForecast struct {
@@ -112,7 +113,7 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 	if err := s.dir.ReadJSON(summaryFile, &summary); err != nil {
 		return err
 	}
-	users, err := pin(s.dir, r.Roster.Users)
+	users, err := pin(s.dir, r.Roster.Users, true)
 	if err != nil {
 		return err
 	}
@@ -149,15 +150,21 @@ func (s *session) writePlan(ctx *cli.Context, done error) error {
 	return done
 }
 
-// pin sums up the users of a run directory. It holds their usernames in memory.
-func pin(dir *journal.Dir, users int64) (pinnedUsers, error) {
-	names := make([]string, 0, users)
+// pin sums up the users of a run directory, with their subs if those are to be pinned
+// and some are known. It holds their names in memory.
+func pin(dir *journal.Dir, users int64, subs bool) (pinnedUsers, error) {
+	names, pinned := make([]string, 0, users), pinnedUsers{}
 	for e, err := range dir.Entries() {
 		if err != nil {
 			return pinnedUsers{}, err
 		}
 		if e.Outcome == "" {
-			names = append(names, e.Username)
+			name := e.Username
+			if subs && e.Sub != "" {
+				pinned.Subs = true
+				name += "\t" + e.Sub
+			}
+			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
@@ -165,7 +172,8 @@ func pin(dir *journal.Dir, users int64) (pinnedUsers, error) {
 	for _, name := range names {
 		_, _ = io.WriteString(sum, name+"\n") // a hash takes all
 	}
-	return pinnedUsers{int64(len(names)), hex.EncodeToString(sum.Sum(nil))}, nil
+	pinned.Users, pinned.SHA256 = int64(len(names)), hex.EncodeToString(sum.Sum(nil))
+	return pinned, nil
 }
 
 // encode is the plan as it stands in its file: the only way to write it.
@@ -306,7 +314,7 @@ func listed(values []string) string { return cmp.Or(strings.Join(values, ", "), 
 
 // hold compares what is about to be done with the plan.
 func (p *plan) hold(r request, dir *journal.Dir) error {
-	users, err := pin(dir, r.Roster.Users)
+	users, err := pin(dir, r.Roster.Users, p.Roster.Subs)
 	if err != nil {
 		return err
 	}
@@ -348,14 +356,15 @@ func (a approval) fixed(at time.Time) error {
 	return nil
 }
 
-// restraints are the pinned flags that a resume may have otherwise: they only end a
-// session sooner or later. Which shard it is, the run directory says.
-var restraints = []string{"deadline", "until", "grace", "shard", "shards"}
+// steerable are the pinned flags that a resume may change: when a session ends, and how
+// fast it goes, which ctl steers as well. They change neither who is meant nor what is
+// done. Which shard it is, the run directory says.
+var steerable = []string{"deadline", "until", "grace", "rate", "update-rate", "headroom", "workers", "wave-size", "wave-pause", "wave-gate", "shard", "shards"}
 
 // keepsPlan refuses a resume whose flags are not those of the run's plan.
 func keepsPlan(ctx *cli.Context, dir *journal.Dir) error {
 	names, given := plannedFlags(ctx)
-	names = slices.DeleteFunc(names, func(name string) bool { return !ctx.IsSet(name) || slices.Contains(restraints, name) })
+	names = slices.DeleteFunc(names, func(name string) bool { return !ctx.IsSet(name) || slices.Contains(steerable, name) })
 	if len(names) == 0 {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 // savedPlan is the path of a plan made now.
 func savedPlan(t *testing.T) (path string, text []byte) {
 	t.Helper()
-	p := plan{CreatedAt: time.Now(), UserPoolID: "eu-west-1_AbCdEfGhI", Inputs: []string{"/users.csv"}, InputSHA256: "12", Roster: pinnedUsers{3, "34"}, Flags: []string{"--rate=20"}}
+	p := plan{CreatedAt: time.Now(), UserPoolID: "eu-west-1_AbCdEfGhI", Inputs: []string{"/users.csv"}, InputSHA256: "12", Roster: pinnedUsers{3, "34", false}, Flags: []string{"--rate=20"}}
 	var err error
 	if p.Digest, err = p.sum(); err != nil {
 		t.Fatal(err)
@@ -85,7 +85,8 @@ func TestUsersArePinnedWhateverTheirOrder(t *testing.T) {
 		defer dir.Close()
 		survey, err := dir.Spool(func(yield func(batch.Entry, error) bool) {
 			for i, name := range names {
-				e := batch.Entry{Row: int64(i + 1), Username: name}
+				name, sub, _ := strings.Cut(name, "|")
+				e := batch.Entry{Row: int64(i + 1), Username: name, Sub: sub}
 				if name == "" {
 					e.Outcome, e.Reason = batch.Invalid, batch.EmptyUsername
 				}
@@ -97,13 +98,13 @@ func TestUsersArePinnedWhateverTheirOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		users, err := pin(dir, survey.Users)
+		users, err := pin(dir, survey.Users, true)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return users
 	}
-	want := pinnedUsers{3, "1e54b29a61ce3591425b6fc23f4fc2b830d98ec3cb5c2bed9557033cc5d7463a"}
+	want := pinnedUsers{3, "1e54b29a61ce3591425b6fc23f4fc2b830d98ec3cb5c2bed9557033cc5d7463a", false}
 	for _, names := range [][]string{{"bob", "", "Ann", "änn"}, {"änn", "Ann", "bob"}} {
 		if got := spooled(names...); got != want {
 			t.Errorf("%q: %+v", names, got)
@@ -111,6 +112,9 @@ func TestUsersArePinnedWhateverTheirOrder(t *testing.T) {
 	}
 	if spooled("bob", "Ann", "ann") == want || spooled("bob", "Annänn", "") == want {
 		t.Error("others have the same sum")
+	}
+	if one, other := spooled("ann@example.com|1"), spooled("ann@example.com|2"); one == other || !one.Subs {
+		t.Error("another user of the same name has the same sum")
 	}
 }
 

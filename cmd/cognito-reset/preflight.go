@@ -90,6 +90,9 @@ func (c *command) preflight(ctx *cli.Context) (err error) {
 	if err := s.connect(ctx.Context); err != nil {
 		return &exit{exitUsage, err}
 	}
+	if err := s.checkExcluded(ctx.Context); err != nil && ctx.Context.Err() == nil {
+		return &exit{exitUsage, err}
+	}
 	s.lookAround(ctx.Context)
 	if ctx.Context.Err() != nil {
 		return s.stopError(context.Cause(ctx.Context))
@@ -114,22 +117,25 @@ func (s *session) countInput(ctx context.Context) error {
 		return err
 	}
 	defer in.Close()
-	choice, err := s.request.choice()
+	rows, users, err := s.request.choices()
 	if err != nil {
 		return err
 	}
 	survey := &s.request.Roster
 	survey.Reasons = make(map[batch.Reason]int64)
-	for e, err := range choice.Apply(in.Entries()) {
+	for e, err := range users.Apply(rows.Choose(in.Entries())) {
 		if err != nil {
 			return err
 		}
 		if survey.Rows++; e.Outcome == "" {
-			survey.Users++
+			if survey.Users++; survey.Users <= firstRows {
+				s.firstNames = append(s.firstNames, e.Username)
+			}
 		} else {
 			survey.Reasons[e.Reason]++
 		}
 	}
+	s.notices(in)
 	s.understood = column(in)
 	return nil
 }
@@ -173,6 +179,9 @@ var preflights = []struct {
 	{"time", (*surroundings).timeCheck},
 	{"messages", (*surroundings).messagesCheck},
 	{"earlier", (*surroundings).earlierCheck},
+	{"match", (*surroundings).matchCheck},
+	{"names", (*surroundings).namesCheck},
+	{"exclude", (*surroundings).excludeCheck},
 }
 
 // forced are the names of blockers to overrule.
@@ -206,6 +215,9 @@ type surroundings struct {
 	listErr     error            // why the caller may not list users
 	readErr     error            // why the caller may not read them
 	stepErrs    map[string]error // why the caller may not take a step or what replaces it, of those tried
+	excluded    check            // what was found out of those to leave out
+	naming      naming           // how the first rows name users
+	unnamed     string           // why it is not known which names are one user
 	earlier     string           // the run directory of an earlier run of the same input; "" if none is beside this one
 }
 
@@ -220,6 +232,9 @@ func (s *session) lookAround(ctx context.Context) {
 		if found.pool, found.poolErr = s.pool.Settings(ctx); found.sendsBySES() {
 			found.email, found.emailErr = s.pool.EmailAccount(ctx, found.pool)
 		}
+		if found.poolErr == nil {
+			found.naming = s.lookAtNames(ctx, found.pool)
+		}
 	})
 	asked.Go(func() { found.quota = s.pool.RecoveryQuota(ctx) })
 	asked.Go(func() { found.listErr = s.pool.MayList(ctx) })
@@ -227,7 +242,7 @@ func (s *session) lookAround(ctx context.Context) {
 	asked.Go(func() { found.stepErrs = s.tryPermissions(ctx) })
 	found.endpoint, found.endpointErr = s.pool.Endpoint(ctx)
 	asked.Wait()
-	found.earlier = s.earlierRun()
+	found.earlier, found.excluded, found.unnamed = s.earlierRun(), s.excluded, s.unnamed
 
 	r.Caller, r.PoolName = found.caller, found.pool.Name
 	if r.findRate {
@@ -571,6 +586,15 @@ func (f *surroundings) earlierCheck() (level, string) {
 	}
 	return fine, "" // which nobody needs to be told
 }
+
+func (f *surroundings) namesCheck() (level, string) {
+	if f.unnamed != "" {
+		return blocker, "compared as they are written: " + f.unnamed
+	}
+	return fine, ""
+}
+
+func (f *surroundings) excludeCheck() (level, string) { return f.excluded.Level, f.excluded.Text }
 
 // earlierRun is the directory of a run that really worked on the same input and
 // pool, the last by name, among those beside this run's own.

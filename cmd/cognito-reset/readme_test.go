@@ -50,6 +50,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 	if err := errors.Join(
 		os.Symlink(filepath.Join(root, "examples"), filepath.Join(dir, "examples")),
 		os.WriteFile(filepath.Join(dir, "job.yaml"), []byte(job), 0o600),
+		os.WriteFile(filepath.Join(dir, "admins.csv"), []byte("email\nAlice@example.com\n"), 0o600),
 		os.WriteFile(filepath.Join(dir, "leaked.csv"), []byte("email,seen\nALICE@example.com,2026-07-01\nnobody@example.com,2026-07-02\n"), 0o600),
 	); err != nil {
 		t.Fatal(err)

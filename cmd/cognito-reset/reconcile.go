@@ -32,12 +32,12 @@ func (s *session) reconcile(ctx context.Context) error {
 	r := &s.request
 	err := s.dir.Write(uncoveredFile, func(f *os.File) error {
 		w := csv.NewWriter(f)
-		err := w.Write([]string{"username", "status", "enabled"})
+		err := w.Write([]string{"username", "status", "enabled", "sub"})
 		if err != nil {
 			return err
 		}
 		coverage, err := s.pool.Coverage(ctx, s.dir.Entries(), func(u userpool.User) error {
-			return w.Write([]string{u.Username, string(u.Status), strconv.FormatBool(u.Enabled)})
+			return w.Write([]string{u.Username, string(u.Status), strconv.FormatBool(u.Enabled), u.Sub})
 		})
 		w.Flush()
 		r.Coverage = &coverage
@@ -47,7 +47,7 @@ func (s *session) reconcile(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return s.stopError(context.Cause(ctx))
 	case err != nil:
-		return usagef("--reconcile: %w; nothing was sent", err)
+		return usagef("--reconcile: %w; nothing was sent", caseUnknown(err))
 	}
 	if !s.quiet {
 		say(s.stderr, "%s users are in the pool but not in the input: %s\n", comma(r.Coverage.PoolOnly), s.dir.File(uncoveredFile))

@@ -160,12 +160,12 @@ func (r response) String() string {
 // steps are those of a session, each at the pace of its quota.
 func (s *session) steps(ctl *control) []batch.Step {
 	r := s.request
-	reset := batch.Step{Name: stepReset, Action: s.pool, Pace: ctl.pace, Outcome: batch.Reset, Instead: make(map[batch.Reason]batch.Step)}
+	reset := batch.Step{Name: stepReset, Action: s.pool, Pace: ctl.pace, Outcome: batch.Reset, Sends: true, Instead: make(map[batch.Reason]batch.Step)}
 	for reason, what := range r.IfUnresettable {
 		reset.Instead[reason] = map[string]batch.Step{
 			doLock:    {Name: doLock, Action: s.pool.Lock(), Pace: ctl.pace, Outcome: batch.Locked, Repeatable: true},
 			doDisable: {Name: doDisable, Action: s.pool.Disable(), Pace: ctl.updates, Outcome: batch.UserDisabled, Repeatable: true},
-			doInvite:  {Name: doInvite, Action: s.pool.Invite(), Pace: ctl.creations, Outcome: batch.Invited},
+			doInvite:  {Name: doInvite, Action: s.pool.Invite(), Pace: ctl.creations, Outcome: batch.Invited, Sends: true},
 		}[what]
 	}
 	if r.signsOut() {
@@ -208,7 +208,9 @@ func (s *session) lookFirst(ctx context.Context) (err error) {
 		return nil
 	}
 	r.Roster, err = s.dir.Spool(s.pool.Look(ctx, r.IfResetRequired == "again", s.dir.Entries()))
-	if err != nil {
+	if denied(err) {
+		return usagef("%w; nothing was sent", caseUnknown(err))
+	} else if err != nil {
 		return s.unforeseen(ctx, err)
 	}
 	if r.DryRun {

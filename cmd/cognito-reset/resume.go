@@ -22,9 +22,11 @@ import (
 func (c *command) resumeCommand() *cli.Command {
 	flags := append(paceFlags(), safetyFlags()...)
 	flags = append(flags,
-		boolFlag(groupSafety, "accept-changed-input", "go on although the input changed; rows then match by username"),
+		boolFlag(groupSafety, "accept-changed-input", "go on although the input changed; rows then match by user"),
+		usernameCaseFlag(),
 		&cli.StringSliceFlag{Category: groupSafety, Name: "retry", Usage: "take up settled users again: `failed` (by the moment, not by the user's own fault) or unknown (read back first)", EnvVars: env("retry")},
 	)
+	flags = append(flags, boolFlag(groupSafety, "moved", "the run directory was copied, moved or restored, and nobody goes on with another copy of it"))
 	flags = append(flags, awsFlags()...)
 	flags = append(append(flags, csvSafeFlag(), leaseFlag()), watchFlags()...)
 	flags = append(flags, outputFlags()...)
@@ -102,8 +104,18 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 	if err := r.settings.read(flags, false); err != nil {
 		return err
 	}
+	if told := ctx.String("username-case"); !knownCase(told) {
+		return usagef("--username-case is sensitive or insensitive, not %q", told)
+	} else if told != "" {
+		r.UsernameCase = told
+	}
 	if err := s.connect(ctx.Context); err != nil {
 		return err
+	}
+	for _, c := range r.Preflight {
+		if c.Forced {
+			s.force = append(s.force, c.Name)
+		}
 	}
 	if err := s.checkInput(ctx.Context, ctx.Bool("accept-changed-input")); err != nil {
 		return &exit{exitUsage, err}
@@ -134,6 +146,9 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 	if s.left == 0 {
 		return nil
 	}
+	if err := s.wholeAndHere(ctx.Bool("moved")); err != nil {
+		return &exit{exitUsage, fmt.Errorf("%w; nothing was sent", err)}
+	}
 	if !s.quiet {
 		say(s.stderr, "Going on with %s: %d of %d users are left, %d of them to be read back first.", s.path, s.left, r.Roster.Users, doubts)
 	}
@@ -143,6 +158,51 @@ func (s *session) reopen(ctx *cli.Context) (err error) {
 		}
 	}
 	return s.dir.WriteJSON(journal.RunFile, r)
+}
+
+// rememberUsers reads whom the journal names before the roster is made anew. The
+// roster would not do: it may be one that was made anew before.
+func (s *session) rememberUsers() error {
+	known := make(map[string]int)
+	for e, err := range s.dir.Named() {
+		if err != nil {
+			return err
+		}
+		at, found := known[e.Username]
+		if !found {
+			known[e.Username] = len(s.prior)
+			s.prior = append(s.prior, e)
+		} else if e.Sub != "" {
+			s.prior[at].Sub = e.Sub
+		}
+	}
+	return nil
+}
+
+// wholeAndHere sees to it that the journal is the one that the run left, and that
+// the run directory is where it was.
+func (s *session) wholeAndHere(moved bool) error {
+	r, path := &s.request, s.dir.File(journal.JournalFile)
+	lines, _ := s.history.Head()
+	switch {
+	case lines == 0 && (!r.Marked || !s.history.Marked()):
+		return &journal.CutError{Path: path, What: "has no line, and nothing tells that there never was one"}
+	case r.Marked && !s.history.Marked() && !moved:
+		return s.askMoved(&journal.MovedError{Path: s.path, What: "has no " + journal.MarkFile})
+	}
+	if err := s.history.Begin(moved); err != nil {
+		return s.askMoved(err)
+	}
+	r.Marked = true
+	return nil
+}
+
+// askMoved says how to go on with a directory that is somewhere else.
+func (s *session) askMoved(err error) error {
+	if _, ok := errors.AsType[*journal.MovedError](err); ok {
+		return fmt.Errorf("%w; make sure that this is the latest copy and that nobody goes on with another, then add --moved", err)
+	}
+	return err
 }
 
 // retried picks the settled users to take up again.
@@ -199,20 +259,28 @@ func (s *session) checkInput(ctx context.Context, accept bool) error {
 	defer in.Close()
 	if accept {
 		r.IfResetRequired = "again" // this run's own resets are no reason to skip anybody
-		if err := s.spool(ctx, in); err != nil {
+		if err := s.rememberUsers(); err != nil {
 			return err
 		}
-		return s.dir.WriteJSON(journal.RunFile, r)
+		back, drop, err := s.dir.Aside()
+		if err != nil {
+			return err
+		}
+		if err := s.spool(ctx, in); err != nil {
+			return errors.Join(err, back())
+		}
+		return errors.Join(s.dir.WriteJSON(journal.RunFile, r), drop())
 	}
 	if r.Match != "" || len(r.Where)+len(r.Only) > 0 { // what is left of it takes the pool, or a choice, to say
 		return fmt.Errorf("%s has changed since %s (SHA-256 %.12s…, was %.12s…). Restore it, or go on with it as it is now by --accept-changed-input. Nothing was sent",
 			&r.source, r.CreatedAt.Format(time.RFC3339), sum, r.InputSHA256)
 	}
-	added, gone, err := journal.Compare(s.dir.Entries(), roster.Unique(in.Entries(), s.fold(ctx)))
+	fold, _ := s.knownFold(ctx) // else as they are written
+	added, gone, err := journal.Compare(s.dir.Entries(), roster.Unique(in.Entries(), fold))
 	if err != nil {
 		return fmt.Errorf("%s has changed since the run began, and cannot be read any more: %w", &r.source, err)
 	}
 	return fmt.Errorf("%s has changed since %s: %d users are new and %d are gone (SHA-256 %.12s…, was %.12s…). "+
-		"Restore it, or go on with it as it is now by --accept-changed-input: rows then match by username. Nothing was sent",
+		"Restore it, or go on with it as it is now by --accept-changed-input: rows then match by user. Nothing was sent",
 		&r.source, r.CreatedAt.Format(time.RFC3339), added, gone, sum, r.InputSHA256)
 }

@@ -35,6 +35,8 @@ type request struct {
 	DryRun     bool            `json:"dry_run"`
 	Offline    bool            `json:"offline"` // a dry run of files alone
 	Sandbox    bool            `json:"sandbox"`
+	SignIn     string          `json:"sandbox_sign_in,omitempty"` // of the sandbox
+	PoolUsers  string          `json:"sandbox_users,omitempty"`   // an absolute path: who is in the sandbox
 
 	Roster    journal.Survey   `json:"roster"`
 	Preflight []check          `json:"preflight,omitempty"`
@@ -46,6 +48,8 @@ type request struct {
 	response
 	settings
 	approval
+
+	Marked bool `json:"marked"` // the directory has a mark of how far its journal reaches
 
 	PrunedAt time.Time `json:"pruned_at,omitzero"` // when all but numbers were deleted
 }
@@ -68,6 +72,8 @@ func (c *command) runCommand() *cli.Command {
 	flags = append(flags, awsFlags()...)
 	flags = append(flags,
 		boolFlag(groupAWS, "sandbox", "use a user pool inside this process, filled from the input; no AWS account needed"),
+		stringFlag(groupAWS, "pool-users", "", "`FILE` of the sandbox's users, as aws cognito-idp list-users prints them, in place of those of the input"),
+		signInFlag(),
 		stringFlag(groupOutput, "run", "", "keep the record in `DIR`, or s3://bucket/prefix (default: cognito-reset-runs/<time>-<pool id>)"),
 		leaseFlag(),
 		csvSafeFlag(),
@@ -161,7 +167,7 @@ func (c *command) newSession(ctx *cli.Context, shard roster.Shard) (*session, er
 	r := &s.request
 	*r = request{
 		Version: version(), CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
-		DryRun: dryRun, Offline: dryRun && !live, Sandbox: ctx.Bool("sandbox"),
+		DryRun: dryRun, Offline: dryRun && !live, Sandbox: ctx.Bool("sandbox"), PoolUsers: ctx.String("pool-users"),
 		approval: approval{ApprovedBy: ctx.String("approved-by"), Reason: ctx.String("reason")},
 	}
 	r.Shard = shard
@@ -172,6 +178,9 @@ func (c *command) newSession(ctx *cli.Context, shard roster.Shard) (*session, er
 		return nil, err
 	}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
+		return nil, err
+	}
+	if r.SignIn, err = signIn(ctx); err != nil {
 		return nil, err
 	}
 	if r.Sandbox && r.UserPoolID == "" {
@@ -197,8 +206,10 @@ func (c *command) newSession(ctx *cli.Context, shard roster.Shard) (*session, er
 	switch {
 	case r.Offline && (r.Snapshot || r.IfResetRequired == "skip" && !r.told()):
 		return nil, usagef("--dry-run=offline asks the pool nothing: --snapshot and --if-reset-required skip need its answers")
-	case r.Sandbox && r.ofPool():
-		return nil, usagef("--sandbox makes its users from an --input of usernames; for a pool with users of its own start cognito-reset sandbox")
+	case !r.Sandbox && (r.PoolUsers != "" || ctx.IsSet("sign-in")):
+		return nil, usagef("--pool-users and --sign-in say how the pool of --sandbox is")
+	case r.Sandbox && r.PoolUsers == "" && (r.listed() || len(r.ExcludeGroups) > 0 || r.Match == "preferred_username" || r.Offline && r.Match != ""):
+		return nil, usagef("--sandbox makes its users from the names of an --input; for a pool with users of its own give --pool-users FILE, or start cognito-reset sandbox")
 	case r.Shard.Count > 0 && (s.comparePool || s.path == ""):
 		return nil, usagef("a shard is compared with no pool, and its record stands beside those of the others: leave --reconcile out, and give --run DIR")
 	}
@@ -208,7 +219,7 @@ func (c *command) newSession(ctx *cli.Context, shard roster.Shard) (*session, er
 // reach prepares the user pool, unless it takes the users to make one, or none is
 // asked.
 func (s *session) reach(ctx context.Context) error {
-	if r := s.request; r.Sandbox || !s.live && !r.ofPool() { // whose users, and how they compare, the pool tells
+	if r := s.request; r.Sandbox && r.PoolUsers == "" || !s.live && !r.ofPool() { // whose users, and how they compare, the pool tells
 		return nil
 	}
 	if err := s.connect(ctx); err != nil {
@@ -225,11 +236,6 @@ func (s *session) prepare(ctx *cli.Context) error {
 		return err
 	}
 	undo := func(err error) error { return errors.Join(err, s.dir.Remove()) }
-	if r.Sandbox && s.live {
-		if err := s.connect(ctx.Context); err != nil {
-			return undo(usagef("%w; nothing was sent", err))
-		}
-	}
 	if err := s.lookFirst(ctx.Context); err != nil {
 		return undo(err)
 	}
@@ -256,6 +262,10 @@ func (s *session) prepare(ctx *cli.Context) error {
 	if err := s.introduce(ctx.Context); err != nil {
 		return undo(err)
 	}
+	if err := s.history.Begin(false); err != nil {
+		return undo(fmt.Errorf("%w; nothing was sent", err))
+	}
+	r.Marked = true
 	return s.dir.WriteJSON(journal.RunFile, r)
 }
 
@@ -292,6 +302,10 @@ func (s *session) begin(ctx context.Context) (err error) {
 			code = e.code
 		} else if _, ok := errors.AsType[*roster.InputError](err); ok {
 			code = exitUsage
+		} else if _, ok := errors.AsType[*userpool.GroupError](err); ok {
+			code = exitUsage
+		} else if denied(err) {
+			code, err = exitUsage, caseUnknown(err)
 		} else if _, ok := errors.AsType[*batch.Error](err); ok {
 			code = exitStopped // the pool could not be asked
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/journal/s3run"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/report"
 )
 
@@ -30,14 +32,18 @@ func (c *command) runsCommand() *cli.Command {
 		UsageText: "cognito-reset runs\n" +
 			"cognito-reset runs prune --older-than 90d --dry-run\n" +
 			"cognito-reset runs prune --older-than 90d",
-		Description: "DIR is a folder of run directories (default: " + runsFolder + ") or one of\n" +
-			"them. The list goes by summary.json where that is newer than the journal, and\n" +
-			"checks nothing; cognito-reset status does.\n\n" +
+		Description: "DIR is a folder with run directories at any depth (default: " + runsFolder + ")\n" +
+			"or one of them. The list goes by summary.json where that is newer than the\n" +
+			"journal, and checks nothing; cognito-reset status does.\n\n" +
 			"prune asks, and then deletes all that is in the run directories but folders,\n" +
-			"lock, summary.json and what run.json says without names, paths and free text.",
+			"lock, summary.json, what run.json says without names, paths and free text, and\n" +
+			"history.idx: hashes by which a later --history knows whom the run reset. Anyone\n" +
+			"who guesses a username can confirm it there; --forget deletes that, too. The\n" +
+			"merged reports of these runs in the folders above them are deleted as well.",
 		Flags: []cli.Flag{
 			stringFlag(groupSafety, "older-than", "", "prune: runs that ended so long ago, `AGE`, such as 90d, 12w or 24h"),
 			boolFlag(groupSafety, "include-open", "prune: also runs that a resume would go on with, and damaged ones"),
+			boolFlag(groupSafety, "forget", "prune: also history.idx, without which --history refuses these runs"),
 			boolFlag(groupSafety, "dry-run", "prune: only show what would be deleted"),
 			boolFlag(groupSafety, "yes", "prune: do not ask"),
 			boolFlag(groupOutput, "json", "print the list as JSON"),
@@ -93,7 +99,7 @@ func pastRuns(args []string) (runs []pastRun, err error) {
 	if s3run.Named(path) {
 		return nil, usagef("runs in S3 are not listed here: aws s3 ls %s/ names them, and cognito-reset status tells of each; a lifecycle rule of the bucket deletes old ones", strings.TrimRight(path, "/"))
 	}
-	dirs, err := runsIn(path)
+	dirs, err := rundir.Find(path)
 	if len(args) == 0 && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
@@ -125,7 +131,7 @@ func lookAt(dir *journal.Dir) (run pastRun, err error) {
 		switch name := e.Name(); name {
 		case journal.RunFile:
 			run.EndedAt = info.ModTime() // unless better is known
-		case summaryFile, journal.LockFile:
+		case summaryFile, journal.LockFile, rundir.IndexFile:
 		default:
 			run.files = append(run.files, name)
 		}
@@ -225,7 +231,7 @@ func (run pastRun) outcomes() string {
 
 // prune is runs prune [DIR].
 func (c *command) prune(ctx *cli.Context) error {
-	if err := only(ctx, "older-than", "include-open", "dry-run", "yes"); err != nil {
+	if err := only(ctx, "older-than", "include-open", "forget", "dry-run", "yes"); err != nil {
 		return err
 	}
 	before, ok := ago(ctx.String("older-than"), time.Now())
@@ -236,44 +242,79 @@ func (c *command) prune(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	old, kept := choose(runs, before, ctx.Bool("include-open"))
+	forget := ctx.Bool("forget")
+	old, kept := choose(runs, before, ctx.Bool("include-open"), forget)
 	for _, why := range kept {
 		say(c.stderr, "%s", why)
 	}
-	if len(old) == 0 {
+	path := cmp.Or(ctx.Args().Get(1), runsFolder)
+	beside, err := leftoversIn(path, runs, old, before)
+	if err != nil {
+		return err
+	}
+	if len(old) == 0 && !slices.ContainsFunc(beside, leftover.any) {
 		say(c.stderr, "Nothing to delete.")
 		return nil
 	}
 	if err := c.tabulate(old); err != nil {
 		return err
 	}
+	for _, l := range beside {
+		for _, name := range l.files {
+			fmt.Fprintln(c.stdout, filepath.Join(l.folder, name))
+		}
+	}
 	if ctx.Bool("dry-run") {
-		say(c.stderr, "%d runs would be pruned; nothing was deleted.", len(old))
+		say(c.stderr, "%s would be pruned, and %s beside them deleted; nothing was deleted.", many(len(old), "run"), many(doomed(beside), "file"))
 		return nil
 	}
 	if !ctx.Bool("yes") {
-		if err := c.confirmPrune(ctx.Context, len(old)); err != nil {
+		if err := c.confirmPrune(ctx.Context, len(old)+doomed(beside)); err != nil {
 			return err
 		}
 	}
+	return c.pruneAll(old, beside, forget)
+}
+
+// pruneAll prunes runs and deletes what was made of them, and says what it did.
+func (c *command) pruneAll(old []pastRun, beside []leftover, forget bool) error {
 	var freed int64
 	for i, run := range old {
-		n, err := run.prune(time.Now().UTC().Truncate(time.Second))
+		n, err := run.prune(time.Now().UTC().Truncate(time.Second), forget)
 		if err != nil {
-			return fmt.Errorf("%d runs were pruned; %s was not: %w", i, run.Path, err)
+			return fmt.Errorf("%s pruned, and no reports beside them; %s was not: %w", many(i, "run"), run.Path, err)
 		}
 		freed += n
 	}
-	say(c.stderr, "%d runs were pruned, and %s freed; run.json and summary.json of each are left.", len(old), humanize.Bytes(uint64(freed)))
+	for _, l := range beside {
+		n, err := l.prune()
+		if err != nil {
+			return fmt.Errorf("%s pruned; what was made of them in %s was not deleted: %w", many(len(old), "run"), l.folder, err)
+		}
+		freed += n
+	}
+	left := "run.json, summary.json and history.idx"
+	if forget {
+		left = "run.json and summary.json"
+	}
+	say(c.stderr, "%s pruned, and %s freed; of each, %s are left.", many(len(old), "run"), humanize.Bytes(uint64(freed)), left)
+	if n := doomed(beside); n > 0 {
+		say(c.stderr, "%s beside them deleted.", many(n, "file"))
+	}
+	for _, l := range beside {
+		if len(l.others) > 0 {
+			say(c.stderr, "In %s other files are left, which may name users: %s.", l.folder, someOf(l.others))
+		}
+	}
 	return nil
 }
 
 // choose picks the runs that ended before a time and have something to delete, and
 // says of other old ones why they are kept.
-func choose(runs []pastRun, before time.Time, includeOpen bool) (old []pastRun, kept []string) {
+func choose(runs []pastRun, before time.Time, includeOpen, forget bool) (old []pastRun, kept []string) {
 	for _, run := range runs {
 		switch {
-		case !run.EndedAt.Before(before) || run.State == runPruned && len(run.files) == 0:
+		case !run.EndedAt.Before(before) || run.State == runPruned && len(run.files) == 0 && !(forget && exists(run.dir.File(rundir.IndexFile))):
 		case run.State == runInUse:
 			kept = append(kept, fmt.Sprintf("%s is kept: it is in use by %s.", run.Path, run.dir.Holder()))
 		case (run.State == runOpen || run.State == runDamaged) && !includeOpen:
@@ -289,7 +330,7 @@ func (c *command) confirmPrune(ctx context.Context, runs int) error {
 	if !term.IsTerminal(int(c.stdin.Fd())) {
 		return usagef("there is no terminal to ask on: look at a --dry-run first, then say --yes; nothing was deleted")
 	}
-	say(c.stderr, "Users, journals and reports of these runs are deleted, and cannot be made again.")
+	say(c.stderr, "Users, journals and reports of these runs, and the files listed, are deleted and cannot be made again.")
 	switch typed, err := c.prompt(ctx, fmt.Sprintf("Type %d, their number, to go on: ", runs)); {
 	case err != nil:
 		return (&session{command: c}).stopError(err)
@@ -301,7 +342,7 @@ func (c *command) confirmPrune(ctx context.Context, runs int) error {
 
 // prune deletes what is personal, and returns how many bytes that were. The numbers
 // are safe before the record goes.
-func (run pastRun) prune(now time.Time) (freed int64, err error) {
+func (run pastRun) prune(now time.Time, forget bool) (freed int64, err error) {
 	dir, err := journal.Open(run.Path)
 	if err != nil {
 		return 0, err
@@ -313,6 +354,9 @@ func (run pastRun) prune(now time.Time) (freed int64, err error) {
 		}
 	} else if err := os.Remove(dir.File(summaryFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err // what cannot be read cannot be believed to name nobody
+	}
+	if err := run.keepIndex(dir, forget); err != nil {
+		return 0, err
 	}
 	r := run.request.unnamed()
 	if r.PrunedAt.IsZero() {
@@ -330,6 +374,28 @@ func (run pastRun) prune(now time.Time) (freed int64, err error) {
 	return run.Bytes - left.Bytes, err
 }
 
+// keepIndex sees to it that the index of a run is of all that its journal says. If
+// that cannot be told, there is none: a later --history then refuses the run rather
+// than take somebody again unnoticed.
+func (run pastRun) keepIndex(dir *journal.Dir, forget bool) error {
+	if run.State == runPruned && !forget {
+		return nil
+	}
+	if !forget {
+		if run.DryRun || run.Sandbox {
+			return nil
+		}
+		head, err := rundir.ReadHeader(dir)
+		if err == nil && head.JournalBytes >= journalSize(dir) || run.State != runDamaged && indexInto(dir, dir, run.request) == nil {
+			return nil
+		}
+	}
+	if err := os.Remove(dir.File(rundir.IndexFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // unnamed is a request without names, paths and texts that people wrote. What is
 // added to a request is not in it unless it is added here.
 func (r request) unnamed() request {
@@ -338,9 +404,9 @@ func (r request) unnamed() request {
 		Roster: r.Roster, Forecast: r.Forecast, Coverage: r.Coverage, PrunedAt: r.PrunedAt,
 		response: r.response, settings: r.settings, approval: approval{PlanDigest: r.PlanDigest},
 		source: source{
-			InputSHA256: r.InputSHA256, Format: r.Format, NoHeader: r.NoHeader, Match: r.Match,
+			InputSHA256: r.InputSHA256, reading: reading{Format: r.Format, NoHeader: r.NoHeader}, UsernameCase: r.UsernameCase, ExcludeOnly: r.ExcludeOnly, Match: r.Match,
 			FromReport: r.FromReport, Only: r.Only, Keep: r.Keep, Sample: r.Sample, Seed: r.Seed, Limit: r.Limit,
-			ResetBefore: r.ResetBefore, AllUsers: r.AllUsers, Statuses: r.Statuses, Disabled: r.Disabled,
+			ResetBefore: r.ResetBefore, RotateEvery: r.RotateEvery, AllUsers: r.AllUsers, Statuses: r.Statuses, Disabled: r.Disabled,
 			CreatedAfter: r.CreatedAfter, CreatedBefore: r.CreatedBefore, ModifiedAfter: r.ModifiedAfter, ModifiedBefore: r.ModifiedBefore,
 		},
 	}
@@ -352,11 +418,20 @@ func (r request) unnamed() request {
 	return u
 }
 
+// withheld stands for a text in a summary that was pruned.
+const withheld = "withheld"
+
 // unnamed is a summary without paths and texts.
 func unnamed(s report.Summary) report.Summary {
 	s.RunDirectory, s.Next = filepath.Base(s.RunDirectory), ""
 	if s.StoppedBecause != "" {
-		s.StoppedBecause = "withheld"
+		s.StoppedBecause = withheld
+	}
+	s.Targets = slices.Clone(s.Targets)
+	for i, t := range s.Targets {
+		if s.Targets[i].RunDirectory = filepath.Base(t.RunDirectory); t.StoppedBecause != "" {
+			s.Targets[i].StoppedBecause = withheld
+		}
 	}
 	return s
 }

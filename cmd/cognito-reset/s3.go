@@ -22,6 +22,9 @@ func (c *command) inS3(ctx *cli.Context) s3run.Options {
 	return s3run.Options{
 		Options: s3input.Options{Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url")},
 		TTL:     ctx.Duration("lease"),
+		OnSilence: func(why error, wait time.Duration) {
+			say(c.stderr, "S3 does not answer (%v): no call leaves until it does, for %v at most; then the run stops.", why, wait.Round(time.Second))
+		},
 		OnWait: func(holder string, wait time.Duration) {
 			say(c.stderr, "The run is held by %s; waiting up to %v to see whether that is still at work.", holder, wait)
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -31,7 +32,7 @@ type endpoint struct {
 const bucket = "bucket"
 
 // serveS3 is an S3 with an empty bucket, and what is in it.
-func serveS3(t *testing.T, bucket string) (*s3mem.Backend, http.Handler) {
+func serveS3(t testing.TB, bucket string) (*s3mem.Backend, http.Handler) {
 	t.Helper()
 	objects := s3mem.New()
 	if err := objects.CreateBucket(bucket); err != nil {
@@ -81,7 +82,7 @@ func populate(t *testing.T, pool *sandbox.Pool, users int) (input string) {
 }
 
 // checkOnce sees to it that each user of a pool was reset once.
-func checkOnce(t *testing.T, pool *sandbox.Pool) {
+func checkOnce(t testing.TB, pool *sandbox.Pool) {
 	t.Helper()
 	pool.EachUser(func(u sandbox.User, resets, messages int) {
 		if resets != 1 || messages != 1 {
@@ -104,7 +105,7 @@ func TestKilledWithItsRecordInS3NobodyIsMissedAndNobodyIsResetTwice(t *testing.T
 	t.Setenv("COGNITO_RESET_ENDPOINT_URL", at.url)
 	t.Setenv("TMPDIR", t.TempDir())
 	tool, run := buildTool(t), "s3://"+bucket+"/runs/night"
-	out, err := killUnless(tool, run, times, func() bool { return at.has("runs/night/run.json") },
+	out, err := killUnless(tool, run, times, func() bool { return at.has("runs/night/run.json") }, nil,
 		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "100", "--settle-after", "200ms")
 	if err != nil {
 		t.Fatalf("the last resume: %v\n%s", err, out)
@@ -154,7 +155,7 @@ func TestKilledWithItsRecordInMotosS3NobodyIsResetTwice(t *testing.T) {
 	t.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
 	t.Setenv("TMPDIR", t.TempDir())
 	tool, run := buildTool(t), "s3://"+bucket+"/night"
-	out, err := killUnless(tool, run, 3, func() bool { return there(http.MethodHead, "/night/run.json") },
+	out, err := killUnless(tool, run, 3, func() bool { return there(http.MethodHead, "/night/run.json") }, nil,
 		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "50", "--settle-after", "200ms")
 	if err != nil {
 		t.Fatalf("the last resume: %v\n%s", err, out)
@@ -232,4 +233,34 @@ func TestAFleetInS3(t *testing.T) {
 			t.Errorf("%s: %v: %s", args, err, out)
 		}
 	}
+}
+
+// Workbooks and documents come from S3 like lists of text, and so do excludes.
+func TestInputsOfEveryShapeComeFromS3(t *testing.T) {
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
+	for _, name := range []string{"ann", "bob", "carl", "1002003", "=cmd", "fay1", "gina", "admin"} {
+		pool.Add(sandbox.NewUser(name))
+	}
+	at := newEndpoint(t, pool)
+	for _, name := range []string{"users.xlsx", "list-users-one-line.json"} {
+		content, err := os.ReadFile(filepath.Join("testdata/cases", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := at.objects.PutObject(bucket, name, nil, bytes.NewReader(content), int64(len(content)), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("cognito-reset", "run", "--user-pool-id", "us-east-1_Sandbox", "--endpoint-url", at.url, "--rate", "0", "--yes",
+		"--input", "s3://"+bucket+"/users.xlsx", "--input", "s3://"+bucket+"/list-users-one-line.json",
+		"--exclude", "s3://"+bucket+"/list-users-one-line.json", "--run", filepath.Join(t.TempDir(), "record"))
+	cmd.Env = noAccount()
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "s3://"+bucket+`/users.xlsx: only sheet "Leaked" is read`) {
+		t.Errorf("%v: %s", err, out)
+	}
+	pool.EachUser(func(u sandbox.User, resets, _ int) {
+		if left := u.Username == "ann" || u.Username == "bob" || u.Username == "admin"; (resets == 0) != left {
+			t.Errorf("%s: %d resets", u.Username, resets)
+		}
+	})
 }

@@ -29,6 +29,7 @@ import (
 	"cognito-reset/batch/pace"
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/report"
 )
 
@@ -38,8 +39,14 @@ type session struct {
 	request    request
 	dir        *journal.Dir
 	history    *journal.History
-	understood string     // how the input of a first session is read
-	described  *described // the pool, once it was asked
+	understood string             // how the input of a first session is read
+	described  *userpool.Settings // of the pool, once it told
+	prior      []batch.Entry      // the users of a run whose input has changed since
+	leaveOut   []leftOut          // whom --exclude and --exclude-group name
+	firstNames []string           // of the input, for a preflight alone, which keeps no roster
+	past       *rundir.History    // whom earlier runs have reset; nil if that does not count
+	excluded   check              // what was found out of them; zero if there are none
+	unnamed    string             // why it is not known which names are one user; "" if it is
 	s3         s3run.Options
 	pool       *userpool.Pool
 	sandbox    *http.Server
@@ -54,11 +61,14 @@ type session struct {
 	fleet *fleet                  // that the run is of; nil if it is alone
 	own   *cli.Context            // with the flags that replace the run's; nil means the command's
 
+	reclock atomic.Pointer[func()] // writes into the journal how the service's clock stands; nil without one
+
 	path            string   // of the run directory; "" is a new one's
 	live            bool     // the pool is asked
 	planned         *plan    // that is carried out; nil if there is none
 	force           []string // blockers of the preflight to overrule
 	comparePool     bool     // with the input, before anything else
+	several         []int64  // rows of the input whose value several users have
 	requireApproval bool     // by somebody who is not the caller
 }
 
@@ -69,9 +79,9 @@ func (s *session) connect(ctx context.Context) (err error) {
 		s.log = s.log.With("run", s.path)
 	}
 	o := userpool.Options{
-		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID,
-		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log,
-		Observe: s.observer.calls(r.UserPoolID),
+		PoolID: r.UserPoolID, Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, RoleARN: r.RoleARN, ExternalID: r.ExternalID, PhoneCountry: r.PhoneCountry,
+		Connections: r.workers(), Share: r.Shard.Of(1), Log: s.log, UsernameCase: r.UsernameCase,
+		Observe: s.observer.calls(r.UserPoolID), ClockJumped: s.clockJumped,
 	}
 	if r.Rate == 0 && !r.findRate { // no limit at all
 		o.ListRate = math.MaxFloat64
@@ -90,19 +100,17 @@ func (s *session) connect(ctx context.Context) (err error) {
 // sandboxLatency is what a call to the pool inside the process takes.
 const sandboxLatency = 50 * time.Millisecond
 
-// startSandbox serves a user pool filled from the roster.
+// startSandbox serves a user pool filled from --pool-users, or else from the roster.
 func (s *session) startSandbox() (url string, err error) {
-	pool := sandbox.New(sandbox.Config{PoolID: s.request.UserPoolID, Quotas: sandbox.DefaultQuotas(), Latency: sandboxLatency})
-	var broken error
-	pool.Populate(func(yield func(string) bool) {
-		for e, err := range s.dir.Entries() {
-			if broken = err; err != nil || e.Outcome == "" && !yield(e.Username) {
-				return
-			}
-		}
-	}, 0)
-	if broken != nil {
-		return "", broken
+	r := s.request
+	pool := sandbox.New(sandbox.Config{PoolID: r.UserPoolID, Quotas: sandbox.DefaultQuotas(), Latency: sandboxLatency, SignIn: r.SignIn})
+	if r.PoolUsers != "" {
+		err = load(pool, r.PoolUsers)
+	} else {
+		err = s.populate(pool)
+	}
+	if err != nil {
+		return "", err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -111,10 +119,20 @@ func (s *session) startSandbox() (url string, err error) {
 	s.sandbox = &http.Server{Handler: pool}
 	go s.sandbox.Serve(listener) // until close
 	if !s.quiet {
-		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n"+
-			"It made %d of the %d users, in a mix of states that a grown pool might have.\n", pool.Len(), s.request.Roster.Users)
+		say(s.stderr, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n%s", madeOf(r, pool.Len(), len(s.leaveOut)))
 	}
 	return "http://" + listener.Addr().String(), nil
+}
+
+// madeOf says whom the sandbox has.
+func madeOf(r request, users, excluded int) string {
+	if r.PoolUsers != "" {
+		return fmt.Sprintf("It has the %d users of %s.\n", users, r.PoolUsers)
+	}
+	if excluded > 0 {
+		return fmt.Sprintf("It made %d users of the input's %d and the %d to leave out, in a mix of states that a grown pool might have.\n", users, r.Roster.Users, excluded)
+	}
+	return fmt.Sprintf("It made %d of the %d users, in a mix of states that a grown pool might have.\n", users, r.Roster.Users)
 }
 
 // close gives up the sandbox and the run directory, if there are any.
@@ -174,38 +192,55 @@ func (s *session) work(ctx context.Context) error {
 
 // reset resets the users who are left, and tells why it stopped before the last.
 func (s *session) reset(ctx context.Context) (stopped, err error) {
-	r := s.request
+	r, began := s.request, time.Now()
+	s.history.Clock = s.pool.LearnClock(ctx, began)
+	s.compareClocks()
 	j, err := s.history.Start(version(), r.Roster.SHA256)
 	if err != nil {
 		return nil, fmt.Errorf("the journal cannot be written, so nothing was sent: %w", err)
 	}
+	s.reclock.Store(new(func() { _ = j.Clock(s.pool.Clock(began)) })) // a journal that fails says so at the next call
+	defer s.reclock.Store(nil)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	ctx, cancel := r.within(ctx)
+	ctx, cancel := r.within(ctx, passed)
 	defer cancel()
 	if s.paces == nil {
 		s.paces = r.newPaces()
 	}
 	ctl := &control{paces: s.paces, tally: new(batch.Tally), journal: j, stop: stop, nextWave: make(chan struct{}, 1)}
-	waves, err := s.waves(ctl)
-	if err != nil {
+	waves := s.waves(ctl)
+	options := s.options(ctl, waves)
+	if options.Messages, err = s.messages(); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	remaining := s.history.Remaining(s.retry)
 	if r.CanaryRandom && waves.canary > 0 {
 		remaining = canaryFirst(remaining, waves.canary)
 	}
+	s.observer.allow(r.Grace.duration())
 	defer s.observer.over(s, ctl)()
 	s.log.Info("session begins", "user_pool_id", r.UserPoolID, "region", s.pool.Region, "users", s.left, "rate", r.Rate)
 	beginCalls()
 	defer context.AfterFunc(ctx, func() { s.sayFinishing(context.Cause(ctx)) })()
 	steered := s.steer(ctl)
 	bar := s.showProgress(ctl)
-	counts, stopped := batch.Run(ctx, remaining, s.steps(ctl), s.options(ctl, waves))
+	var open atomic.Int64 // users settled, but to be attempted again
+	note := options.OnResult
+	options.OnResult = func(r batch.Result) {
+		if !r.Final() || r.Reason == batch.Interrupted {
+			open.Add(1)
+		}
+		note(r)
+	}
+	counts, stopped := batch.Run(ctx, remaining, s.steps(ctl), options)
 	bar.end(stopped == nil)
 	steered()
 	s.log.Info("session ends", "outcomes", counts.Outcomes, "reasons", counts.Reasons, "calls", counts.Calls, "throttled", counts.Throttled)
 
+	if _, early := errors.AsType[*batch.Stop](stopped); early && open.Load() == 0 && doneOf(counts) == s.left {
+		stopped = nil // it came when nobody was left
+	}
 	if stopped != nil {
 		stopped = s.stopError(stopped)
 	}
@@ -293,6 +328,9 @@ func (s *session) stopError(cause error) error {
 		}
 		return &exit{exitStopped, cause}
 	}
+	if cut, ok := errors.AsType[*journal.CutError](cause); ok {
+		return &exit{exitFailed, cut}
+	}
 	if _, ok := errors.AsType[*s3run.Error](cause); ok {
 		return &exit{exitFailed, fmt.Errorf("%w; mend that: no call was made that is not recorded", cause)}
 	}
@@ -320,6 +358,9 @@ func replay(dir *journal.Dir, r request) (*journal.History, error) {
 	var last report.Summary
 	if err := dir.ReadJSON(summaryFile, &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if _, err := os.Stat(dir.File(journal.JournalFile)); r.Marked && errors.Is(err, fs.ErrNotExist) {
+		return nil, &journal.CutError{Path: dir.File(journal.JournalFile), What: "is not there, though the run began"}
 	}
 	if size := history.Size(); size < last.JournalBytes {
 		return nil, fmt.Errorf("%s has %d bytes, and had %d when summary.json was made of it: it was cut short; %s", dir.File(journal.JournalFile), size, last.JournalBytes, restore)
@@ -396,7 +437,7 @@ type record struct {
 func newRecord(dir *journal.Dir, history *journal.History, r request, stopped error) *record {
 	rec := &record{history: history, request: r}
 	summary := &rec.summary
-	*summary = report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.String(), JournalBytes: history.Size(), RateAsked: r.Rate, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
+	*summary = report.Summary{DryRun: r.DryRun, Forecast: r.Forecast, Coverage: (*report.Coverage)(r.Coverage), RunDirectory: dir.String(), JournalBytes: history.Known(), RateAsked: r.Rate, StartedAt: r.CreatedAt.Truncate(time.Millisecond), FinishedAt: r.CreatedAt.Truncate(time.Millisecond)}
 	pending := batch.Interrupted
 	for i, session := range history.Sessions {
 		if i == 0 {
@@ -408,6 +449,13 @@ func newRecord(dir *journal.Dir, history *journal.History, r request, stopped er
 		if pending = batch.Interrupted; session.ExitCode == exitStopped || session.ExitCode == exitFailed {
 			pending = batch.Stopped
 		}
+	}
+	if left, _ := history.Open(); left == 0 { // the code comes from the rows
+		summary.ExitCode, summary.StoppedBecause = exitDone, ""
+	} else if n := len(history.Sessions); !r.DryRun && (n == 0 || !history.Sessions[n-1].Ended) {
+		summary.ExitCode, summary.StoppedBecause = exitStopped, "the process ended without a word"
+	} else if !r.DryRun && summary.ExitCode == exitDone {
+		summary.ExitCode = exitStopped
 	}
 	if e, ok := errors.AsType[*exit](stopped); ok {
 		summary.ExitCode, summary.StoppedBecause = e.code, e.Error()
@@ -476,6 +524,11 @@ func render(dir *journal.Dir, history *journal.History, r request, stopped error
 	}
 	if err := dir.Write("report.html", func(html *os.File) error { return page.Render(html, rec.summary) }); err != nil {
 		return rec.summary, err
+	}
+	if !r.DryRun && !r.Sandbox {
+		if err := rundir.Write(dir, r.UserPoolID, history.Size(), replaced(history.Results(batch.Interrupted))); err != nil {
+			return rec.summary, err
+		}
 	}
 	return rec.summary, dir.WriteJSON(summaryFile, rec.summary)
 }

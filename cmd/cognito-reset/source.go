@@ -8,21 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/roster/s3input"
 	"cognito-reset/batch/userpool"
@@ -34,13 +31,12 @@ type source struct {
 	Inputs         []string          `json:"inputs,omitempty"`       // absolute paths, URLs, or - for standard input
 	Read           []roster.Source   `json:"read,omitempty"`         // what they were
 	InputSHA256    string            `json:"input_sha256,omitempty"` // of the bytes of all of them
-	Format         roster.Format     `json:"format"`
-	UsernameColumn string            `json:"username_column"` // as asked for
-	Delimiter      string            `json:"delimiter"`       // likewise
-	NoHeader       bool              `json:"no_header"`
-	Encoding       string            `json:"encoding"`
+	reading                          // of the inputs
+	Notices        []string          `json:"input_notices,omitempty"` // what a person should know of the inputs
 	ClientMetadata map[string]string `json:"client_metadata,omitempty"`
-	Match          string            `json:"match"` // attribute that the input's values are of; "" is whatever names a user
+	UsernameCase   string            `json:"username_case,omitempty"` // where the pool does not tell
+	PhoneCountry   string            `json:"phone_country,omitempty"` // of numbers that do not name theirs
+	Match          string            `json:"match"`                   // attribute that the input's values are of; "" is whatever names a user
 
 	FromReport bool     `json:"from_report,omitempty"` // the inputs are reports
 	Only       []string `json:"only,omitempty"`        // of a report: outcomes and reasons
@@ -53,9 +49,12 @@ type source struct {
 	Limit      int64    `json:"limit,omitempty"`
 
 	Exclude       []string  `json:"exclude,omitempty"` // files, as Inputs
+	ExcludeAs     reading   `json:"exclude_as,omitzero"`
+	ExcludeOnly   []string  `json:"exclude_only,omitempty"` // of those that are reports: outcomes and reasons
 	ExcludeGroups []string  `json:"exclude_groups,omitempty"`
-	ResetBefore   time.Time `json:"reset_before,omitzero"` // leaves out whom History has reset since
-	History       []string  `json:"history,omitempty"`     // run directories
+	ResetBefore   time.Time `json:"reset_before,omitzero"`  // leaves out whom History has reset since
+	RotateEvery   string    `json:"rotate_every,omitempty"` // period at whose beginning ResetBefore is
+	History       []string  `json:"history,omitempty"`      // run directories, or folders of them, on the disk or in S3
 
 	AllUsers       bool      `json:"all_users,omitempty"`
 	Groups         []string  `json:"groups,omitempty"`
@@ -72,14 +71,11 @@ func inputFlags() []cli.Flag {
 	list := func(name, usage string) cli.Flag {
 		return &cli.StringSliceFlag{Category: groupInput, Name: name, Usage: usage, EnvVars: env(name)}
 	}
-	return []cli.Flag{
+	flags := []cli.Flag{
 		list("input", "read users from `FILE`: a path, a pattern such as 'exports/*.csv.gz', or - for standard input (repeatable)"),
-		stringFlag(groupInput, "format", "auto", "`auto`, csv or jsonl"),
-		stringFlag(groupInput, "username-column", "", "`NAME` of the column (or JSON key) that holds the username"),
 		stringFlag(groupInput, "match", "", "what the input's values are: `username`, email, phone_number, sub or preferred_username; the pool is asked whose they are"),
-		stringFlag(groupInput, "delimiter", "", "`C`haracter between CSV columns; tab is one (default: found)"),
-		stringFlag(groupInput, "encoding", "", "`NAME` of the text's encoding, such as windows-1252 (default: UTF-8 or UTF-16, found)"),
-		boolFlag(groupInput, "no-header", "the first line of the CSV is a user, not a header"),
+		usernameCaseFlag(),
+		stringFlag(groupInput, "phone-country", "", "`COUNTRY` of phone numbers that do not name theirs, such as DE; with --match phone_number or --exclude"),
 		clientMetadataFlag(groupInput),
 		stringFlag(groupInput, "from-report", "", "in place of an input: the users of a report, `FILE`"),
 		stringFlag(groupInput, "only", "", "of a report, the rows with these `WORDS`: outcomes and reasons, such as failed,unknown,throttled"),
@@ -88,9 +84,11 @@ func inputFlags() []cli.Flag {
 		list("keep-column", "carry column `NAME` of the input into the report (repeatable, or with commas)"),
 		stringFlag(groupInput, "order-by", "", "work in the order of `COLUMN`; COLUMN:desc turns it round"),
 		list("exclude", "leave out the users of `FILE`, such as break-glass accounts (repeatable)"),
+		stringFlag(groupInput, "exclude-only", "", "of a report given to --exclude, the rows with these `WORDS`: outcomes and reasons, such as reset,locked"),
 		list("exclude-group", "leave out the members of group `NAME` (repeatable)"),
 		stringFlag(groupInput, "not-reset-within", "", "leave out whom a run of --history has reset `SINCE`: a date, a time, or 90d for as long ago"),
-		list("history", "an earlier run's `DIR`, or a folder of such (repeatable)"),
+		stringFlag(groupInput, "rotate-every", "", "leave out whom a run of --history has reset in this `PERIOD` already: quarter, month or year by the calendar (UTC), or 90d"),
+		list("history", "an earlier run's `DIR`, or a folder with such at any depth, or s3://bucket/prefix (repeatable)"),
 		&cli.IntFlag{Category: groupInput, Name: "sample", Usage: "so many users by chance, `N`", EnvVars: env("sample")},
 		&cli.Uint64Flag{Category: groupInput, Name: "seed", Usage: "`N` decides the sample; the same seed makes the same sample", EnvVars: env("seed")},
 		&cli.Int64Flag{Category: groupInput, Name: "limit", Usage: "at most `N` users", EnvVars: env("limit")},
@@ -100,21 +98,28 @@ func inputFlags() []cli.Flag {
 		list("status", "of the pool's users, those of `STATUS`, such as CONFIRMED (repeatable)"),
 		&cli.BoolFlag{Category: groupInput, Name: "enabled-only", Value: true, Usage: "of the pool's users, skip those who are disabled (the default)", EnvVars: env("enabled-only")},
 		boolFlag(groupInput, "include-disabled", "of the pool's users, do not skip those who are disabled"),
-		stringFlag(groupInput, "created-after", "", "of the pool's users, those created from `WHEN` on: a date, a time, or 90d for as long ago"),
+		stringFlag(groupInput, "created-after", "", "of the pool's users, those created from `WHEN` on: a date, a time, 90d for as long ago, or quarter, month or year for when that began"),
 		stringFlag(groupInput, "created-before", "", "and before `WHEN`"),
 		stringFlag(groupInput, "modified-after", "", "of the pool's users, those changed from `WHEN` on"),
 		stringFlag(groupInput, "modified-before", "", "and not since `WHEN`"),
 	}
+	flags = slices.Insert(flags, 1, readingFlags()...)
+	after := slices.IndexFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == "exclude" }) + 1
+	return slices.Insert(flags, after, excludeFlags()...)
 }
 
 // read takes the source from the command line.
 func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	*src = source{
-		Format:         roster.Format(ctx.String("format")),
-		UsernameColumn: ctx.String("username-column"), Delimiter: ctx.String("delimiter"), NoHeader: ctx.Bool("no-header"),
-		Encoding: ctx.String("encoding"), Match: ctx.String("match"),
+		Match: ctx.String("match"), UsernameCase: ctx.String("username-case"),
 		AllUsers: ctx.Bool("all-users"), Groups: ctx.StringSlice("group"), Filter: ctx.String("filter"),
 		Statuses: ctx.StringSlice("status"), Disabled: ctx.Bool("include-disabled") || !ctx.Bool("enabled-only"),
+	}
+	if src.reading, err = readReading(ctx, ""); err != nil {
+		return err
+	}
+	if src.ExcludeAs, err = readReading(ctx, excludePrefix); err != nil {
+		return err
 	}
 	inputs := ctx.StringSlice("input")
 	if name := ctx.String("from-report"); name != "" {
@@ -126,6 +131,12 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	if src.Exclude, err = expand(ctx.StringSlice("exclude")); err != nil {
 		return usagef("--exclude: %w; nothing was sent", err)
 	}
+	if len(src.Exclude) == 0 {
+		if src.ExcludeAs != (reading{Format: roster.Auto}) {
+			return usagef("--exclude-format, --exclude-username-column and the like say how the files of --exclude are read: name one")
+		}
+		src.ExcludeAs = reading{}
+	}
 	if src.History, err = absolute(ctx.StringSlice("history")); err != nil {
 		return err
 	}
@@ -133,9 +144,19 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	src.Keep, src.Tell = columnsOf(ctx, "keep-column"), columnsOf(ctx, "client-metadata-from-columns")
 	src.Sample, src.Seed, src.Limit = ctx.Int("sample"), ctx.Uint64("seed"), ctx.Int64("limit")
 	src.ExcludeGroups = ctx.StringSlice("exclude-group")
+	if only := ctx.String("exclude-only"); only != "" {
+		if src.ExcludeOnly, err = roster.ParseOnly(only); err != nil {
+			return usagef("--exclude-only: %w", err)
+		}
+	}
 	if only := ctx.String("only"); only != "" {
 		if src.Only, err = roster.ParseOnly(only); err != nil {
 			return usagef("--only: %w", err)
+		}
+	}
+	if country := ctx.String("phone-country"); country != "" {
+		if src.PhoneCountry, err = roster.ParseCountry(country); err != nil {
+			return usagef("--phone-country: %w", err)
 		}
 	}
 	if src.ClientMetadata, err = clientMetadata(ctx.StringSlice("client-metadata")); err != nil {
@@ -148,6 +169,14 @@ func (src *source) read(ctx *cli.Context, now time.Time) (err error) {
 	} {
 		if *at, err = when(ctx.String(name), now); err != nil {
 			return usagef("--%s: %w", name, err)
+		}
+	}
+	if src.RotateEvery = ctx.String("rotate-every"); src.RotateEvery != "" {
+		if !src.ResetBefore.IsZero() {
+			return usagef("--rotate-every and --not-reset-within are two ways to say since when; give one")
+		}
+		if src.ResetBefore, err = periodStart(src.RotateEvery, now); err != nil {
+			return usagef("--rotate-every: %w", err)
 		}
 	}
 	return src.check(len(ctx.StringSlice("input")))
@@ -202,14 +231,20 @@ func (src *source) check(inputs int) error {
 		return usagef("--input, --from-report, --all-users, --group and --filter are five ways to say who; give one")
 	case len(src.Only) > 0 && !src.FromReport:
 		return usagef("--only chooses among the rows of a report: it goes with --from-report")
+	case len(src.Exclude) == 0 && len(src.ExcludeOnly) > 0:
+		return usagef("--exclude-only chooses among the rows of reports given to --exclude: name one")
+	case !knownCase(src.UsernameCase):
+		return usagef("--username-case is sensitive or insensitive, not %q", src.UsernameCase)
 	case src.listed() && len(src.Where)+len(src.Keep)+len(src.Tell)+len(src.OrderBy) > 0:
 		return usagef("--where, --keep-column, --client-metadata-from-columns and --order-by are about the columns of an input; the pool's own users have none")
 	case slices.Contains(src.Keep, report.SafeColumn):
 		return usagef("--keep-column %s: the report has a column of its own of that name; rename the input's", report.SafeColumn)
+	case src.PhoneCountry != "" && src.Match != "phone_number" && len(src.Exclude) == 0:
+		return usagef("--phone-country is about phone numbers: it goes with --match phone_number or --exclude")
 	case src.Sample < 0 || src.Limit < 0:
 		return usagef("--sample and --limit cannot be negative")
 	case src.ResetBefore.IsZero() != (len(src.History) == 0):
-		return usagef("--not-reset-within and --history go together: since when, and the runs that know")
+		return usagef("--not-reset-within or --rotate-every and --history go together: since when, and the runs that know")
 	case src.Match != "" && len(src.Inputs) == 0:
 		return usagef("--match says what the values of an --input are; the pool's own users need none")
 	case src.FromReport && src.Match != "" && src.Match != "username":
@@ -227,32 +262,32 @@ func (src *source) check(inputs int) error {
 	if _, err := userpool.ParseFilter(src.Filter); src.Filter != "" && err != nil {
 		return usagef("--filter: %w", err)
 	}
-	if _, err := src.choice(); err != nil {
-		return err
-	}
-	_, err := delimiter(src.Delimiter)
+	_, _, err := src.choices()
 	return err
 }
 
-// choice is which rows of an input are taken, and in what order.
-func (src *source) choice() (sel roster.Selection, err error) {
-	sel = roster.Selection{Keep: src.Keep, Tell: src.Tell, Only: src.Only}
+// choices are which rows of an input are taken, and then which users, in what
+// order.
+func (src *source) choices() (rows, users roster.Selection, err error) {
+	users = roster.Selection{Keep: src.Keep, Sample: src.Sample, Seed: src.Seed, Limit: src.Limit}
+	if src.OrderBy != "" {
+		if users.OrderBy, err = roster.ParseOrder(src.OrderBy); err != nil {
+			return rows, users, usagef("--order-by: %w", err)
+		}
+	}
+	rows = roster.Selection{Keep: users.Columns(), Tell: src.Tell, Only: src.Only}
 	for _, text := range src.Where {
 		c, err := roster.ParseCondition(text)
 		if err != nil {
-			return sel, usagef("--where: %w", err)
+			return rows, users, usagef("--where: %w", err)
 		}
-		sel.Where = append(sel.Where, c)
+		rows.Where = append(rows.Where, c)
 	}
-	if src.OrderBy != "" {
-		if sel.OrderBy, err = roster.ParseOrder(src.OrderBy); err != nil {
-			return sel, usagef("--order-by: %w", err)
-		}
-	}
-	return sel, nil
+	return rows, users, nil
 }
 
-// when reads a date, a time, or how long ago.
+// when reads a date, a time, how long ago, or a period of the calendar, whose beginning
+// is meant.
 func when(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -260,12 +295,15 @@ func when(text string, now time.Time) (time.Time, error) {
 	if at, ok := ago(text, now); ok {
 		return at, nil
 	}
+	if slices.Contains([]string{"quarter", "month", "year"}, text) {
+		return periodStart(text, now)
+	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if at, err := time.Parse(layout, text); err == nil {
 			return at, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a date such as 2026-01-31, a time such as 2026-01-31T09:00:00Z, or a while ago such as 90d or 12h", text)
+	return time.Time{}, fmt.Errorf("%q is not a date such as 2026-01-31, a time such as 2026-01-31T09:00:00Z, a while ago such as 90d or 12h, or quarter, month or year for when that began", text)
 }
 
 // ago reads how long before now a time was: 90d, 12w, or as Go has it, 12h30m.
@@ -296,11 +334,12 @@ func (src *source) selects() bool {
 		!src.ModifiedAfter.IsZero() || !src.ModifiedBefore.IsZero()
 }
 
-func (r *request) selection() userpool.Selection {
-	src := r.source
+// selection says which of the pool's users are meant.
+func (s *session) selection() userpool.Selection {
+	src := s.request.source
 	sel := userpool.Selection{
-		Again:    r.IfResetRequired == "again",
-		Disabled: src.Disabled || r.IfUnresettable[batch.Disabled] != "", External: r.IfUnresettable[batch.ExternalProvider] != "",
+		Again: s.request.IfResetRequired == "again", Recent: s.recent(),
+		Disabled: src.Disabled || s.request.IfUnresettable[batch.Disabled] != "", External: s.request.IfUnresettable[batch.ExternalProvider] != "",
 		CreatedAfter: src.CreatedAfter, CreatedBefore: src.CreatedBefore,
 		ModifiedAfter: src.ModifiedAfter, ModifiedBefore: src.ModifiedBefore,
 	}
@@ -349,23 +388,6 @@ func (src *source) String() string {
 	}
 }
 
-// openInputs opens the first of the request's inputs.
-func (s *session) openInputs(ctx context.Context) (*roster.Inputs, error) {
-	r := s.request
-	separator, err := delimiter(r.Delimiter)
-	if err != nil {
-		return nil, err
-	}
-	choice, err := r.choice()
-	if err != nil {
-		return nil, err
-	}
-	return roster.OpenInputs(ctx, nearby(r.Inputs), s.places(), roster.Options{
-		Format: r.Format, Column: r.UsernameColumn, Delimiter: separator, NoHeader: r.NoHeader, Keep: choice.Columns(),
-		Report: r.FromReport, Encoding: r.Encoding, PoolID: r.UserPoolID, ClientMetadata: r.ClientMetadata,
-	})
-}
-
 // places are where inputs come from that are not files.
 func (s *session) places() roster.Places {
 	r := s.request
@@ -393,7 +415,7 @@ func (s *session) listing(ctx context.Context) iter.Seq2[batch.Entry, error] {
 		}
 		users = s.pool.Users(ctx, filter)
 	}
-	entries := r.selection().Entries(users)
+	entries := s.selection().Entries(users)
 	if len(r.ClientMetadata) == 0 {
 		return entries
 	}
@@ -405,40 +427,6 @@ func (s *session) listing(ctx context.Context) iter.Seq2[batch.Entry, error] {
 			}
 		}
 	}
-}
-
-// spool writes the roster into the run directory. in is nil where the pool's own
-// users are meant.
-func (s *session) spool(ctx context.Context, in *roster.Inputs) (err error) {
-	r := &s.request
-	choice, err := r.choice()
-	if err != nil {
-		return err
-	}
-	users := roster.Selection{Keep: r.Keep, Fold: s.fold(ctx), Sample: r.Sample, Seed: r.Seed, Limit: r.Limit}
-	if len(r.Exclude)+len(r.ExcludeGroups) > 0 {
-		users.Exclude = s.excluded(ctx)
-	}
-	if len(r.History) > 0 {
-		users.Recent = recentlyReset(r.History, r.UserPoolID, r.ResetBefore)
-	}
-	var entries iter.Seq2[batch.Entry, error]
-	switch {
-	case in == nil:
-		entries = s.listing(ctx)
-	case r.Match == "":
-		users.Tell, users.Where, users.Only, users.OrderBy = choice.Tell, choice.Where, choice.Only, choice.OrderBy
-		entries = in.Entries()
-	default: // the values are read twice, so they are spooled first
-		if _, err = s.dir.Spool(inOrder(choice.Apply(in.Entries()))); err != nil {
-			return err
-		}
-		entries = s.pool.Match(ctx, r.Match, r.selection(), s.dir.Entries())
-	}
-	if r.Roster, err = s.dir.Spool(inOrder(r.Shard.Entries(users.Apply(entries)))); err == nil && in != nil {
-		r.Read, r.InputSHA256 = in.Sources(), in.SHA256()
-	}
-	return err
 }
 
 // inOrder counts the rows in the order in which they come, and remembers which
@@ -455,138 +443,6 @@ func inOrder(entries iter.Seq2[batch.Entry, error]) iter.Seq2[batch.Entry, error
 			}
 		}
 	}
-}
-
-// excluded yields the users of --exclude and --exclude-group.
-func (s *session) excluded(ctx context.Context) iter.Seq2[batch.Entry, error] {
-	r := s.request
-	return func(yield func(batch.Entry, error) bool) {
-		if len(r.Exclude) > 0 {
-			in, err := roster.OpenInputs(ctx, nearby(r.Exclude), s.places(), roster.Options{Format: roster.Auto})
-			if err != nil {
-				yield(batch.Entry{}, err)
-				return
-			}
-			for e, err := range in.Entries() {
-				if !yield(e, err) || err != nil {
-					return
-				}
-			}
-		}
-		for _, group := range r.ExcludeGroups {
-			for u, err := range s.pool.Group(ctx, group) {
-				if !yield(batch.Entry{Username: u.Username}, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
-}
-
-// recentlyReset yields the users of a pool whom earlier runs have reset since a
-// time. Each path is a run directory or a folder of them.
-func recentlyReset(paths []string, poolID string, since time.Time) iter.Seq2[batch.Entry, error] {
-	return func(yield func(batch.Entry, error) bool) {
-		for _, path := range paths {
-			runs, err := runsIn(path)
-			if err == nil && len(runs) == 0 {
-				err = fmt.Errorf("there is no run in %s", path)
-			}
-			if err != nil {
-				yield(batch.Entry{}, usagef("--history: %w", err))
-				return
-			}
-			for _, dir := range runs {
-				for r, err := range resetsOf(dir, poolID, since) {
-					if !yield(batch.Entry{Username: r.Username}, err) || err != nil {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-// runsIn are the run directory at a path, or those in the folder there.
-func runsIn(path string) (runs []*journal.Dir, err error) {
-	if dir, err := journal.View(path); err == nil {
-		return []*journal.Dir{dir}, nil
-	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		if dir, err := journal.View(filepath.Join(path, e.Name())); err == nil {
-			runs = append(runs, dir)
-		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-			return nil, err
-		}
-	}
-	return runs, nil
-}
-
-// resetsOf yields whose password a run on a pool has replaced since a time.
-func resetsOf(dir *journal.Dir, poolID string, since time.Time) iter.Seq2[batch.Result, error] {
-	return func(yield func(batch.Result, error) bool) {
-		var r request
-		if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
-			yield(batch.Result{}, err)
-			return
-		}
-		if r.UserPoolID != poolID || r.DryRun || r.Sandbox || !r.PrunedAt.IsZero() && endedBefore(dir, since) {
-			return
-		}
-		if err := r.gone(dir); err != nil {
-			yield(batch.Result{}, err)
-			return
-		}
-		history, err := replay(dir, r)
-		if err != nil {
-			yield(batch.Result{}, err)
-			return
-		}
-		for res, err := range history.Results(batch.Interrupted) {
-			if err == nil && (!res.Outcome.Done() || res.Outcome == batch.UserDisabled || res.FinishedAt.Before(since)) {
-				continue
-			}
-			if !yield(res, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// endedBefore tells of a run by its summary that it was over at a time.
-func endedBefore(dir *journal.Dir, at time.Time) bool {
-	var last report.Summary
-	return dir.ReadJSON(summaryFile, &last) == nil && last.FinishedAt.Before(at)
-}
-
-// fold is how the pool compares usernames. Where that is not known, letters
-// count as they are.
-func (s *session) fold(ctx context.Context) func(string) string {
-	if s.pool == nil {
-		return nil
-	}
-	if settings, err := s.settings(ctx); err == nil && !settings.CaseSensitive {
-		return settings.Fold
-	}
-	return nil
-}
-
-// settings are the pool's, asked for once.
-func (s *session) settings(ctx context.Context) (userpool.Settings, error) {
-	if s.described == nil {
-		s.described = new(described)
-		s.described.Settings, s.described.err = s.pool.Settings(ctx)
-	}
-	return s.described.Settings, s.described.err
-}
-
-type described struct {
-	userpool.Settings
-	err error
 }
 
 // errElsewhere is why an input cannot be compared with what it was.
@@ -618,5 +474,18 @@ func hashFile(w io.Writer, name string) error {
 
 // column says how the input is read.
 func column(in *roster.Inputs) string {
-	return fmt.Sprintf("%s, %s", in.Format, cmp.Or(in.Column, "username"))
+	how := string(in.Format)
+	if in.Sheet != "" {
+		how += ", sheet " + in.Sheet
+	}
+	return how + ", " + cmp.Or(in.Column, "username")
+}
+
+func usernameCaseFlag() cli.Flag {
+	return stringFlag(groupInput, "username-case", "", "where the pool does not tell: `sensitive` if ann and Ann are two users, insensitive if they are one")
+}
+
+// knownCase reports whether --username-case may be that.
+func knownCase(text string) bool {
+	return slices.Contains([]string{"", userpool.CaseSensitive, userpool.CaseInsensitive}, text)
 }

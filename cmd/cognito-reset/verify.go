@@ -30,7 +30,8 @@ func (c *command) verifyCommand() *cli.Command {
 		UsageText: "cognito-reset verify cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
 		Description: "Looks in the pool what has become of every user whom the run reset, by listing,\n" +
 			"which is free of charge, and writes verify.csv into the run directory. Ends with 0\n" +
-			"if no old password can work any more, and with 3 otherwise.",
+			"if no old password can work any more, and with 3 otherwise. DIR may be that of a\n" +
+			"job on several user pools: each of its runs is looked at.",
 		Flags: append(append(awsFlags(), outputFlags()...),
 			&cli.DurationFlag{Category: groupPace, Name: "watch", Usage: "look again after every `TIME`, such as 15m, until everybody has a new password", EnvVars: env("watch")}),
 		Action: c.verify,
@@ -42,19 +43,36 @@ func (c *command) verify(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	paths := []string{path}
+	if runs := fleetRuns(path); runs != nil {
+		paths = runs
+	}
+	var sessions []*session
+	for _, path := range paths {
+		s, err := c.verifier(ctx, path)
+		if err != nil {
+			return err
+		}
+		sessions = append(sessions, s)
+	}
+	return watchAll(ctx.Context, sessions, ctx.Duration("watch"))
+}
+
+// verifier is a session that looks what has become of a run.
+func (c *command) verifier(ctx *cli.Context, path string) (_ *session, err error) {
 	s := &session{command: c, quiet: ctx.Bool("quiet"), json: ctx.Bool("json")}
 	if s.log, err = logger(ctx, c.stderr); err != nil {
-		return err
+		return nil, err
 	}
 	if s.dir, err = c.viewRun(ctx, path); err != nil {
-		return &exit{exitUsage, err}
+		return nil, &exit{exitUsage, err}
 	}
 	r := &s.request
 	if err := readRequest(s.dir, r); err != nil {
-		return err
+		return nil, err
 	}
 	if r.DryRun || r.Sandbox {
-		return usagef("%s reset nobody in a pool that is still there: there is nothing to verify", path)
+		return nil, usagef("%s reset nobody in a pool that is still there: there is nothing to verify", path)
 	}
 	for name, to := range map[string]*string{"profile": &r.Profile, "region": &r.Region, "endpoint-url": &r.EndpointURL, "role-arn": &r.RoleARN, "external-id": &r.ExternalID} {
 		if ctx.IsSet(name) {
@@ -62,39 +80,85 @@ func (c *command) verify(ctx *cli.Context) error {
 		}
 	}
 	if err := s.connect(ctx.Context); err != nil {
-		return &exit{exitUsage, err}
+		return nil, &exit{exitUsage, err}
 	}
-	return s.watch(ctx.Context, ctx.Duration("watch"))
+	return s, nil
 }
 
-// watch looks once, or every so often until nobody is waited for.
-func (s *session) watch(ctx context.Context, every time.Duration) error {
+// watchAll looks at each run once, or every so often until nobody is waited for. The
+// exit is that of the worst.
+func watchAll(ctx context.Context, sessions []*session, every time.Duration) error {
+	last := make([]*verification, len(sessions)) // nil where the pool cannot be asked
 	for {
-		var err error
-		if s.history, err = replay(s.dir, s.request); err != nil { // the run may be going on
-			return &exit{exitUsage, err}
+		waiting := false
+		var failed error
+		for i, s := range sessions {
+			found, err := s.look(ctx)
+			switch last[i] = found; {
+			case ctx.Err() != nil, err != nil && len(sessions) == 1:
+				return err
+			case err != nil:
+				failed = cmp.Or(failed, err)
+				say(s.stderr, "%s: %v", s.request.UserPoolID, err)
+			default:
+				waiting = waiting || found.effects[userpool.Waiting] > 0
+			}
 		}
-		found, err := s.verified(ctx)
-		if ctx.Err() != nil {
-			return s.stopError(context.Cause(ctx))
-		} else if err != nil {
-			return err
+		again := every > 0 && waiting
+		for i, s := range sessions {
+			if last[i] == nil {
+				continue
+			}
+			show := s.printVerified
+			if again {
+				show = s.printPoint
+			}
+			if len(sessions) > 1 && !s.json {
+				fmt.Fprintf(s.stdout, "%s\n", s.request.UserPoolID)
+			}
+			if err := show(last[i]); err != nil {
+				return err
+			}
 		}
-		if every <= 0 || found.effects[userpool.Waiting] == 0 {
-			return cmp.Or(s.printVerified(found), found.exit())
-		}
-		if err := s.printPoint(found); err != nil {
-			return err
+		if !again {
+			return cmp.Or(failed, worstOf(last))
 		}
 		select {
 		case <-time.After(every):
 		case <-ctx.Done():
-			if !s.json { // which has been printed
-				err = s.printVerified(found)
+			for i, s := range sessions {
+				if s.json || last[i] == nil { // which has been printed
+					continue
+				}
+				if err := s.printVerified(last[i]); err != nil {
+					return err
+				}
 			}
-			return cmp.Or(err, s.stopError(context.Cause(ctx)))
+			return sessions[0].stopError(context.Cause(ctx))
 		}
 	}
+}
+
+// worstOf is the exit that a look at several runs ends with.
+func worstOf(found []*verification) (err error) {
+	for _, v := range found {
+		if v != nil {
+			err = cmp.Or(err, v.exit())
+		}
+	}
+	return err
+}
+
+// look is one look at the pool of a run, which may be going on.
+func (s *session) look(ctx context.Context) (found *verification, err error) {
+	if s.history, err = replay(s.dir, s.request); err != nil {
+		return nil, &exit{exitUsage, err}
+	}
+	found, err = s.verified(ctx)
+	if ctx.Err() != nil {
+		return nil, s.stopError(context.Cause(ctx))
+	}
+	return found, err
 }
 
 // A verification is what one look at the pool found.
@@ -152,13 +216,13 @@ func (s *session) verified(ctx context.Context) (*verification, error) {
 	found := &verification{at: time.Now(), effects: make(map[userpool.Effect]int64)}
 	err := s.dir.Write(verifyFile, func(f *os.File) error {
 		w := csv.NewWriter(f)
-		w.Write([]string{"row", "username", "effect", "state", "enabled", "reset_at", "modified_at"}) // buffered: an error shows later
+		w.Write([]string{"row", "username", "effect", "state", "enabled", "reset_at", "modified_at", "sub"}) // buffered: an error shows later
 		for v, err := range s.pool.Verify(ctx, s.resets()) {
 			if err != nil {
 				return err
 			}
 			found.add(v)
-			cells := []string{strconv.FormatInt(v.Row, 10), v.Username, string(v.Effect), string(v.State), "", stamp(v.FinishedAt), stamp(v.Modified)}
+			cells := []string{strconv.FormatInt(v.Row, 10), v.Username, string(v.Effect), string(v.State), "", stamp(v.FinishedAt), stamp(v.Modified), v.Sub}
 			if v.Effect != userpool.Gone {
 				cells[4] = strconv.FormatBool(v.Enabled)
 			}

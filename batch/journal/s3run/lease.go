@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -32,6 +31,10 @@ type claim struct {
 	Holder  string  `json:"holder"`      // what it says of itself; "" once it let go
 	TTL     float64 `json:"ttl_seconds"` // without a change for so long, it is dead
 	Renewed int64   `json:"renewed"`     // how often, so that no two contents are alike
+
+	// Mark is how far the journal reaches, if the run has begun: the lease is the
+	// one object that a rule which deletes old ones leaves.
+	Mark *journal.Mark `json:"mark,omitempty"`
 }
 
 func (c claim) ttl() time.Duration { return time.Duration(c.TTL * float64(time.Second)) }
@@ -77,7 +80,7 @@ func (s *store) holder(ctx context.Context) string {
 // A lease holds a run for this process, and sees to it that it knows when it
 // does not any more. It is renewed at every sixth of its TTL; calls may leave
 // for half of the TTL after a renewal began, so that they have ended before
-// anybody else may take it. Nobody compares the clocks of two machines: who
+// anybody else may take it; then they wait for a renewal, for the other half. Nobody compares the clocks of two machines: who
 // waits for a dead holder counts the time without a change itself.
 type lease struct {
 	store  *store
@@ -87,14 +90,19 @@ type lease struct {
 	end    context.CancelFunc // of the renewals
 	ended  chan struct{}
 
-	renewing sync.Mutex // held by whoever writes
-	claim    claim      // as it was last written
+	renewing chan struct{} // holds a token of whoever writes
+	claim    claim         // as it was last written
 	etag     string
 
 	mu    sync.Mutex
 	until time.Time // calls may leave
-	last  error     // of the last renewal
+	sure  time.Time // nobody else can have taken it
+	mark  *journal.Mark
+	last  error // of the last renewal
 	lost  *batch.Stop
+	told  time.Time // what sure was when it was last said that no call leaves
+
+	onSilence func(why error, wait time.Duration)
 }
 
 // pause is how long it takes to look at a lease again that another holds.
@@ -104,7 +112,7 @@ const pause = 100 * time.Millisecond
 // for its TTL; one that is not is a [*journal.HeldError].
 func take(ctx context.Context, s *store, o Options) (*lease, error) {
 	host, _ := os.Hostname()
-	l := &lease{store: s, ttl: o.TTL, ended: make(chan struct{})}
+	l := &lease{store: s, ttl: o.TTL, ended: make(chan struct{}), renewing: make(chan struct{}, 1), onSilence: o.OnSilence}
 	l.holder = fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
 	l.claim = claim{ID: crand.Text(), Holder: l.holder, TTL: o.TTL.Seconds()}
 	var since, began time.Time
@@ -132,11 +140,11 @@ func take(ctx context.Context, s *store, o Options) (*lease, error) {
 			}
 			continue
 		}
-		l.claim.Fence, began = now.Fence+1, time.Now()
+		l.claim.Fence, l.claim.Mark, l.mark, began = now.Fence+1, now.Mark, now.Mark, time.Now()
 		switch etag, err = s.putClaim(ctx, l.claim, when); {
 		case err == nil:
 			return l.keep(ctx, etag, began)
-		case refused(err) && !missing(err) || !sleep(ctx, rand.N(pause)):
+		case refused(err) && !missing(err) || !sleep(ctx, pause):
 			return nil, s.why(ctx, err)
 		}
 	}
@@ -146,7 +154,7 @@ func take(ctx context.Context, s *store, o Options) (*lease, error) {
 func (l *lease) hold(etag string, began time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.etag, l.last, l.until = etag, nil, began.Add(l.ttl/2)
+	l.etag, l.last, l.until, l.sure = etag, nil, began.Add(l.ttl/2), began.Add(l.ttl)
 }
 
 // keep renews the lease from now on, once it is known that the store honours
@@ -158,8 +166,10 @@ func (l *lease) keep(ctx context.Context, etag string, began time.Time) (*lease,
 	l.end = end
 	go func() {
 		defer close(l.ended)
-		for sleep(renewals, l.ttl/6) {
-			l.renew(renewals, l.holder)
+		for wait := l.ttl / 6; sleep(renewals, wait); {
+			if wait = l.ttl / 6; l.renew(renewals, l.holder) != nil {
+				wait = l.ttl / 60 // S3 may answer again at any moment
+			}
 		}
 	}()
 	for _, when := range []condition{ifNew, ifStill(`"00000000000000000000000000000000"`)} {
@@ -179,14 +189,18 @@ func (l *lease) keep(ctx context.Context, etag string, began time.Time) (*lease,
 }
 
 // renew writes the claim again. An empty holder lets go of it.
-func (l *lease) renew(ctx context.Context, holder string) {
-	ctx, cancel := context.WithTimeout(ctx, l.ttl/3)
+func (l *lease) renew(ctx context.Context, holder string) error {
+	ctx, cancel := context.WithTimeout(ctx, l.ttl/6)
 	defer cancel()
-	l.renewing.Lock()
-	defer l.renewing.Unlock()
-	if l.isLost() {
-		return
+	l.renewing <- struct{}{}
+	defer func() { <-l.renewing }()
+	l.mu.Lock()
+	if l.lost != nil {
+		defer l.mu.Unlock()
+		return l.lost
 	}
+	l.claim.Mark = l.mark
+	l.mu.Unlock()
 	began := time.Now()
 	l.claim.Holder = holder
 	l.claim.Renewed++
@@ -202,9 +216,10 @@ func (l *lease) renew(ctx context.Context, holder string) {
 		l.mu.Lock()
 		l.last = err
 		l.mu.Unlock()
-		return
+		return err
 	}
 	l.hold(etag, began)
+	return nil
 }
 
 // stillOurs is the ETag of the lease, unless another process has taken it.
@@ -229,24 +244,50 @@ func (l *lease) lose(why string) *batch.Stop {
 	return l.lost
 }
 
-func (l *lease) isLost() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lost != nil
+// over reports whether a time has come. Of the two clocks of this machine the one
+// that shows more time counts: the monotonic one stands still while a machine is
+// suspended.
+func over(now, at time.Time) bool { return now.After(at) || now.Round(0).After(at.Round(0)) }
+
+// wait blocks while the lease could not be renewed for so long that no call may
+// leave, but nobody else can have taken it either. It fails once that is over.
+func (l *lease) wait() error {
+	for told := false; ; {
+		if l.check(&l.until) == nil {
+			return nil
+		}
+		if err := l.check(&l.sure); err != nil {
+			return err
+		}
+		if !told {
+			told = true
+			l.sayWaiting()
+		}
+		time.Sleep(min(pause, l.ttl/60))
+	}
 }
 
-// check fails unless a call may leave now. Of the two clocks of this machine
-// the one that shows more time counts: the monotonic one stands still while a
-// machine is suspended.
-func (l *lease) check() error {
+// sayWaiting says once, until the lease is renewed, that no call leaves.
+func (l *lease) sayWaiting() {
+	l.mu.Lock()
+	told, until, last := l.told, l.sure, l.last
+	l.told = until
+	l.mu.Unlock()
+	if l.onSilence != nil && !told.Equal(until) {
+		l.onSilence(last, time.Until(until))
+	}
+}
+
+// check fails once a time, which is one of the lease's, has come.
+func (l *lease) check(end *time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	switch {
 	case l.lost != nil:
 		return l.lost
-	case now.After(l.until) || now.Round(0).After(l.until.Round(0)):
-		why := fmt.Sprintf("for %v it could not be made sure that no other process works on %s", l.ttl/2, l.store)
+	case over(now, *end):
+		why := fmt.Sprintf("for %v it could not be made sure that no other process works on %s", l.ttl-l.sure.Sub(*end), l.store)
 		if l.last != nil {
 			why += fmt.Sprintf(" (%v)", l.last)
 		}
@@ -255,12 +296,12 @@ func (l *lease) check() error {
 	return nil
 }
 
-// sure renews the lease if a call might not leave now.
-func (l *lease) sure() error {
-	if l.check() != nil {
+// ensure renews the lease if a call might not leave now.
+func (l *lease) ensure() error {
+	if l.check(&l.until) != nil {
 		l.renew(context.Background(), l.holder)
 	}
-	return l.check()
+	return l.check(&l.until)
 }
 
 // stop ends the renewals.

@@ -17,6 +17,7 @@ package s3run
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,10 +25,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/roster/s3input"
 )
 
@@ -39,9 +44,16 @@ type Options struct {
 	// longer than a call may take. Default a minute.
 	TTL time.Duration
 
+	// Disk is where the copy of a run is. Default the machine's.
+	Disk disk.Disk
+
 	// OnWait, if set, is told that the run may be held by a dead process, and
 	// that this one waits so long to see.
 	OnWait func(holder string, wait time.Duration)
+
+	// OnSilence, if set, is told that S3 has not answered for half of the TTL,
+	// why, and for how long at most no call leaves until it does.
+	OnSilence func(why error, wait time.Duration)
 }
 
 const defaultTTL = time.Minute
@@ -49,6 +61,10 @@ const defaultTTL = time.Minute
 // ErrBegun is why a prefix cannot be made into a run directory: it is one. It is
 // a [journal.ErrExists].
 var ErrBegun = fmt.Errorf("%w: a run", journal.ErrExists)
+
+// ErrCut is why a prefix cannot be made into a run directory: there was a run in
+// it. It is a [journal.ErrExists].
+var ErrCut = fmt.Errorf("%w, or were", journal.ErrExists)
 
 // ErrLost is why a process may not write to a run any more: another holds it.
 var ErrLost = errors.New("the run was taken over")
@@ -120,20 +136,77 @@ func View(ctx context.Context, name string, o Options) (*journal.Dir, error) {
 	if err := h.begun(ctx); err != nil {
 		return nil, err
 	}
+	switch now, _, _, err := h.claim(ctx); { // before the journal, which may go on
+	case err == nil:
+		h.marked = now.Mark
+	case !missing(err):
+		return nil, h.explain(err)
+	}
 	return h.dir(h.download(ctx))
+}
+
+// Find lists the runs at a prefix and at any depth below it, by their names. A run
+// never began, and is not listed, where there is no run.json.
+func Find(ctx context.Context, name string, o Options) (runs []string, err error) {
+	s, err := reach(ctx, name, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	for object, err := range s.below(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		if run, ok := strings.CutSuffix(aws.ToString(object.Key), "/"+journal.RunFile); ok {
+			runs = append(runs, s3input.Scheme+"://"+s.bucket+"/"+run)
+		}
+	}
+	return runs, nil
+}
+
+// Glance copies a few files of a run for reading, those of them that are there, and
+// tells how many bytes its journal has.
+func Glance(ctx context.Context, name string, o Options, files ...string) (d *journal.Dir, journalBytes int64, err error) {
+	h, err := newHome(ctx, name, o)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := h.makeFolder(); err != nil {
+		return nil, 0, err
+	}
+	glance := func() error {
+		for name, err := range h.list(ctx, "") {
+			if err == nil && slices.Contains(files, name) {
+				err = h.file(name, func(w io.Writer) error { return h.copyTo(ctx, w, name) })
+			}
+			if err != nil {
+				return err
+			}
+		}
+		for object, err := range h.below(ctx, segments) {
+			if err != nil {
+				return err
+			}
+			journalBytes += aws.ToInt64(object.Size)
+		}
+		return nil
+	}
+	d, err = h.dir(glance())
+	return d, journalBytes, err
 }
 
 // A home is a [journal.Home] in S3.
 type home struct {
 	*store
-	lease  *lease // nil for one who only reads
-	folder string // with the copy
-	last   int64  // segment
+	disk   disk.Disk
+	lease  *lease        // nil for one who only reads
+	folder string        // with the copy
+	last   int64         // segment
+	marked *journal.Mark // that one who only reads found; nil if there was none
 }
 
 func newHome(ctx context.Context, name string, o Options) (*home, error) {
 	s, err := reach(ctx, name, o.Options)
-	return &home{store: s}, err
+	return &home{store: s, disk: cmp.Or(o.Disk, disk.OS)}, err
 }
 
 func (h *home) take(ctx context.Context, o Options) (err error) {
@@ -148,7 +221,7 @@ func (h *home) take(ctx context.Context, o Options) (err error) {
 func (h *home) dir(err error) (*journal.Dir, error) {
 	if err == nil {
 		var d *journal.Dir
-		if d, err = journal.Copy(h.path(), h, h.lease != nil); err == nil {
+		if d, err = journal.Copy(h.disk, h.path(), h, h.lease != nil); err == nil {
 			return d, nil
 		}
 	}
@@ -159,6 +232,12 @@ func (h *home) dir(err error) (*journal.Dir, error) {
 func (h *home) vacant(ctx context.Context) error {
 	var names []string
 	held := false
+	if now, _, _, err := h.claim(ctx); err == nil && now.Mark != nil && now.Mark.Lines > 0 && h.begun(ctx) != nil {
+		return fmt.Errorf("%s: %w: a run of which %d lines were journaled began here, and its %s is gone, as when a lifecycle rule deletes what is old; restore it, or its versions, or name another prefix for a new run",
+			h, ErrCut, now.Mark.Lines, journal.RunFile)
+	} else if err != nil && !missing(err) {
+		return h.explain(err)
+	}
 	for name, err := range h.list(ctx, "") {
 		if err != nil {
 			return err
@@ -189,10 +268,10 @@ func (h *home) begun(ctx context.Context) error {
 
 // makeFolder makes a folder for the copy, with nothing beside it.
 func (h *home) makeFolder() (err error) {
-	if h.folder, err = os.MkdirTemp("", "cognito-reset-"); err != nil { // mode 0700
+	if h.folder, err = h.disk.MkdirTemp("", "cognito-reset-"); err != nil { // mode 0700
 		return err
 	}
-	return os.Mkdir(h.path(), 0o700)
+	return h.disk.Mkdir(h.path(), 0o700)
 }
 
 func (h *home) path() string { return filepath.Join(h.folder, "run") }
@@ -222,7 +301,7 @@ func (h *home) download(ctx context.Context) error {
 
 // file makes a file of the copy.
 func (h *home) file(name string, fill func(io.Writer) error) error {
-	f, err := os.OpenFile(filepath.Join(h.path(), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := h.disk.OpenFile(filepath.Join(h.path(), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -237,7 +316,46 @@ func (h *home) Holder() string {
 
 func (h *home) Fence() int64 { return h.lease.fence }
 
-func (h *home) MayCall() error { return h.lease.check() }
+func (h *home) MayCall() error { return h.lease.wait() }
+
+func (h *home) Marked() (m journal.Mark, ok bool) {
+	mark := h.marked
+	if h.lease != nil {
+		h.lease.mu.Lock()
+		defer h.lease.mu.Unlock()
+		mark = h.lease.mark
+	}
+	if mark == nil {
+		return m, false
+	}
+	return *mark, true
+}
+
+// Mark implements [journal.Home]: the next renewal of the lease carries the mark.
+func (h *home) Mark(m journal.Mark, now bool) error {
+	h.lease.mu.Lock()
+	first := h.lease.mark == nil || h.lease.mark.Lines == 0
+	h.lease.mark = &m
+	h.lease.mu.Unlock()
+	for now || first {
+		err := h.lease.renew(context.Background(), h.lease.holder)
+		if err == nil {
+			return nil
+		}
+		if gone := h.lease.check(&h.lease.sure); gone != nil || refused(err) {
+			return cmp.Or(gone, h.explain(err))
+		}
+		time.Sleep(pause)
+	}
+	return nil
+}
+
+// Size implements [journal.Home].
+func (h *home) Size() (size int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return h.size(ctx, segments)
+}
 
 // lookTimeout bounds a single request, and appendTimeout one that is tried again.
 const (
@@ -250,7 +368,7 @@ const (
 func (h *home) Append(lines []byte) error {
 	name := segment(h.last + 1)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		if err := h.lease.check(); err != nil {
+		if err := h.lease.check(&h.lease.sure); err != nil {
 			return err
 		}
 		err := h.add(name, lines)
@@ -285,15 +403,15 @@ func (h *home) add(name string, lines []byte) error {
 
 func (h *home) Put(name, path string) error {
 	if h.lease != nil {
-		if err := h.lease.sure(); err != nil {
+		if err := h.lease.ensure(); err != nil {
 			return err
 		}
 	}
-	return h.upload(name, path)
+	return h.upload(h.disk, name, path)
 }
 
 func (h *home) Remove() error {
-	if err := h.lease.sure(); err != nil {
+	if err := h.lease.ensure(); err != nil {
 		return err
 	}
 	h.lease.stop()
@@ -304,5 +422,8 @@ func (h *home) Close() error {
 	if h.lease != nil {
 		h.lease.release()
 	}
-	return os.RemoveAll(h.folder)
+	if h.folder == "" {
+		return nil
+	}
+	return h.disk.RemoveAll(h.folder)
 }

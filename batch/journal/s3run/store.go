@@ -15,8 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/roster/s3input"
 )
@@ -87,6 +89,36 @@ func (s *store) list(ctx context.Context, folder string) iter.Seq2[string, error
 	}
 }
 
+// below yields every object below the prefix, at any depth, in the order of keys.
+func (s *store) below(ctx context.Context, folder string) iter.Seq2[types.Object, error] {
+	return func(yield func(types.Object, error) bool) {
+		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.key(folder))})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(types.Object{}, s.explain(err))
+				return
+			}
+			for _, o := range page.Contents {
+				if !yield(o, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// size is how many bytes the objects in a folder have.
+func (s *store) size(ctx context.Context, folder string) (size int64, err error) {
+	for o, err := range s.below(ctx, folder) {
+		if err != nil {
+			return 0, err
+		}
+		size += aws.ToInt64(o.Size)
+	}
+	return size, nil
+}
+
 // copyTo writes an object to w.
 func (s *store) copyTo(ctx context.Context, w io.Writer, name string) error {
 	body, err := s.open(ctx, s.String()+"/"+name)
@@ -137,8 +169,8 @@ func (s *store) put(ctx context.Context, name string, body io.ReadSeeker, when c
 const slowest = 256 << 10
 
 // upload copies a file, however large, in place of the object.
-func (s *store) upload(name, path string) error {
-	f, err := os.Open(path)
+func (s *store) upload(from disk.Disk, name, path string) error {
+	f, err := from.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,382 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A service is a user pool with a quota, latencies, a clock of its own, and users
+// who choose new passwords. It counts what it does.
+type service struct {
+	w        *world
+	mu       sync.Mutex
+	accounts map[string]*account
+	ahead    time.Duration // its clock of the machines'
+	shown    time.Time     // the latest that it showed
+	resets   int           // calls that came
+	reads    int
+	recent   []time.Time // calls of the last second
+}
+
+// An account is a user of the pool.
+type account struct {
+	name    string
+	number  int
+	refusal *refusal
+	now     state
+	before  []state // older ones, which a stale read may see
+
+	resets  int      // done
+	pending int      // calls that may still be done
+	lost    bool     // an answer, of any call
+	by      *process // that called last
+}
+
+// A state is what a read-back sees of an account.
+type state struct {
+	since    time.Time // by the machines' clock
+	status   string
+	modified time.Time // by the service's
+}
+
+type refusal struct{ code, message string }
+
+const (
+	confirmed     = "CONFIRMED"
+	resetRequired = "RESET_REQUIRED"
+)
+
+func username(number int) string { return fmt.Sprintf("user-%02d", number) }
+
+func newService(w *world) *service {
+	s := &service{w: w, accounts: make(map[string]*account)}
+	past := time.Now().Add(-240 * time.Hour)
+	for n := 1; n <= w.plan.Users; n++ {
+		a := &account{name: username(n), number: n, now: state{past, confirmed, past}}
+		for _, f := range w.plan.Faults {
+			if f.User != n {
+				continue
+			}
+			switch f.Kind {
+			case absent:
+				a.refusal = &refusal{"UserNotFoundException", "User does not exist."}
+			case disabled:
+				a.refusal = &refusal{"NotAuthorizedException", "User is disabled."}
+			case refused:
+				a.refusal = &refusal{"UserLambdaValidationException", "CustomMessage failed with error no."}
+			case waiting:
+				a.now.status = resetRequired
+			case touched:
+				w.after(f.At, func() { s.touch(a) })
+			}
+		}
+		s.accounts[a.name] = a
+	}
+	return s
+}
+
+// clock is what the service's clock shows, which never goes back. The service's
+// mutex is held.
+func (s *service) clock() time.Time {
+	if now := time.Now().Add(s.ahead); now.After(s.shown) {
+		s.shown = now
+	}
+	return s.shown
+}
+
+// setClock has the machines' clocks be so far ahead of the service's. Which of the
+// two is set makes no difference to those who compare them; but a service's clock
+// goes on. It returns how long that takes to get where it was.
+func (s *service) setClock(machines time.Duration) (catchUp time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock()
+	s.ahead = -machines
+	return max(0, s.shown.Sub(time.Now().Add(s.ahead)))
+}
+
+func (s *service) become(a *account, status string, modified bool) {
+	a.before = append(a.before, a.now)
+	a.now.since, a.now.status = time.Now(), status
+	if modified {
+		a.now.modified = s.clock()
+	}
+}
+
+// touch modifies a user as an application might.
+func (s *service) touch(a *account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.become(a, a.now.status, true)
+	s.w.tell("%s is modified by an application", a.name)
+}
+
+// reset does the work of a call. Nobody is reset twice, unless that was asked for
+// where nobody can say how a call ended: its answer was lost, or whoever got it may
+// not have written it down.
+func (s *service) reset(a *account, by *process) *refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.refusal != nil {
+		return a.refusal
+	}
+	s.become(a, resetRequired, s.w.plan.MovesDate)
+	a.resets++
+	s.w.tell("%s is reset", a.name)
+	if a.resets > 1 && !(s.w.plan.RetryUnknown && (a.lost || a.by != by)) {
+		s.w.violated("%s was reset twice", a.name)
+	}
+	a.by = by
+	for _, f := range s.w.plan.Faults {
+		if f.Kind == chooses && f.User == a.number {
+			s.w.after(f.At, func() { s.choose(a) })
+		}
+	}
+	return nil
+}
+
+func (s *service) choose(a *account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.now.status == resetRequired {
+		s.become(a, confirmed, true)
+		s.w.tell("%s chooses a new password", a.name)
+	}
+}
+
+// A client is the service as one process reaches it.
+type client struct {
+	service *service
+	process *process
+}
+
+// An answer is what comes back, unless it is lost.
+type answer struct {
+	status int
+	body   string
+	noID   bool
+	lost   bool
+}
+
+const amzJSON = "application/x-amz-json-1.1"
+
+func fails(status int, code, message string) answer {
+	return answer{status: status, body: fmt.Sprintf(`{"__type":%q,"message":%q}`, code, message)}
+}
+
+// timeout is how long a client waits for an answer, as the real one does.
+const timeout = 30 * time.Second
+
+// Do implements aws.HTTPClient.
+func (c client) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	r.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	var in struct{ Username string }
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
+	}
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	f := c.process.pass("call", operation)
+	if f.err != nil {
+		return nil, &net.OpError{Op: "write", Net: "tcp", Err: f.err}
+	}
+	answers := make(chan answer, 1)
+	a := c.service.accounts[in.Username]
+	switch operation {
+	case "AdminResetUserPassword":
+		c.service.serveReset(a, c.process, answers)
+	case "AdminGetUser":
+		c.service.serveRead(a, answers)
+	default:
+		answers <- fails(http.StatusBadRequest, "AccessDeniedException", "not authorized to perform "+operation)
+	}
+	if f.then != nil {
+		c.service.loseAnswer(a)
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: f.then()}
+	}
+	return c.wait(r, a, answers)
+}
+
+// wait is for an answer, as long as the process is there and has patience.
+func (c client) wait(r *http.Request, a *account, answers <-chan answer) (*http.Response, error) {
+	reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	select {
+	case got := <-answers:
+		c.process.awake()
+		if got.lost || c.process.dead() {
+			c.service.loseAnswer(a)
+			return nil, reset
+		}
+		return c.response(r, a, got), nil
+	case <-r.Context().Done():
+		c.service.loseAnswer(a)
+		return nil, r.Context().Err()
+	case <-c.process.gone:
+		c.service.loseAnswer(a)
+		return nil, reset
+	case <-time.After(timeout):
+		c.service.loseAnswer(a)
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ETIMEDOUT}
+	}
+}
+
+func (c client) response(r *http.Request, a *account, got answer) *http.Response {
+	c.service.mu.Lock()
+	defer c.service.mu.Unlock()
+	header := http.Header{"Content-Type": {amzJSON}, "Date": {c.service.clock().UTC().Format(http.TimeFormat)}}
+	if !got.noID {
+		header.Set("X-Amzn-Requestid", fmt.Sprintf("%08d-0000-4000-8000-%012d", c.service.resets, c.service.reads))
+	} else if a != nil {
+		a.lost = true
+	}
+	return &http.Response{
+		Status: http.StatusText(got.status), StatusCode: got.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: io.NopCloser(strings.NewReader(got.body)), ContentLength: int64(len(got.body)), Request: r,
+	}
+}
+
+func (s *service) loseAnswer(a *account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a != nil {
+		a.lost = true
+	}
+}
+
+// serveReset answers a call in due time, whoever waits for it.
+func (s *service) serveReset(a *account, p *process, answers chan<- answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resets++
+	f, _ := s.w.plan.answer(s.resets, lostRequest, lostAnswer, lateWork, broken, brokenAfter, throttled, noID, noIDAfter, page, limited)
+	now, latency := time.Now(), s.w.plan.Latency
+	s.recent = lastSecond(append(s.recent, now), now)
+	if f.Kind == "" && len(s.recent) > s.w.plan.Quota {
+		f.Kind = throttled
+	}
+	s.w.tell("call %d, %s: %s", s.resets, a.name, f.Kind)
+	work := latency / 2
+	switch f.Kind {
+	case lostRequest:
+		s.w.after(latency, func() { answers <- answer{lost: true} })
+		return
+	case broken:
+		s.w.after(latency, func() {
+			answers <- fails(http.StatusInternalServerError, "InternalErrorException", "Something went wrong")
+		})
+		return
+	case throttled:
+		s.w.after(latency, func() { answers <- fails(http.StatusBadRequest, "TooManyRequestsException", "Rate exceeded") })
+		return
+	case limited:
+		s.w.after(latency, func() {
+			answers <- fails(http.StatusBadRequest, "LimitExceededException", "Exceeded daily email limit for the operation or the account.")
+		})
+		return
+	case noID:
+		s.w.after(latency, func() { answers <- answer{status: http.StatusOK, body: "{}", noID: true} })
+		return
+	case page:
+		s.w.after(latency, func() {
+			answers <- answer{status: http.StatusOK, body: "<html>Sign in to the network</html>", noID: true}
+		})
+		return
+	case lateWork:
+		work = f.At
+		s.w.after(latency, func() { answers <- answer{lost: true} })
+	}
+	a.pending++
+	s.w.after(work, func() {
+		refused := s.reset(a, p)
+		s.mu.Lock()
+		a.pending--
+		s.mu.Unlock()
+		got := answer{status: http.StatusOK, body: "{}"}
+		switch {
+		case f.Kind == lateWork:
+			return
+		case f.Kind == lostAnswer:
+			got = answer{lost: true}
+		case refused != nil:
+			got = fails(http.StatusBadRequest, refused.code, refused.message)
+		case f.Kind == brokenAfter:
+			got = fails(http.StatusInternalServerError, "InternalErrorException", "Something went wrong")
+			s.loseAnswer(a)
+		case f.Kind == noIDAfter:
+			got.noID = true
+		}
+		s.w.after(latency-latency/2, func() { answers <- got })
+	})
+}
+
+// serveRead answers a read-back.
+func (s *service) serveRead(a *account, answers chan<- answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads++
+	f, _ := s.w.plan.answer(s.reads, readBroken, readStale, readDenied)
+	seen := a.now
+	if f.Kind == readStale {
+		for i := len(a.before) - 1; i >= 0 && time.Since(seen.since) < staleness; i-- {
+			seen = a.before[i]
+		}
+	}
+	s.w.tell("read-back %d, %s: %s %s", s.reads, a.name, seen.status, f.Kind)
+	got := answer{status: http.StatusOK, body: fmt.Sprintf(`{"Username":%q,"Enabled":true,"UserStatus":%q,"UserLastModifiedDate":%.3f}`,
+		a.name, seen.status, float64(seen.modified.UnixMilli())/1000)}
+	switch {
+	case f.Kind == readBroken:
+		got = fails(http.StatusInternalServerError, "InternalErrorException", "Something went wrong")
+	case f.Kind == readDenied:
+		got = fails(http.StatusBadRequest, "AccessDeniedException", "User is not authorized to perform: cognito-idp:AdminGetUser")
+	case a.refusal != nil && a.refusal.code == "UserNotFoundException":
+		got = fails(http.StatusBadRequest, a.refusal.code, a.refusal.message)
+	}
+	s.w.after(s.w.plan.Latency, func() { answers <- got })
+}
+
+// calledAnybody reports whether a reset was done, or may still be.
+func (s *service) calledAnybody() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.accounts {
+		if a.resets+a.pending > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// staleness is how old at most what a read-back sees is.
+const staleness = 3 * time.Second
+
+func lastSecond(times []time.Time, now time.Time) []time.Time {
+	for len(times) > 0 && now.Sub(times[0]) >= time.Second {
+		times = times[1:]
+	}
+	return times
+}
+
+// answer is the fault of the nth of what the kinds befall.
+func (p *plan) answer(n int, kinds ...kind) (fault, bool) {
+	for _, f := range p.Faults {
+		if f.N == n && f.Process == 0 {
+			for _, k := range kinds {
+				if f.Kind == k {
+					return f, true
+				}
+			}
+		}
+	}
+	return fault{}, false
+}

@@ -1,0 +1,198 @@
+// Package sim plays runs in which much goes wrong, in virtual time and decided by
+// a number: the real engine, journal, lease and read-back, on a disk that loses
+// what was not synced, beside an S3 and a user pool whose requests and answers get
+// lost, with processes that are killed, stopped and started twice and clocks that
+// disagree. It looks after every step whether somebody was reset twice, missed or
+// misreported.
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"cognito-reset/batch"
+)
+
+// A world is a plan that is played, in a bubble of testing/synctest.
+type world struct {
+	plan    plan
+	began   time.Time
+	chance  *rand.Rand
+	disk    *hardDisk
+	store   *store
+	service *service
+
+	processes sync.WaitGroup
+	unbegun   bool // the run never began, and cannot; whoever tries is told so
+
+	mu         sync.Mutex
+	story      []string
+	violations []string
+	timers     []*time.Timer
+	alive      []*process
+}
+
+// play plays a plan and returns what was violated, and the story of it.
+func play(p plan) (violations, story []string) {
+	w := &world{plan: p, began: time.Now(), chance: rand.New(rand.NewPCG(p.Seed, 21)), disk: newHardDisk()}
+	w.store, w.service = newStore(w), newService(w)
+	w.run()
+	w.processes.Wait()
+	time.Sleep(rest)
+	w.mu.Lock()
+	for _, t := range w.timers {
+		t.Stop()
+	}
+	w.mu.Unlock()
+	w.last()
+	return w.violations, w.story
+}
+
+// rest is how long it takes, once the run is done, until nothing happens any more.
+const rest = 2 * time.Minute
+
+// after has something happen, unless the world has ended by then. No two things
+// happen at the same instant, for their order would be up to the scheduler.
+func (w *world) after(d time.Duration, what func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timers = append(w.timers, time.AfterFunc(d+time.Duration(len(w.timers)+1)*41, what))
+}
+
+func (w *world) tell(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.story = append(w.story, fmt.Sprintf("%9.3fs  ", time.Since(w.began).Seconds())+fmt.Sprintf(format, args...))
+}
+
+func (w *world) broken() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.violations) > 0
+}
+
+func (w *world) violated(format string, args ...any) {
+	what := fmt.Sprintf(format, args...)
+	w.tell("VIOLATED: %s", what)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.violations = append(w.violations, what)
+}
+
+// fair is how many processes may follow, to which nothing happens, until the run
+// is done.
+const fair = 12
+
+// run starts one process after the other, until the run is done.
+func (w *world) run() {
+	done, moved := false, false
+	var p *process
+	for n := 1; ; n++ {
+		if done && n > w.plan.Processes || w.broken() {
+			return
+		}
+		if n > w.plan.Processes+fair {
+			if w.service.calledAnybody() || !p.refused() {
+				w.violated("after %d processes without a fault the run is not done", fair)
+			}
+			w.unbegun = true
+			return
+		}
+		faults := w.plan.of(n)
+		for _, f := range faults {
+			if f.Kind == idle {
+				time.Sleep(f.For)
+			}
+		}
+		undo := w.damage(p, faults)
+		w.disk.fill(-1)
+		p = w.start(n, faults, moved)
+		p.wait()
+		moved = p.asksWhetherMoved()
+		if undo != nil && !p.called() {
+			undo() // it was refused, or came to nothing
+		}
+		done = w.look(p)
+		time.Sleep(time.Second)
+	}
+}
+
+// of are the faults of a process.
+func (p *plan) of(process int) (faults []fault) {
+	for _, f := range p.Faults {
+		if f.Process == process {
+			faults = append(faults, f)
+		}
+	}
+	return faults
+}
+
+// last looks once everything has come to rest.
+func (w *world) last() {
+	for _, name := range sorted(w.service.accounts) {
+		a := w.service.accounts[name]
+		if a.pending > 0 {
+			w.violated("%s: a call is still under way", name)
+		}
+	}
+	if len(w.violations) > 0 {
+		return
+	}
+	if w.unbegun {
+		return
+	}
+	rows, code, err := w.report()
+	if err != nil {
+		w.violated("the report of the run that is done: %v", err)
+		return
+	}
+	w.check(rows, code, "in the end")
+	for _, r := range rows {
+		if !r.Final() {
+			w.violated("%s was missed: %s", r.Username, r.Outcome)
+		}
+	}
+}
+
+// check compares the rows of a report and its exit code with what the service did.
+func (w *world) check(rows []batch.Result, code int, when string) {
+	if len(rows) != w.plan.Users {
+		w.violated("%s: the report has %d rows of %d", when, len(rows), w.plan.Users)
+		return
+	}
+	w.service.mu.Lock()
+	defer w.service.mu.Unlock()
+	open, well := 0, true
+	for i, r := range rows {
+		a := w.service.accounts[r.Username]
+		if a == nil || a.number != i+1 {
+			w.violated("%s: row %d is of %s", when, i+1, r.Username)
+			continue
+		}
+		if left(r) {
+			open++
+		}
+		well = well && (r.Outcome == batch.Reset || r.Outcome == batch.Skipped)
+		switch {
+		case r.Outcome == batch.Reset && a.resets == 0:
+			w.violated("%s: %s is reported as reset by %s, and was not", when, a.name, r.SettledBy)
+		case (r.Outcome == batch.Failed || r.Outcome == batch.NotAttempted) && a.resets > 0:
+			w.violated("%s: %s is reported as %s (%s), and was reset", when, a.name, r.Outcome, r.Reason)
+		case r.Outcome == batch.NotAttempted && a.pending > 0:
+			w.violated("%s: %s is reported as %s, and a call is under way", when, a.name, r.Outcome)
+		}
+	}
+	switch {
+	case open == 0 && well && code != 0, open == 0 && !well && code != 3:
+		w.violated("%s: nobody is left, and the exit code is %d", when, code)
+	case open > 0 && (code == 0 || code == 3):
+		w.violated("%s: %d users are left, and the exit code is %d", when, open, code)
+	}
+}
+
+// left reports whether a resume works on the user: nothing has been settled.
+func left(r batch.Result) bool {
+	return !r.Final() || r.Outcome == batch.Unknown && r.FinishedAt.IsZero()
+}
