@@ -166,9 +166,9 @@ func ownFleet(t *testing.T) (dir string, targets []*ownTarget) {
 	}))
 	t.Cleanup(nowhere.Close)
 	targets = []*ownTarget{
-		{id: "eu-west-1_Rate", region: "eu-west-1", role: "first", rate: 40},
-		{id: "eu-west-1_Region", region: "eu-central-1", role: "second", rate: 60},
-		{id: "us-east-1_Profile", region: "us-east-1", key: "AKIATHIRD", rate: 50},
+		{id: "eu-west-1_Rate", region: "eu-west-1", role: "first", rate: 20},
+		{id: "eu-west-1_Region", region: "eu-central-1", role: "second", rate: 30},
+		{id: "us-east-1_Profile", region: "us-east-1", key: "AKIATHIRD", rate: 25},
 	}
 	own := []string{
 		"    role-arn: arn:aws:iam::000000000001:role/first\n    region: eu-west-1\n",
