@@ -146,6 +146,8 @@ func TestConditionsAreParsed(t *testing.T) {
 		"a=b=c":        "a=b=c",
 		"a~^=":         "a~^=",
 		"custom:a b=1": "custom:a b=1",
+		"a<2026-08-01": "a<2026-08-01",
+		" a >= 3 ":     "a>=3",
 	} {
 		if c, err := ParseCondition(text); err != nil || c.String() != want {
 			t.Errorf("%q: %q, %v", text, c, err)
@@ -158,6 +160,9 @@ func TestConditionsAreParsed(t *testing.T) {
 		"!=b":  "names no column",
 		"a==b": "write one =",
 		"a~(":  "missing closing )",
+		"a!<3": "turn the comparison round",
+		"a<b":  "neither a number nor a date",
+		"<3":   "names no column",
 	} {
 		if _, err := ParseCondition(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)

@@ -38,6 +38,7 @@ func TestASelectionMeansWhomItSays(t *testing.T) {
 	}{
 		{"all", userpool.Selection{}, []string{"ann", "bob already_reset_required", "cat disabled", "dan external_provider", "eve external_provider"}},
 		{"disabled too", userpool.Selection{Disabled: true}, []string{"ann", "bob already_reset_required", "cat", "dan external_provider", "eve external_provider"}},
+		{"disabled and external too", userpool.Selection{Disabled: true, External: true}, []string{"ann", "bob already_reset_required", "cat", "dan", "eve"}},
 		{"again", userpool.Selection{Again: true}, []string{"ann", "bob", "cat disabled", "dan external_provider", "eve external_provider"}},
 		{"by status", userpool.Selection{Statuses: []types.UserStatusType{"RESET_REQUIRED", "EXTERNAL_PROVIDER"}}, []string{"ann excluded", "bob", "cat excluded", "dan", "eve disabled"}},
 		{"created from", userpool.Selection{CreatedAfter: day(5)}, []string{"ann excluded", "bob already_reset_required", "cat disabled", "dan external_provider", "eve excluded"}},

@@ -60,8 +60,7 @@ func (o *ownTarget) again() {
 	o.calls, o.some = nil, make(chan struct{})
 }
 
-// check sees to it that the calls of a session came as fast as the target's rate
-// lets them, which holds back at most a second's worth less one.
+// check sees to it that all calls of a session were signed as the target's flags say.
 func (o *ownTarget) check(t *testing.T) {
 	t.Helper()
 	o.mu.Lock()
@@ -71,10 +70,18 @@ func (o *ownTarget) check(t *testing.T) {
 	}
 	if len(o.calls) < killAfter {
 		t.Errorf("%s: a session made %d calls", o.id, len(o.calls))
-		return
 	}
+}
+
+// checkRate sees to it that the calls of a session did not come at the job's rate, a
+// hundred times the target's. A busy machine bunches calls, so it asks for no more than
+// a quarter of the time that they take at the target's.
+func (o *ownTarget) checkRate(t *testing.T) {
+	t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	took := o.calls[len(o.calls)-1].Sub(o.calls[0])
-	if least := time.Duration(float64(len(o.calls)-1) / o.rate * float64(time.Second)); took < least*8/10 {
+	if least := time.Duration(float64(len(o.calls)-1) / o.rate * float64(time.Second)); took < least/4 {
 		t.Errorf("%s: %d calls took %v, and at its rate of %g take %v", o.id, len(o.calls), took, o.rate, least)
 	}
 }
@@ -135,6 +142,7 @@ func TestAFleetStartedAgainKeepsTheFlagsOfEachTarget(t *testing.T) {
 			}
 			for _, o := range targets {
 				o.check(t)
+				o.checkRate(t)
 				for user := range ownUsers {
 					if n := o.pool.Resets(fmt.Sprint("user", user)); n != 1 {
 						t.Errorf("%s: user%d was reset %d times", o.id, user, n)
@@ -158,9 +166,9 @@ func ownFleet(t *testing.T) (dir string, targets []*ownTarget) {
 	}))
 	t.Cleanup(nowhere.Close)
 	targets = []*ownTarget{
-		{id: "eu-west-1_Rate", region: "eu-west-1", role: "first", rate: 40},
-		{id: "eu-west-1_Region", region: "eu-central-1", role: "second", rate: 60},
-		{id: "us-east-1_Profile", region: "us-east-1", key: "AKIATHIRD", rate: 50},
+		{id: "eu-west-1_Rate", region: "eu-west-1", role: "first", rate: 20},
+		{id: "eu-west-1_Region", region: "eu-central-1", role: "second", rate: 30},
+		{id: "us-east-1_Profile", region: "us-east-1", key: "AKIATHIRD", rate: 25},
 	}
 	own := []string{
 		"    role-arn: arn:aws:iam::000000000001:role/first\n    region: eu-west-1\n",
@@ -168,7 +176,7 @@ func ownFleet(t *testing.T) (dir string, targets []*ownTarget) {
 		"    role-arn: ''\n    region: us-east-1\n    profile: third\n",
 	}
 	var job strings.Builder
-	fmt.Fprintf(&job, "rate: 400\nregion: ap-south-1\nrole-arn: arn:aws:iam::000000000009:role/job\nprofile: job\nendpoint-url: %s\ntargets:\n", nowhere.URL)
+	fmt.Fprintf(&job, "rate: 4000\nregion: ap-south-1\nrole-arn: arn:aws:iam::000000000009:role/job\nprofile: job\nendpoint-url: %s\ntargets:\n", nowhere.URL)
 	for i, o := range targets {
 		o.pool, o.some = sandbox.New(sandbox.Config{PoolID: o.id, Account: fmt.Sprintf("%012d", i+1)}), make(chan struct{})
 		for user := range ownUsers {
