@@ -57,6 +57,8 @@ func username(number int) string { return fmt.Sprintf("user-%02d", number) }
 
 func newService(w *world) *service {
 	s := &service{w: w, accounts: make(map[string]*account)}
+	s.mu.Lock() // an application may touch a user at once
+	defer s.mu.Unlock()
 	past := time.Now().Add(-240 * time.Hour)
 	for n := 1; n <= w.plan.Users; n++ {
 		a := &account{name: username(n), number: n, now: state{past, confirmed, past}}
