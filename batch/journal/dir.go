@@ -94,11 +94,11 @@ func (d *Dir) leftovers() (names []string, err error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		switch name := e.Name(); {
+		name := e.Name()
+		written := name == JournalFile && !d.isEmpty(name) || name == MarkFile && !d.markedNothing()
+		switch {
 		case name == LockFile:
-		case name == JournalFile && d.isEmpty(name), name == MarkFile && d.markedNothing():
-			names = append(names, name)
-		case name == RosterFile, strings.HasSuffix(name, unfinished) && (strings.HasPrefix(name, RosterFile+".") || strings.HasPrefix(name, RunFile+".") || strings.HasPrefix(name, MarkFile+".")):
+		case NeverBegan(name) && !written:
 			names = append(names, name)
 		case d.lock == nil && d.Held():
 			return nil, &HeldError{d.Path, d.Holder()}
@@ -107,6 +107,17 @@ func (d *Dir) leftovers() (names []string, err error) {
 		}
 	}
 	return names, nil
+}
+
+// NeverBegan reports whether a run that died before it began, and so has no run.json,
+// may leave a file of that name, beside its lock.
+func NeverBegan(name string) bool {
+	switch name {
+	case RosterFile, JournalFile, MarkFile:
+		return true
+	}
+	return strings.HasSuffix(name, unfinished) &&
+		(strings.HasPrefix(name, RosterFile+".") || strings.HasPrefix(name, RunFile+".") || strings.HasPrefix(name, MarkFile+"."))
 }
 
 func (d *Dir) isEmpty(name string) bool {

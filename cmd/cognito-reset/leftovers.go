@@ -79,7 +79,7 @@ func leftoverOf(folder string, gone, kept int, before time.Time) (l leftover, er
 		}
 		names = append(names, e.Name())
 	}
-	ours := func(name string) bool { return name == journal.LockFile || neverBegan(name) }
+	ours := func(name string) bool { return name == journal.LockFile || journal.NeverBegan(name) }
 	// A folder in which somebody keeps a job of their own is not that of a fleet, which
 	// is locked, and has its runs right below it.
 	fleet := slices.Contains(names, jobFile) && exists(filepath.Join(folder, journal.LockFile)) && len(runsBelow(folder)) > 0
@@ -92,7 +92,7 @@ func leftoverOf(folder string, gone, kept int, before time.Time) (l leftover, er
 		case name == summaryFile && summed:
 			l.summary = true
 		case fleet && kept == 0,
-			reports && isReport(name), (reports || abandoned) && neverBegan(name):
+			reports && isReport(name), (reports || abandoned) && journal.NeverBegan(name):
 			l.files = append(l.files, name)
 		case name == jobFile && fleet: // with it, those that are kept can be resumed
 		case gone > 0:
@@ -106,12 +106,6 @@ func leftoverOf(folder string, gone, kept int, before time.Time) (l leftover, er
 func isReport(name string) bool {
 	return strings.HasPrefix(name, "report.") || strings.HasPrefix(name, conflictsFile) || strings.HasPrefix(name, verifyFile) ||
 		strings.HasPrefix(name, summaryFile+".") // unfinished
-}
-
-// neverBegan reports whether a run leaves a file of that name that has no run.json.
-func neverBegan(name string) bool {
-	return name == journal.RosterFile || name == journal.JournalFile ||
-		strings.HasSuffix(name, ".tmp") && (strings.HasPrefix(name, journal.RosterFile+".") || strings.HasPrefix(name, journal.RunFile+"."))
 }
 
 func summaryIn(folder string) (s report.Summary, ok bool) {
@@ -141,14 +135,6 @@ func (l leftover) prune() (freed int64, err error) {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-// many is so many things.
-func many(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%s %ss", comma(int64(n)), thing)
 }
 
 // someOf lists the first of names.

@@ -265,7 +265,7 @@ func (c *command) prune(ctx *cli.Context) error {
 		}
 	}
 	if ctx.Bool("dry-run") {
-		say(c.stderr, "%s would be pruned, and %s beside them deleted; nothing was deleted.", many(len(old), "run"), many(doomed(beside), "file"))
+		say(c.stderr, "%s would be pruned, and %s beside them deleted; nothing was deleted.", plural(len(old), "run"), plural(doomed(beside), "file"))
 		return nil
 	}
 	if !ctx.Bool("yes") {
@@ -282,14 +282,14 @@ func (c *command) pruneAll(old []pastRun, beside []leftover, forget bool) error 
 	for i, run := range old {
 		n, err := run.prune(time.Now().UTC().Truncate(time.Second), forget)
 		if err != nil {
-			return fmt.Errorf("%s pruned, and no reports beside them; %s was not: %w", many(i, "run"), run.Path, err)
+			return fmt.Errorf("%s pruned, and no reports beside them; %s was not: %w", plural(i, "run"), run.Path, err)
 		}
 		freed += n
 	}
 	for _, l := range beside {
 		n, err := l.prune()
 		if err != nil {
-			return fmt.Errorf("%s pruned; what was made of them in %s was not deleted: %w", many(len(old), "run"), l.folder, err)
+			return fmt.Errorf("%s pruned; what was made of them in %s was not deleted: %w", plural(len(old), "run"), l.folder, err)
 		}
 		freed += n
 	}
@@ -297,9 +297,9 @@ func (c *command) pruneAll(old []pastRun, beside []leftover, forget bool) error 
 	if forget {
 		left = "run.json and summary.json"
 	}
-	say(c.stderr, "%s pruned, and %s freed; of each, %s are left.", many(len(old), "run"), humanize.Bytes(uint64(freed)), left)
+	say(c.stderr, "%s pruned, and %s freed; of each, %s are left.", plural(len(old), "run"), humanize.Bytes(uint64(freed)), left)
 	if n := doomed(beside); n > 0 {
-		say(c.stderr, "%s beside them deleted.", many(n, "file"))
+		say(c.stderr, "%s beside them deleted.", plural(n, "file"))
 	}
 	for _, l := range beside {
 		if len(l.others) > 0 {
