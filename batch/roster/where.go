@@ -13,13 +13,14 @@ import (
 	"cognito-reset/batch"
 )
 
-// A Condition is what a column must hold.
+// A Condition is what a column must hold. [ParseCondition] makes those with an Order.
 type Condition struct {
 	Column  string
 	Not     bool           // it must not; not with Order
 	Value   string         // the whole of it
 	Pattern *regexp.Regexp // instead of Value: what must occur in it
 	Order   string         // <, <=, > or >=: how it must compare with Value, a number or a date; "" is equal
+	bound   quantity       // Value, where Order compares with it
 }
 
 const conditionForms = "write COLUMN=VALUE, COLUMN!=VALUE, COLUMN~REGEX, or COLUMN<VALUE (also <=, > and >=) for numbers and dates"
@@ -58,7 +59,7 @@ func ParseCondition(text string) (Condition, error) {
 		if not {
 			return Condition{}, fmt.Errorf("%q: turn the comparison round in place of the ! before it", text)
 		}
-		if _, err := quantityOf(value); err != nil {
+		if c.bound, err = quantityOf(value); err != nil {
 			return Condition{}, fmt.Errorf("%q: what stands after %s is neither a number nor a date such as 2026-01-31", text, c.Order)
 		}
 	}
@@ -89,18 +90,14 @@ func (c Condition) holds(value string) (bool, error) {
 	case c.Order == "":
 		return (value == c.Value) != c.Not, nil
 	}
-	want, err := quantityOf(c.Value)
-	if err != nil {
-		return false, err
-	}
 	if trim(value) == "" {
 		return false, fmt.Errorf("%s is empty, so it is not known whether %s; leave such rows out with a condition %s!= before this one, and take them in a run of their own with %[1]s=", c.Column, c, c.Column)
 	}
 	have, err := quantityOf(value)
-	if err != nil || have.isTime != want.isTime {
-		return false, fmt.Errorf("%s is not %s, so it is not known whether %s", c.Column, want.kind(), c)
+	if err != nil || have.isTime != c.bound.isTime {
+		return false, fmt.Errorf("%s is not %s, so it is not known whether %s", c.Column, c.bound.kind(), c)
 	}
-	order := have.compare(want)
+	order := have.compare(c.bound)
 	switch c.Order {
 	case "<":
 		return order < 0, nil

@@ -64,16 +64,16 @@ func (s *session) foretell(ctx context.Context, each bool) (err error) {
 		if p = r.would(p); r.bills(p.Outcome) {
 			f.Billed++
 		}
-		if p.Reason == batch.UserNotFound {
+		notFound := p.Reason == batch.UserNotFound // by this look, or by --match before it
+		if notFound {
 			missing++
 		}
+		if notFound || p.SettledBy == batch.ByState {
+			asked++
+		}
 		if p.SettledBy != batch.ByState {
-			if p.Reason == batch.UserNotFound { // as --match found out
-				asked++
-			}
 			continue // the input itself told
 		}
-		asked++
 		if p.State != "" {
 			f.States[string(p.State)]++
 		}

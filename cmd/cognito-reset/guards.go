@@ -97,6 +97,7 @@ func (s *settings) within(ctx context.Context, passed func(since time.Time) (awa
 			left := at.Sub(began) - max(passed(began))
 			if left <= 0 {
 				cancel(&batch.Stop{Reason: batch.Stopped, Message: why})
+				return
 			}
 			select {
 			case <-time.After(min(left, lookAtClock)):
@@ -298,12 +299,6 @@ func (s *session) judgeCanary(ctx context.Context, ctl *control, c batch.Counts)
 	}
 	return nil
 }
-
-// whichList is what to ask where most users are not in the pool.
-const whichList = "check that list, column and pool belong together, or say --match email if these are e-mail addresses"
-
-// mostlyMissing reports whether more than half of the users are not in the pool.
-func mostlyMissing(missing, of int64) bool { return 2*missing > of }
 
 // canaryFirst brings n entries to the front: those of a canary that was cut short,
 // whose calls may have left, and then others chosen at random.

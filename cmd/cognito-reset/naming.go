@@ -47,6 +47,7 @@ func (s *session) lookAtNames(ctx context.Context, pool userpool.Settings) (n na
 		}
 		n.kind = kind
 		n.Naming, n.err = s.pool.Naming(ctx, few)
+		return n
 	}
 	return n
 }
@@ -83,3 +84,9 @@ func (f *surroundings) matchCheck() (level, string) {
 	}
 	return warning, fmt.Sprintf("the input looks like a list of %s, by which this pool does not sign in; none of the first %d is anybody's", what, n.Asked)
 }
+
+// whichList is what to ask where most users are not in the pool.
+const whichList = "check that list, column and pool belong together, or say --match email if these are e-mail addresses"
+
+// mostlyMissing reports whether more than half of the users are not in the pool.
+func mostlyMissing(missing, of int64) bool { return 2*missing > of }

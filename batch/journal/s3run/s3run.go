@@ -233,7 +233,7 @@ func (h *home) vacant(ctx context.Context) error {
 	var names []string
 	held := false
 	if now, _, _, err := h.claim(ctx); err == nil && now.Mark != nil && now.Mark.Lines > 0 && h.begun(ctx) != nil {
-		return fmt.Errorf("%s: %w: a run of which %d lines were journaled began here, and its %s is gone, as when a lifecycle rule deletes what is old; restore it, or its versions, or name another prefix for a new run",
+		return fmt.Errorf("%s: %w: a run began here and journaled %d lines, and its %s is gone, as when a lifecycle rule deletes what is old; restore it, or its versions, or name another prefix for a new run",
 			h, ErrCut, now.Mark.Lines, journal.RunFile)
 	} else if err != nil && !missing(err) {
 		return h.explain(err)
