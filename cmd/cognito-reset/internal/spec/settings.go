@@ -1,0 +1,135 @@
+package spec
+
+import (
+	"cognito-reset/batch"
+	"cognito-reset/batch/roster"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Settings are what may change from one session of a run to the next. They
+// stand in run.json as they were asked for last.
+type Settings struct {
+	Rate           float64 `json:"rate"`        // calls a second; 0 is no limit
+	RateAuto       string  `json:"rate_auto"`   // how it was found; "" if it was given
+	UpdateRate     float64 `json:"update_rate"` // sign-outs and disablings a second; 0 is no limit
+	Headroom       float64 `json:"headroom"`    // share that a rate that is found leaves
+	MaxWorkers     int     `json:"workers"`     // 0 is as many as the rate needs
+	MaxAttempts    int     `json:"max_attempts"`
+	WaveSize       int     `json:"wave_size"` // 0 is one wave
+	WavePause      Seconds `json:"wave_pause_seconds"`
+	WaveGate       float64 `json:"wave_gate"`        // share; 0 is none
+	StopOnFailures string  `json:"stop_on_failures"` // N, N% or off
+	Canary         int     `json:"canary"`
+	CanaryRandom   bool    `json:"canary_random"`
+	MaxResets      int     `json:"max_resets"` // a day; 0 is no limit
+	OnMessageLimit string  `json:"on_message_limit"`
+	Deadline       Seconds `json:"deadline_seconds"` // of a session; 0 is none
+	Until          string  `json:"until"`            // HH:MM; "" is none
+	OnUnknown      string  `json:"on_unknown"`
+	SettleAfter    Seconds `json:"settle_after_seconds"`
+	Grace          Seconds `json:"grace_seconds"`
+	Profile        string  `json:"profile"`
+	Region         string  `json:"region"`
+	EndpointURL    string  `json:"endpoint_url"`
+	RoleARN        string  `json:"role_arn,omitzero"`
+	ExternalID     string  `json:"external_id,omitzero"`
+	CSVSafe        bool    `json:"csv_safe,omitzero"` // of report.csv
+
+	// Shard is the part of the users that the run works on. The rates and
+	// MaxResets are its part of what was asked for.
+	Shard roster.Shard `json:"shard,omitzero"`
+
+	FindRate bool `json:"-"` // --rate auto was given
+}
+
+// Seconds is a time as run.json has it.
+type Seconds float64
+
+// Duration is the same time as Go has it.
+func (s Seconds) Duration() time.Duration { return time.Duration(float64(s) * float64(time.Second)) }
+
+// DefaultRate leaves live users a third of the quota, in calls a second.
+const DefaultRate = 20
+
+// Workers is how many users to work on at most. What a rate needs is its number
+// of calls under way at the latency of a slow pool, 15 s; the run itself uses
+// no more of them than the latency it meets asks for. A lower rate may be raised
+// later to that of Cognito's quota.
+func (s Settings) Workers() int {
+	switch {
+	case s.MaxWorkers > 0:
+		return s.MaxWorkers
+	case s.Rate == 0:
+		return 64
+	}
+	return min(int(math.Ceil(max(s.Rate, 30)*15)), 1024)
+}
+
+// FailureGuard is what --stop-on-failures asks for; nil if nothing.
+func (s Settings) FailureGuard() (*batch.FailureGuard, error) {
+	text := s.StopOnFailures
+	if text == "off" || text == "" {
+		return nil, nil
+	}
+	if strings.HasSuffix(text, "%") {
+		if part, err := Share(text); err == nil && part > 0 {
+			return &batch.FailureGuard{Share: part}, nil
+		}
+	} else if n, err := strconv.Atoi(text); err == nil && n > 0 && n <= batch.GuardWindow {
+		return &batch.FailureGuard{Most: n}, nil
+	}
+	return nil, exit.Usagef("--stop-on-failures is a number from 1 to %d, a share such as 50%%, or off; not %q", batch.GuardWindow, text)
+}
+
+// End is when a session that begins now must stop, by --deadline or --until, and
+// why; zero for never.
+func (s Settings) End(now time.Time) (at time.Time, why string, err error) {
+	if s.Deadline > 0 {
+		at, why = now.Add(s.Deadline.Duration()), fmt.Sprintf("--deadline %v is over", s.Deadline.Duration())
+	}
+	if s.Until == "" {
+		return at, why, nil
+	}
+	clock, err := time.Parse("15:04", s.Until)
+	if err != nil {
+		return at, why, exit.Usagef("--until is a time of day such as 06:00, not %q", s.Until)
+	}
+	if until := nextTime(now, clock.Hour(), clock.Minute()); at.IsZero() || until.Before(at) {
+		at, why = until, "it is "+s.Until+", the end by --until"
+	}
+	return at, why, nil
+}
+
+// Validate finds what cannot be.
+func (s Settings) Validate() error {
+	switch {
+	case s.ExternalID != "" && s.RoleARN == "":
+		return exit.Usagef("--external-id goes with --role-arn")
+	case s.MaxWorkers < 0:
+		return exit.Usagef("--workers cannot be negative")
+	case s.MaxAttempts < 1:
+		return exit.Usagef("--max-attempts is at least 1")
+	case s.WaveSize < 0 || s.WavePause < 0:
+		return exit.Usagef("--wave-size and --wave-pause cannot be negative")
+	case (s.WaveSize > 0) != (s.WavePause > 0 || s.WaveGate > 0):
+		return exit.Usagef("--wave-size goes together with --wave-pause or --wave-gate: so many users, then so long a pause, or until so many have a new password")
+	case s.MaxResets < 0 || s.Deadline < 0:
+		return exit.Usagef("--max-resets and --deadline cannot be negative")
+	case s.OnMessageLimit != "stop" && s.OnMessageLimit != "wait":
+		return exit.Usagef("--on-message-limit is stop or wait, not %q", s.OnMessageLimit)
+	case s.OnUnknown != "report" && s.OnUnknown != "retry":
+		return exit.Usagef("--on-unknown is report or retry, not %q", s.OnUnknown)
+	case s.SettleAfter < 0 || s.Grace < 0:
+		return exit.Usagef("--settle-after and --grace cannot be negative")
+	}
+	if _, err := s.FailureGuard(); err != nil {
+		return err
+	}
+	_, _, err := s.End(time.Now())
+	return err
+}

@@ -1,0 +1,127 @@
+package term
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// A Progress shows how a run goes on: as a bar on a terminal, elsewhere as a
+// line now and then.
+type Progress struct{ end func(finished bool) }
+
+// A View is what a Progress shows at one moment.
+type View struct {
+	Done   int64  // users of the total
+	State  string // how they fared
+	Why    string // what the run waits for
+	Hidden bool   // a question must stay to be seen
+}
+
+const (
+	barEvery  = 200 * time.Millisecond
+	lineEvery = 10 * time.Second
+)
+
+// NoProgress shows nothing.
+func NoProgress() Progress { return Progress{func(bool) {}} }
+
+// Show shows what look sees of so many users on a stream until End is called.
+func Show(w *os.File, users int64, look func() View) Progress {
+	every, show, last := lineEvery, lines(w, users), func(bool) {}
+	if IsTerminal(w) {
+		every = barEvery
+		show, last = bar(w, users)
+	}
+	done := make(chan struct{})
+	var shown sync.WaitGroup
+	shown.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if now := look(); !now.Hidden {
+					show(now)
+				}
+			case <-done:
+				return
+			}
+		}
+	})
+	return Progress{func(finished bool) {
+		close(done)
+		shown.Wait()
+		now := look()
+		now.Why = ""
+		show(now)
+		last(finished)
+	}}
+}
+
+// End stops the display. finished says that no user is left.
+func (p Progress) End(finished bool) { p.end(finished) }
+
+func lines(w *os.File, users int64) func(View) {
+	start := time.Now()
+	return func(v View) {
+		rate := float64(v.Done) / max(time.Since(start).Seconds(), 0.001)
+		left := "?"
+		if rate > 0 {
+			left = (time.Duration(float64(users-v.Done)/rate) * time.Second).String()
+		}
+		text := fmt.Sprintf("%d of %d users, %.1f/s, %s left, %s", v.Done, users, rate, left, v.State)
+		if v.Why != "" {
+			text += ", waits for " + v.Why
+		}
+		Linef(w, "%s", text)
+	}
+}
+
+// The columns that a terminal must have to show more than the bar and counts.
+const (
+	columnsForCount = 80
+	columnsForSpeed = 110
+	columnsForBar   = 26 // the least of them
+)
+
+func bar(w *os.File, users int64) (show func(View), last func(finished bool)) {
+	columns, _, _ := term.GetSize(int(w.Fd()))
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionFullWidth(),
+		progressbar.OptionSetPredictTime(true),
+	}
+	if columns >= columnsForCount {
+		options = append(options, progressbar.OptionShowCount())
+	}
+	if columns >= columnsForSpeed {
+		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString("users"))
+	}
+	bar := progressbar.NewOptions64(users, options...)
+	show = func(v View) {
+		text := v.State
+		if v.Why != "" {
+			text += " [" + v.Why + "]"
+		}
+		// Beside the bar, its percentage and its times there must be one line.
+		if room := max(columns-columnsForBar, 10); utf8.RuneCountInString(text) > room {
+			text = string([]rune(text)[:room-1]) + "…"
+		}
+		bar.Describe(text)
+		bar.Set64(v.Done)
+	}
+	return show, func(finished bool) {
+		if finished {
+			bar.Finish()
+		} else {
+			bar.Exit() // Finish would show what is not so
+		}
+		Linef(w, "")
+	}
+}

@@ -1,0 +1,98 @@
+// Package term is the terminal: what is printed for a person, how wide, in
+// colour or not, the questions that are put to them, and the keys they press.
+package term
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/term"
+)
+
+// Streams are the standard streams of the process.
+type Streams struct{ In, Out, Err *os.File }
+
+// Width is how many columns a text for people has, where its words allow.
+const Width = 80
+
+// Linef writes a line for a person. A closed stream is no reason to stop.
+func Linef(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+
+// IsTerminal reports whether a stream is a terminal.
+func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// Coloured reports whether a stream shows colours and nobody objects (no-color.org).
+func Coloured(f *os.File) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && IsTerminal(f)
+}
+
+// Password reads a line from a terminal without showing it.
+func Password(f *os.File) ([]byte, error) { return term.ReadPassword(int(f.Fd())) }
+
+// Prompt asks a question and returns the line that a person types, without
+// spaces around it. It fails with the cause of ctx when that ends first.
+func (s Streams) Prompt(ctx context.Context, question string) (string, error) {
+	fmt.Fprint(s.Err, question)
+	answer := make(chan string, 1)
+	go func() { // a read of a terminal cannot be cancelled; it ends with the process
+		line, _ := bufio.NewReader(s.In).ReadString('\n')
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case typed := <-answer:
+		return typed, nil
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// Comma writes a number with commas between thousands.
+func Comma[N int | int64](n N) string { return humanize.Comma(int64(n)) }
+
+// Plural is a number of things: 1 user, 2 users.
+func Plural[N int | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return Comma(n) + " " + noun + "s"
+}
+
+// Quote makes a path safe to paste into a shell.
+func Quote(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:+,@%", r)
+	}) {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}
+
+// Hang writes text behind a label, [Width] columns wide where the words allow.
+func Hang(label, text string) string {
+	return label + strings.Join(Wrap(text, Width-len(label)), "\n"+strings.Repeat(" ", len(label)))
+}
+
+// Wrap breaks a text between words into lines of at most width characters. A
+// word that is longer stays whole, to be copied.
+func Wrap(text string, width int) (lines []string) {
+	line, used := "", 0
+	for word := range strings.FieldsSeq(text) {
+		size := utf8.RuneCountInString(word)
+		switch {
+		case used == 0:
+			line, used = word, size
+		case used+1+size > width:
+			lines = append(lines, line)
+			line, used = word, size
+		default:
+			line, used = line+" "+word, used+1+size
+		}
+	}
+	return append(lines, line)
+}
