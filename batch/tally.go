@@ -30,6 +30,9 @@ func (c *Counts) Add(other Counts) {
 	c.Calls, c.Throttled, c.InFlight = c.Calls+other.Calls, c.Throttled+other.Throttled, c.InFlight+other.InFlight
 }
 
+// Settled is how many of the rows were attempted, or needed no attempt.
+func (c Counts) Settled() int64 { return c.Rows - c.Outcomes[NotAttempted] }
+
 // A Tally counts results while a run goes on. Its zero value is ready, and its
 // methods may be called from any goroutine.
 type Tally struct {

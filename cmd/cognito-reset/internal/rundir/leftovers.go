@@ -1,8 +1,6 @@
 package rundir
 
 import (
-	"cognito-reset/batch/journal"
-	"cognito-reset/report"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -11,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cognito-reset/batch/journal"
+	"cognito-reset/report"
 )
 
 // A Leftover is what was made of runs in a folder that is no run directory: the merged

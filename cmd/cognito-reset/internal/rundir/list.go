@@ -1,12 +1,13 @@
 package rundir
 
 import (
-	"cognito-reset/batch"
-	"cognito-reset/batch/journal"
-	"cognito-reset/report"
 	"fmt"
 	"os"
 	"time"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/report"
 )
 
 // A Run is a run directory in a list.

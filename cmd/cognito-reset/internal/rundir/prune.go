@@ -1,14 +1,15 @@
 package rundir
 
 import (
-	"cognito-reset/batch/journal"
-	"cognito-reset/report"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"cognito-reset/batch/journal"
+	"cognito-reset/report"
 )
 
 // Prune deletes what is personal of a run, and returns how many bytes that were. The

@@ -1,9 +1,10 @@
 package spec
 
 import (
+	"unicode/utf8"
+
 	"cognito-reset/batch/roster"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
-	"unicode/utf8"
 )
 
 // A Reading is how files of users are read, as far as that was asked for.
@@ -15,6 +16,10 @@ type Reading struct {
 	Encoding       string        `json:"encoding"`
 	Sheet          string        `json:"sheet,omitempty"` // of a workbook
 }
+
+// ExcludePrefix stands before the names of the flags that say how the files of
+// --exclude are read.
+const ExcludePrefix = "exclude-"
 
 // Options are those of a roster, to which more may be added.
 func (r Reading) Options(prefix string) roster.Options {

@@ -1,13 +1,14 @@
 package spec
 
 import (
-	"cognito-reset/batch"
-	"cognito-reset/batch/userpool"
-	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // A Response is what is done to each user.

@@ -1,14 +1,15 @@
 package spec
 
 import (
-	"cognito-reset/batch"
-	"cognito-reset/batch/roster"
-	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/roster"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // Settings are what may change from one session of a run to the next. They

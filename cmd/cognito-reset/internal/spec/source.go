@@ -1,10 +1,6 @@
 package spec
 
 import (
-	"cognito-reset/batch/roster"
-	"cognito-reset/batch/userpool"
-	"cognito-reset/cmd/cognito-reset/internal/exit"
-	"cognito-reset/report"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -15,6 +11,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cognito-reset/batch/roster"
+	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/report"
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 )

@@ -3,14 +3,15 @@
 package spec
 
 import (
-	"cognito-reset/batch/userpool"
-	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"fmt"
 	"math"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
@@ -34,9 +35,8 @@ type Spec struct {
 	Approval
 }
 
-// Validate finds what does not go together. inputs is how many inputs were named,
-// before patterns among them were expanded.
-func (s Spec) Validate(inputs int) error {
+// ValidatePool finds what is wrong with where the run is to work.
+func (s Spec) ValidatePool() error {
 	switch {
 	case s.UserPoolID == "":
 		return exit.Usagef("say which user pool with --user-pool-id ID, or try it with --sandbox")
@@ -45,6 +45,12 @@ func (s Spec) Validate(inputs int) error {
 	case s.Sandbox && s.EndpointURL != "":
 		return exit.Usagef("--sandbox and --endpoint-url are two places; give one")
 	}
+	return nil
+}
+
+// Validate finds what does not go together. inputs is how many inputs were named,
+// before patterns among them were expanded.
+func (s Spec) Validate(inputs int) error {
 	if err := s.Source.validate(inputs); err != nil {
 		return err
 	}
@@ -63,6 +69,13 @@ func (s Spec) Validate(inputs int) error {
 // and how that was found.
 func (s Spec) AtRate(rate float64, how string) Spec {
 	s.Rate, s.RateAuto, s.FindRate = rate, how, false
+	return s
+}
+
+// Again is the spec with users who must reset already taken again: this run's own
+// resets are no reason to skip anybody.
+func (s Spec) Again() Spec {
+	s.IfResetRequired = "again"
 	return s
 }
 

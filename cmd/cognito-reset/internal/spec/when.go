@@ -1,12 +1,13 @@
 package spec
 
 import (
-	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // When reads a date, a time, how long ago, or a period of the calendar, whose beginning

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/flags"
+	"cognito-reset/cmd/cognito-reset/internal/manual"
+)
+
+// build is what the binary knows of how it was made. What it does not know is
+// empty.
+type build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision"` // of the source
+	Time     string `json:"time"`     // of the revision, RFC 3339
+	Modified bool   `json:"modified"` // the source was not all of the revision
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+}
+
+func builtAs() build {
+	b := build{Version: "(devel)", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	b.Version = cmp.Or(info.Main.Version, b.Version)
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.time":
+			b.Time = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+func (a *app) versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "version",
+		Usage:     "tell how this binary was built",
+		UsageText: "cognito-reset version --json",
+		Flags:     []cli.Flag{flags.Bool(flags.Output, "json", "print JSON")},
+		Action: func(ctx *cli.Context) error {
+			b := builtAs()
+			if ctx.Bool("json") {
+				enc := json.NewEncoder(a.Out)
+				enc.SetIndent("", "  ")
+				return enc.Encode(b)
+			}
+			source := cmp.Or(b.Revision, "not known")
+			if b.Modified {
+				source += ", modified"
+			}
+			_, err := fmt.Fprintf(a.Out, "cognito-reset %s\nsource  %s %s\nbuilt   %s %s/%s\n", b.Version, source, b.Time, b.Go, b.OS, b.Arch)
+			return err
+		},
+	}
+}
+
+func (a *app) completionCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "completion",
+		Usage:       "print what has a shell complete the tool's command lines",
+		ArgsUsage:   strings.Join(manual.Shells, "|"),
+		UsageText:   "source <(cognito-reset completion bash)",
+		Description: "The line above goes into ~/.bashrc. For zsh it is the same, for fish a file\n~/.config/fish/completions/cognito-reset.fish, for PowerShell a line of $PROFILE:\ncognito-reset completion powershell | Out-String | Invoke-Expression",
+		Action: func(ctx *cli.Context) error {
+			shell := ctx.Args().First()
+			if ctx.NArg() != 1 || !slices.Contains(manual.Shells, shell) {
+				return exit.Usagef("completion takes the name of a shell: %s", strings.Join(manual.Shells, ", "))
+			}
+			script, err := manual.Completion(ctx.App, shell)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(a.Out, script)
+			return err
+		},
+	}
+}
+
+func (a *app) manCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "man",
+		Usage:     "print the manual page",
+		UsageText: "cognito-reset man | man -l -",
+		Action: func(ctx *cli.Context) error {
+			if err := flags.NoArguments(ctx); err != nil {
+				return err
+			}
+			page, err := manual.Page(ctx.App)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(a.Out, page)
+			return err
+		},
+	}
+}

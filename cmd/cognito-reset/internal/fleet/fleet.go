@@ -1,0 +1,233 @@
+// Package fleet works on several user pools side by side. Each has a run of its
+// own, in the folder of the fleet; those of one account and Region share its
+// quotas.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gofrs/flock"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
+	"cognito-reset/batch/roster"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/run"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
+	"cognito-reset/cmd/cognito-reset/internal/term"
+	"cognito-reset/report"
+)
+
+// A Job is what a fleet is to do.
+type Job struct {
+	Targets []Target
+	Folder  Folder
+	Shard   roster.Shard // of a fleet that several processes work on
+	Dry     bool
+	Ask     bool // a person at the terminal decides
+
+	// Resume is how runs that have begun go on, but for their path.
+	Resume run.Resumption
+
+	// Keep writes the job into its folder, for whoever goes on with it. It is nil
+	// for a job that was kept before.
+	Keep func(*os.File) error
+}
+
+// A Target is one user pool of several.
+type Target struct {
+	At          string // where the job names it
+	PoolID      string
+	Region      string
+	Credentials string // the same text for the same account, where that is not known
+
+	// Ask is what is asked for of a shard of its users, and how.
+	Ask func(shard roster.Shard) (spec.Spec, run.Options, error)
+}
+
+// fleet is a job at work.
+type fleet struct {
+	Job
+	run.Env
+	members []*member
+	groups  []*quotaGroup
+	lock    *flock.Flock // of the folder; nil if nobody holds it
+
+	mu     sync.Mutex
+	counts []func() batch.Counts // of those who work
+}
+
+// member is a target at work.
+type member struct {
+	Target
+	path  string // of its run directory
+	begun bool   // that is there
+	s     *run.Session
+
+	account string // "" if it is not known
+	out     error  // why the target is left out
+	stopped error  // why it did not come to its end
+	summary *report.Summary
+}
+
+// Run works on all targets of a job, and returns the worst exit.
+func Run(ctx context.Context, j Job, env run.Env) (err error) {
+	f := &fleet{Job: j, Env: env}
+	if err := f.read(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	if err := f.acquire(); err != nil {
+		return err
+	}
+	if err := f.prepare(ctx); err != nil {
+		return errors.Join(err, f.discard())
+	}
+	return f.work(ctx)
+}
+
+// read reads what is asked for of each target. One mistake is enough for nothing
+// to begin.
+func (f *fleet) read(ctx context.Context) error {
+	known := make(map[string]string)
+	for _, t := range f.Targets {
+		if where, twice := known[t.PoolID]; twice {
+			return exit.Usagef("%s: user pool %s is a target already, at %s", t.At, t.PoolID, where)
+		}
+		known[t.PoolID] = t.At
+		m := &member{Target: t, path: strings.TrimRight(f.Folder.Path, "/") + "/" + t.PoolID}
+		f.members = append(f.members, m)
+		if m.begun = f.Folder.GoesOn && f.find(ctx, m); m.begun {
+			continue // its own record says what was asked for
+		}
+		if err := f.open(m, roster.Shard{}); err != nil {
+			return fmt.Errorf("%s: %w", t.At, err)
+		}
+		if m.s.Record.Spec.Sandbox {
+			m.account = "the sandbox"
+		}
+		if m.s.Record.Spec.Stdin() {
+			return exit.Usagef("%s: standard input is one, and there are several targets: give each its files", t.At)
+		}
+	}
+	return nil
+}
+
+// find looks for the run of a target, and who has begun it.
+func (f *fleet) find(ctx context.Context, m *member) bool {
+	dir, err := f.Store.View(ctx, m.path)
+	if err != nil {
+		return false
+	}
+	record, err := rundir.Load(dir)
+	if err != nil {
+		return false
+	}
+	m.account = record.Found.Caller.Account
+	return true
+}
+
+// open makes the session of a member.
+func (f *fleet) open(m *member, shard roster.Shard) error {
+	asked, options, err := m.Ask(shard)
+	if err != nil {
+		return err
+	}
+	options.Path = m.path
+	m.s = run.New(asked, options, f.env())
+	return nil
+}
+
+// env is where a member works: what it does, the fleet shows.
+func (f *fleet) env() run.Env {
+	env := f.Env
+	env.Quiet, env.Fleet = true, f
+	return env
+}
+
+// acquire keeps other processes from the folder: each would take some of the runs, and
+// all of the quotas. In S3 only the runs are held.
+func (f *fleet) acquire() error {
+	if f.inS3() {
+		return nil
+	}
+	path := f.Folder.Path
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return exit.Refusef("--run: %w", err)
+	}
+	lock := flock.New(filepath.Join(path, journal.LockFile), flock.SetPermissions(0o600))
+	if held, err := lock.TryLock(); err != nil {
+		return exit.Refusef("--run: %w", err)
+	} else if !held {
+		return exit.Refusef("%s is in use by another process", path)
+	}
+	f.lock = lock
+	return nil
+}
+
+// inS3 reports whether the runs are in S3.
+func (f *fleet) inS3() bool { return s3run.Named(f.Folder.Path) }
+
+// discard deletes the runs that were begun just now, and made no call.
+func (f *fleet) discard() (err error) {
+	if f.Keep == nil { // they were begun before
+		return nil
+	}
+	for _, m := range f.members {
+		if m.s != nil && !m.begun && m.out == nil {
+			err = errors.Join(err, m.s.Discard())
+		}
+	}
+	if f.lock != nil {
+		os.Remove(f.lock.Path())
+	}
+	os.Remove(f.Folder.Path) // if nothing else is in it
+	return err
+}
+
+// close gives up what is still held.
+func (f *fleet) close() (err error) {
+	for _, m := range f.members {
+		if m.s != nil {
+			err = errors.Join(err, m.s.Close())
+		}
+	}
+	if f.lock != nil {
+		err = errors.Join(err, f.lock.Unlock())
+	}
+	return err
+}
+
+// ask lets a person say no.
+func (f *fleet) ask(ctx context.Context) error {
+	signedOut := slices.ContainsFunc(f.members, func(m *member) bool { return m.out == nil && m.s.Record.Spec.SignsOut() })
+	term.Linef(f.Err, "\nEach of these users loses the current password and is sent a code%s.", map[bool]string{true: ".\nSome are signed out"}[signedOut])
+	typed, err := f.Prompt(ctx, fmt.Sprintf("Type how many they are, %d, to go on: ", f.users()))
+	switch {
+	case err != nil:
+		return exit.Early(err)
+	case strings.ReplaceAll(typed, ",", "") != fmt.Sprint(f.users()):
+		return exit.Refusef("that is not how many they are")
+	}
+	return nil
+}
+
+// keep writes the job into its folder.
+func (f *fleet) keep() error {
+	if f.Keep == nil || f.inS3() || f.Dry {
+		return nil
+	}
+	if err := (&journal.Dir{Path: f.Folder.Path}).Write(rundir.JobFile, f.Keep); err != nil {
+		return fmt.Errorf("%w; nothing was sent", err)
+	}
+	return nil
+}

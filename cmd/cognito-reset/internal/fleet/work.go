@@ -1,0 +1,156 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"cognito-reset/batch"
+	"cognito-reset/cmd/cognito-reset/internal/control"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/render"
+	"cognito-reset/cmd/cognito-reset/internal/term"
+	"cognito-reset/report"
+)
+
+// Add takes the counts of a run into what is shown of the fleet.
+func (f *fleet) Add(counts func() batch.Counts) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts = append(f.counts, counts)
+}
+
+// sum adds up the counts of all.
+func (f *fleet) sum() (all batch.Counts) {
+	f.mu.Lock()
+	counts := slices.Clone(f.counts)
+	f.mu.Unlock()
+	for _, of := range counts {
+		all.Add(of())
+	}
+	return all
+}
+
+// work works on all targets side by side, and reports.
+func (f *fleet) work(ctx context.Context) error {
+	if !f.Quiet {
+		term.Linef(f.Err, "")
+		defer context.AfterFunc(ctx, func() {
+			term.Linef(f.Err, "%v: calls under way finish; a second signal ends this at once, and no record is lost.", context.Cause(ctx))
+		})()
+	}
+	shown := term.NoProgress()
+	if !f.Quiet && !f.Dry {
+		shown = term.Show(f.Err, f.users(), func() term.View {
+			counts := f.sum()
+			return term.View{Done: counts.Settled(), State: control.State(counts)}
+		})
+	}
+	var working sync.WaitGroup
+	for _, g := range f.groups {
+		for _, m := range g.able() {
+			working.Go(func() { f.workOn(ctx, m) })
+		}
+	}
+	working.Wait()
+	shown.End(f.sum().Settled() == f.users())
+	return f.finish(ctx)
+}
+
+// workOn works on one target. What becomes of it does not touch the others.
+func (f *fleet) workOn(ctx context.Context, m *member) {
+	var err error
+	if m.s.Left > 0 && !f.Dry {
+		m.stopped, err = m.s.Work(ctx)
+	}
+	if err == nil {
+		m.summary, err = m.s.Conclude(m.stopped)
+	}
+	if m.stopped = cmp.Or(m.stopped, err); m.stopped != nil && ctx.Err() == nil {
+		term.Linef(f.Err, "\n%s", term.Hang("STOPPED   ", m.PoolID+": "+m.stopped.Error()))
+	}
+	if err := m.s.Close(); m.stopped == nil {
+		m.stopped = err
+	}
+}
+
+// finish makes one report of all, and returns the worst exit.
+func (f *fleet) finish(ctx context.Context) error {
+	merged := render.NewMerged(f.Store)
+	var paths, unfinished []string
+	var elapsed float64
+	sum := &merged.Summary
+	for _, m := range f.members {
+		t := m.target()
+		sum.Targets = append(sum.Targets, t)
+		sum.ExitCode = worse(sum.ExitCode, t.ExitCode)
+		if m.summary != nil {
+			paths, elapsed = append(paths, m.path), max(elapsed, m.summary.ElapsedSeconds)
+		}
+		if t.ExitCode != exit.Done && t.ExitCode != exit.SomeFailed {
+			unfinished = append(unfinished, m.PoolID)
+		}
+	}
+	if err := merged.Read(ctx, paths, report.MergePools); err != nil {
+		return err
+	}
+	merged.Spec.CSVSafe = slices.ContainsFunc(f.members, func(m *member) bool { return m.s != nil && m.s.Record.Spec.CSVSafe })
+	sum.ElapsedSeconds, sum.RateAsked = elapsed, f.rate() // they worked side by side
+	goOn := "cognito-reset resume " + term.Quote(f.Folder.Path)
+	if f.inS3() {
+		goOn = "the same command again"
+	}
+	if unfinished != nil && !f.Dry && !merged.Spec.Sandbox {
+		sum.StoppedBecause = fmt.Sprintf("%d of %d user pools are not done: %s", len(unfinished), len(f.members), strings.Join(unfinished, ", "))
+		sum.Next = goOn
+	}
+	write := func() (report.Summary, error) { return merged.Files(f.Folder.Path) }
+	if f.inS3() {
+		write = func() (report.Summary, error) { return merged.Write() }
+	}
+	all, err := write()
+	if err != nil {
+		return err
+	}
+	f.Observer.Ended(all)
+	if err := render.Print(f.Streams, all, f.JSON); err != nil {
+		return err
+	}
+	return exit.Silent(all.ExitCode)
+}
+
+// target says what became of a target.
+func (m *member) target() report.Target {
+	t := report.Target{UserPoolID: m.PoolID, RunDirectory: m.path}
+	if m.summary != nil {
+		t.Rows, t.ExitCode = m.summary.Rows, m.summary.ExitCode
+	}
+	switch ended, chosen := errors.AsType[*exit.Error](m.stopped); {
+	case m.out != nil:
+		t.ExitCode, t.StoppedBecause = exit.Stopped, m.out.Error()
+	case chosen:
+		t.ExitCode, t.StoppedBecause = ended.Code, ended.Error()
+	case m.stopped != nil:
+		t.ExitCode, t.StoppedBecause = exit.Failed, m.stopped.Error()
+	}
+	return t
+}
+
+// worse is the exit code that stands for those of two targets.
+func worse(a, b int) int {
+	order := []int{exit.Done, exit.SomeFailed, exit.Stopped, exit.Usage, exit.Failed} // then the signals
+	rank := func(code int) int {
+		if i := slices.Index(order, code); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}

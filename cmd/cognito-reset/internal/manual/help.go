@@ -1,0 +1,66 @@
+// Package manual is the text that people read about the tool: the lines of --help,
+// the manual page, and what has a shell complete a command line.
+package manual
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"cognito-reset/cmd/cognito-reset/internal/term"
+
+	"github.com/urfave/cli/v2"
+)
+
+// The columns of the help text.
+const (
+	helpIndent = 3  // of a flag, by the template
+	helpText   = 24 // of what it does
+	helpWidth  = 80
+)
+
+// DescribeFlag is a flag's lines in the help text. Its variable of the environment
+// follows from its name, and a default of nothing says nothing.
+func DescribeFlag(f cli.Flag) string {
+	d, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return fmt.Sprint(f)
+	}
+	value, text := placeholder(d.GetUsage())
+	name := "--" + f.Names()[0]
+	if len(name) == len("--")+1 {
+		name = name[1:]
+	}
+	if d.TakesValue() {
+		name += " " + value
+	}
+	if def := d.GetDefaultText(); !strings.Contains(text, "(default") && d.TakesValue() && def != "" && !isZero(f) {
+		text += " (default: " + strings.Trim(def, `"`) + ")"
+	}
+	lines := term.Wrap(text, helpWidth-helpText)
+	if len(name) < helpText-helpIndent-1 {
+		lines[0] = fmt.Sprintf("%-*s%s", helpText-helpIndent, name, lines[0])
+	} else {
+		lines = append([]string{name}, lines...)
+	}
+	for i := range lines[1:] {
+		lines[i+1] = strings.Repeat(" ", helpText) + lines[i+1]
+	}
+	return strings.Join(lines, "\n")
+}
+
+// placeholder is what a usage quotes, and the usage without the quotes.
+func placeholder(usage string) (value, text string) {
+	before, rest, found := strings.Cut(usage, "`")
+	value, after, closed := strings.Cut(rest, "`")
+	if !found || !closed {
+		return "VALUE", usage
+	}
+	return value, before + value + after
+}
+
+// isZero reports whether a flag's default is nothing.
+func isZero(f cli.Flag) bool {
+	v := reflect.ValueOf(f).Elem().FieldByName("Value")
+	return !v.IsValid() || v.IsZero()
+}

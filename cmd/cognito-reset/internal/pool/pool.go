@@ -1,0 +1,88 @@
+// Package pool opens the user pool that a [spec.Spec] names: Cognito's, or a
+// sandbox inside this process.
+package pool
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/sandbox"
+	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
+)
+
+// Options are who is told of a pool's calls. All but Log may be nil.
+type Options struct {
+	Log         *slog.Logger
+	Sandbox     *Sandbox // that is asked in place of Cognito
+	Observe     func(operation string, answer *batch.Error, took time.Duration)
+	ClockJumped func(what string)
+}
+
+// Open prepares the user pool of a spec, and calls nobody.
+func Open(ctx context.Context, s spec.Spec, o Options) (*userpool.Pool, error) {
+	options := userpool.Options{
+		PoolID: s.UserPoolID, Profile: s.Profile, Region: s.Region, EndpointURL: s.EndpointURL, RoleARN: s.RoleARN, ExternalID: s.ExternalID, PhoneCountry: s.PhoneCountry,
+		Connections: s.Workers(), Share: s.Shard.Of(1), Log: o.Log, UsernameCase: s.UsernameCase,
+		Observe: o.Observe, ClockJumped: o.ClockJumped,
+	}
+	if s.Rate == 0 && !s.FindRate { // no limit at all
+		options.ListRate = math.MaxFloat64
+	}
+	if o.Sandbox != nil {
+		options.EndpointURL = o.Sandbox.url
+		options.Profile, options.RoleARN, options.Region = "", "", userpool.RegionOf(s.UserPoolID)
+		options.Credentials = awscredentials.NewStaticCredentialsProvider("sandbox", "sandbox", "")
+	}
+	return userpool.Open(ctx, options)
+}
+
+// Latency is what a call to a sandbox takes, unless told otherwise.
+const Latency = 50 * time.Millisecond
+
+// A Sandbox is a user pool inside this process.
+type Sandbox struct {
+	*sandbox.Pool
+	server *http.Server
+	url    string
+}
+
+// Start serves a sandbox for a spec, with the users that fill puts into it.
+func Start(s spec.Spec, fill func(*sandbox.Pool) error) (*Sandbox, error) {
+	pool := sandbox.New(sandbox.Config{PoolID: s.UserPoolID, Quotas: sandbox.DefaultQuotas(), Latency: Latency, SignIn: s.SignIn})
+	if err := fill(pool); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: pool}
+	go server.Serve(listener) // until Close
+	return &Sandbox{pool, server, "http://" + listener.Addr().String()}, nil
+}
+
+// Close ends the sandbox and what was in it.
+func (s *Sandbox) Close() error { return s.server.Close() }
+
+// Load puts the users of a ListUsers document into a sandbox.
+func Load(pool *sandbox.Pool, path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return exit.Usagef("--pool-users: %w", err)
+	}
+	defer file.Close()
+	if _, err := pool.Load(file); err != nil {
+		return exit.Usagef("--pool-users: %s: %w", path, err)
+	}
+	return nil
+}

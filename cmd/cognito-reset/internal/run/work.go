@@ -1,0 +1,201 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/cmd/cognito-reset/internal/control"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/guards"
+	"cognito-reset/cmd/cognito-reset/internal/term"
+)
+
+// Work resets the users who are left. It returns why it stopped before the last of
+// them, and an error if it could not begin.
+func (s *Session) Work(ctx context.Context) (stopped, err error) {
+	began := time.Now()
+	j, err := s.startJournal(ctx, began)
+	if err != nil {
+		return nil, err
+	}
+	s.reclock.Store(new(func() { _ = j.Clock(s.Pool().Clock(began)) })) // a journal that fails says so at the next call
+	defer s.reclock.Store(nil)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ctx, cancel := guards.Within(ctx, s.Record.Spec.Settings)
+	defer cancel()
+	if s.Paces == nil {
+		s.Paces = control.NewPaces(s.Record.Spec.Settings)
+	}
+	ctl := control.New(s.Paces, j, stop)
+	waves := s.waves(ctl)
+	options, err := s.options(ctl, waves)
+	if err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return s.end(j, s.calls(ctx, ctl, waves, options)), nil
+}
+
+// startJournal begins the session in the journal.
+func (s *Session) startJournal(ctx context.Context, began time.Time) (*journal.Journal, error) {
+	s.history.Clock = s.Pool().LearnClock(ctx, began)
+	s.compareClocks()
+	j, err := s.history.Start(s.Version, s.Record.Found.Roster.SHA256)
+	if err != nil {
+		return nil, fmt.Errorf("the journal cannot be written, so nothing was sent: %w", err)
+	}
+	return j, nil
+}
+
+// calls makes the calls, and returns why they ended before the last user.
+func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards.Waves, options batch.Options) error {
+	sp := s.Record.Spec
+	remaining := s.history.Remaining(s.retry)
+	if sp.CanaryRandom && waves.Canary > 0 {
+		remaining = guards.CanaryFirst(remaining, waves.Canary)
+	}
+	s.Observer.Allow(sp.Grace.Duration())
+	watched, over := s.Observer.Watch(s.observed(ctl))
+	defer over()
+	var open atomic.Int64 // users settled, but to be attempted again
+	note := options.OnResult
+	options.OnResult = func(r batch.Result) {
+		if !r.Final() || r.Reason == batch.Interrupted {
+			open.Add(1)
+		}
+		watched(r)
+		note(r)
+	}
+	s.Log.Info("session begins", "user_pool_id", sp.UserPoolID, "region", s.Pool().Region, "users", s.Left, "rate", sp.Rate)
+	defer s.Calls()()
+	defer context.AfterFunc(ctx, func() { s.printFinishing(context.Cause(ctx)) })()
+	steered := s.steer(ctl)
+	shown := s.showProgress(ctl)
+	counts, stopped := batch.Run(ctx, remaining, s.steps(), options)
+	shown.End(stopped == nil)
+	steered()
+	s.Log.Info("session ends", "outcomes", counts.Outcomes, "reasons", counts.Reasons, "calls", counts.Calls, "throttled", counts.Throttled)
+	if _, early := errors.AsType[*batch.Stop](stopped); early && open.Load() == 0 && counts.Settled() == s.Left {
+		return nil // it came when nobody was left
+	}
+	return stopped
+}
+
+// end writes into the journal how the session ended, and returns why it stopped.
+func (s *Session) end(j *journal.Journal, stopped error) error {
+	code, because := exit.Done, ""
+	if stopped != nil {
+		stopped = exit.Early(stopped)
+		code, because = exit.Of(stopped), stopped.Error()
+	}
+	// A journal that failed has said so in stopped already.
+	if err := errors.Join(j.End(code, because), j.Close()); err != nil && stopped == nil {
+		stopped = exit.Early(&batch.JournalError{Err: err})
+	}
+	return stopped
+}
+
+// options are how the session's calls are made.
+func (s *Session) options(ctl *control.Control, waves *guards.Waves) (o batch.Options, err error) {
+	sp := s.Record.Spec
+	o = batch.Options{
+		Journal: ctl.Journal, Tally: ctl.Tally, Workers: sp.Workers(), MaxAttempts: sp.MaxAttempts,
+		Linger: sp.SettleAfter.Duration(), RetryUnknown: sp.OnUnknown == "retry", Grace: sp.Grace.Duration(),
+		NextWave: waves.Next, MayCall: ctl.Journal.MayCall, Standby: s.standby(),
+	}
+	if o.Failures, err = sp.FailureGuard(); err != nil {
+		return o, err
+	}
+	if o.Messages, err = guards.NewMessages(s.Record); err != nil {
+		return o, err
+	}
+	if sp.OnMessageLimit == "wait" {
+		o.WaitOut = func(answer *batch.Error) bool {
+			if answer.Reason != batch.MessageLimit {
+				return false
+			}
+			s.Paces.HoldMessages(guards.NextMessages(time.Now()))
+			return true
+		}
+	}
+	debugging := s.Log.Enabled(context.Background(), slog.LevelDebug)
+	o.OnResult = func(r batch.Result) {
+		waves.Note(r)
+		if debugging {
+			s.Log.Debug("user", "row", r.Row, "username", r.Username, "outcome", r.Outcome, "reason", r.Reason,
+				"attempts", r.Attempts, "error_code", r.ErrorCode, "request_id", r.RequestID)
+		}
+	}
+	return o, nil
+}
+
+// How many users may stand promised in S3, where a promise takes a request that
+// is billed: those of some seconds, and at most as many as may well be read back
+// after a crash.
+const (
+	promisedSeconds = 8
+	maxPromised     = 256
+)
+
+// standby is how many users stand by for their turn; 0 for the usual number.
+func (s *Session) standby() int {
+	users, sp := 0, s.Record.Spec
+	if sp.Rate == 0 { // the pace is no limit to stand by for
+		users = 4 * sp.Workers()
+	}
+	if s.Record.Dir.IsCopy() {
+		users = min(max(4, users, int(promisedSeconds*sp.Rate)), maxPromised)
+	}
+	return users
+}
+
+// steer opens the ways to steer the session, until the returned function.
+func (s *Session) steer(ctl *control.Control) (end func()) {
+	hangUp, err := ctl.Serve(s.Record.Dir)
+	if err != nil {
+		s.Log.Warn("cognito-reset ctl cannot reach this run", "error", err)
+	}
+	if s.Fleet == nil && term.IsTerminal(s.In) && term.IsTerminal(s.Err) {
+		ctl.ByKeys(s.In, func(done string) { term.Linef(s.Err, "\n%s", done) })
+	}
+	return func() {
+		if hangUp != nil {
+			hangUp()
+		}
+		term.Restore()
+	}
+}
+
+// showProgress shows how the session goes on, or lets its fleet show it.
+func (s *Session) showProgress(ctl *control.Control) term.Progress {
+	look := func() term.View {
+		counts := ctl.Tally.Counts()
+		return term.View{Done: counts.Settled(), State: control.State(counts), Why: ctl.Live().Why, Hidden: ctl.Asks()}
+	}
+	switch {
+	case s.Fleet != nil:
+		s.Fleet.Add(ctl.Tally.Counts)
+		return term.NoProgress()
+	case s.Quiet:
+		return term.NoProgress()
+	}
+	return term.Show(s.Err, s.Left, look)
+}
+
+// printFinishing tells whoever sent a signal what happens now, which may take the
+// whole grace.
+func (s *Session) printFinishing(cause error) {
+	if s.Quiet {
+		return
+	}
+	if term.IsTerminal(s.Err) {
+		term.Linef(s.Err, "") // below the bar
+	}
+	term.Linef(s.Err, "%v: calls under way have %v to finish; a second signal ends this at once, and no record is lost.", cause, s.Record.Spec.Grace.Duration())
+}
