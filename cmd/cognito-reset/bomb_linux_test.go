@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // rewritten is the workbook of the tests with one part replaced.
@@ -70,7 +72,7 @@ func TestAZipBombIsRefused(t *testing.T) {
 				}
 			})
 			code, said, peak := readInput(t, path)
-			if code != exitUsage || !strings.Contains(said, "users.xlsx: ") || !strings.Contains(said, "nothing was sent") || peak > 200 {
+			if code != exit.Usage || !strings.Contains(said, "users.xlsx: ") || !strings.Contains(said, "nothing was sent") || peak > 200 {
 				t.Errorf("ended with %d, at %d MiB: %.400s", code, peak, said)
 			}
 		})
@@ -89,7 +91,7 @@ func TestALargeWorkbookIsReadInLittleMemory(t *testing.T) {
 		io.WriteString(w, `</sheetData></worksheet>`)
 	})
 	code, said, peak := readInput(t, path)
-	if code != exitDone || !strings.Contains(said, "100,000") && !strings.Contains(said, "100000") {
+	if code != exit.Done || !strings.Contains(said, "100,000") && !strings.Contains(said, "100000") {
 		t.Errorf("ended with %d: %.400s", code, said)
 	}
 	if peak > 150 {

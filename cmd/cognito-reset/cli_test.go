@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -13,6 +15,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"cognito-reset/cmd/cognito-reset/internal/cli"
+	"cognito-reset/cmd/cognito-reset/internal/term"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -116,7 +121,10 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 	pool := sandbox.New(config)
 	pool.PopulateN(others)
 	if users != "" {
-		ts.Check(load(pool, ts.MkAbs(users)))
+		file, err := os.Open(ts.MkAbs(users))
+		ts.Check(err)
+		_, err = pool.Load(file)
+		ts.Check(errors.Join(err, file.Close()))
 	}
 	for _, arg := range args {
 		state, name, found := strings.Cut(arg, ":")
@@ -240,4 +248,22 @@ func environ(ts *testscript.TestScript) []string {
 		env = append(env, key+"="+ts.Getenv(key))
 	}
 	return env
+}
+
+// mainOf runs a command line in this process, and returns its exit code.
+func mainOf(t *testing.T, in, out, err *os.File, args ...string) int {
+	return cli.Main(t.Context(), append([]string{"cognito-reset"}, args...), cli.Process{
+		Streams: term.Streams{In: in, Out: out, Err: err}, Calls: func() func() { return func() {} },
+	})
+}
+
+// numbered yields n usernames, user-0000001 and on.
+func numbered(n int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range n {
+			if !yield(fmt.Sprintf("user-%07d", i+1)) {
+				return
+			}
+		}
+	}
 }

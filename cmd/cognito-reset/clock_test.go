@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // A servedPool is a pool in this process, with its clock and its users at hand, for
@@ -153,7 +154,7 @@ func TestAResumeByAnotherClockResetsNobodyTwice(t *testing.T) {
 			c.SetClock(0)
 
 			second, said := c.tool("resume", dir, "--quiet", "--settle-after", "100ms")
-			if code := exitOf(t, second); code != exitSomeFailed {
+			if code := exitOf(t, second); code != exit.SomeFailed {
 				t.Errorf("exit %d: %s", code, said)
 			}
 			if n := c.once(t); n != users {
@@ -176,7 +177,7 @@ func TestTheJournalSaysHowTheClocksStood(t *testing.T) {
 	c.SetClock(time.Hour)
 	dir := filepath.Join(t.TempDir(), "run")
 	cmd, said := c.run(dir, "--rate", "0")
-	if code := exitOf(t, cmd); code != exitDone {
+	if code := exitOf(t, cmd); code != exit.Done {
 		t.Fatalf("exit %d: %s", code, said)
 	}
 	journal, err := os.ReadFile(filepath.Join(dir, "journal.jsonl"))
@@ -205,7 +206,7 @@ func TestWhoWasInResetRequiredBeforeIsNotTakenForReset(t *testing.T) {
 		}
 		dir := filepath.Join(t.TempDir(), "run")
 		cmd, said := c.run(dir, "--rate", "0", "--snapshot", "--if-reset-required", "again", "--settle-after", "0s", "--on-unknown", flag, "--max-attempts", "2", "--stop-on-failures", "off")
-		if code := exitOf(t, cmd); code != exitSomeFailed {
+		if code := exitOf(t, cmd); code != exit.SomeFailed {
 			t.Errorf("%s: exit %d: %s", flag, code, said)
 		}
 		for outcome := range outcomes(t, dir) {

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // What the examples are on.
@@ -152,9 +153,9 @@ func TestRecordPolicy(t *testing.T) {
 			line []string
 			code int
 		}{
-			{append(slices.Clone(run), "--require-approval"), exitUsage}, // and leaves nothing
-			{run, exitSomeFailed},
-			{[]string{"cognito-reset", "resume", record}, exitSomeFailed},
+			{append(slices.Clone(run), "--require-approval"), exit.Usage}, // and leaves nothing
+			{run, exit.SomeFailed},
+			{[]string{"cognito-reset", "resume", record}, exit.SomeFailed},
 		} {
 			text, code := c.run(command.line, nil)
 			said += text

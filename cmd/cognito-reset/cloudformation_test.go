@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 )
@@ -168,7 +170,7 @@ func TestArrayJobOfAWSBatch(t *testing.T) {
 	if job.ContainerProperties.ReadonlyRootFilesystem != "true" {
 		t.Error("the container can be written to")
 	}
-	for code, want := range map[int]string{exitFailed: "RETRY", exitUsage: "EXIT", exitSomeFailed: "EXIT", exitStopped: "RETRY", 130: "RETRY", 137: "RETRY", 143: "RETRY"} {
+	for code, want := range map[int]string{exit.Failed: "RETRY", exit.Usage: "EXIT", exit.SomeFailed: "EXIT", exit.Stopped: "RETRY", 130: "RETRY", 137: "RETRY", 143: "RETRY"} {
 		got := "RETRY" // where nothing fits
 		for _, rule := range job.RetryStrategy.EvaluateOnExit {
 			if fits, _ := path.Match(rule.OnExitCode, strconv.Itoa(code)); fits {
@@ -194,7 +196,7 @@ func TestArrayJobOfAWSBatch(t *testing.T) {
 			said, code := c.run(command, []string{
 				fmt.Sprint("AWS_BATCH_JOB_ARRAY_INDEX=", shard), fmt.Sprint("AWS_BATCH_JOB_ARRAY_SIZE=", shards), fmt.Sprint("AWS_BATCH_JOB_ATTEMPT=", attempt+1),
 			})
-			if code != exitDone && code != exitSomeFailed || attempt == 1 && !strings.Contains(said, "This run is finished") {
+			if code != exit.Done && code != exit.SomeFailed || attempt == 1 && !strings.Contains(said, "This run is finished") {
 				t.Errorf("child %d ended with %d:\n%s", shard, code, said)
 			}
 		}
@@ -230,7 +232,7 @@ func TestScheduledTaskOfECS(t *testing.T) {
 		env = append(env, e.Name+"="+e.Value)
 	}
 	c := newCloud(t, tpl.policy())
-	for i, want := range []int{exitSomeFailed, exitUsage} {
+	for i, want := range []int{exit.SomeFailed, exit.Usage} {
 		if said, code := c.run(slices.Concat(task.EntryPoint, task.Command), env); code != want {
 			t.Errorf("start %d ended with %d:\n%s", i+1, code, said)
 		}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // toolInContainer is where the Dockerfile has the tool: on the path that containers
@@ -81,7 +83,7 @@ func TestTheToolRunsInAContainerOfItsOwn(t *testing.T) {
 	if errors.Is(err, fs.ErrPermission) {
 		t.Skip("this system lets nobody change root here")
 	}
-	if failed, ok := errors.AsType[*exec.ExitError](err); !ok || failed.ExitCode() != exitSomeFailed { // ben has an identity provider
+	if failed, ok := errors.AsType[*exec.ExitError](err); !ok || failed.ExitCode() != exit.SomeFailed { // ben has an identity provider
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, args := range [][]string{

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"cognito-reset/batch/roster"
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // poolsOf says how many user pools six account-Regions have. The fourth is the
@@ -80,7 +80,7 @@ func newEstate(t testing.TB, users int, quota float64) *estate {
 }
 
 // run runs the tool in the estate's folder.
-func (e *estate) run(tool string, args ...string) (exit int, output string) {
+func (e *estate) run(tool string, args ...string) (code int, output string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, tool, args...)
@@ -145,9 +145,9 @@ func TestAFleetFinishesThoughOneOfItsAccountsGoesDown(t *testing.T) {
 		}
 		e.stop(busiest)
 	}()
-	exit, output := e.run(tool, "run", "--config", "job.yaml", "--yes", "--run", "night")
-	if <-down; exit != exitStopped {
-		t.Fatalf("it ended with %d:\n%s", exit, output)
+	code, output := e.run(tool, "run", "--config", "job.yaml", "--yes", "--run", "night")
+	if <-down; code != exit.Stopped {
+		t.Fatalf("it ended with %d:\n%s", code, output)
 	}
 	for account, pools := range poolsOf {
 		if n := e.messages(account); account != busiest && n != pools*users {
@@ -155,9 +155,9 @@ func TestAFleetFinishesThoughOneOfItsAccountsGoesDown(t *testing.T) {
 		}
 	}
 	e.start(t, busiest)
-	exit, output = e.run(tool, "resume", "night", "--retry", "failed,unknown")
-	if exit != exitDone {
-		t.Fatalf("the resume ended with %d:\n%s", exit, output)
+	code, output = e.run(tool, "resume", "night", "--retry", "failed,unknown")
+	if code != exit.Done {
+		t.Fatalf("the resume ended with %d:\n%s", code, output)
 	}
 	e.checkComplete(t, "night/report.csv")
 	for account, pools := range poolsOf {
@@ -204,7 +204,7 @@ func TestOfProcessesOnOneFleetOneWorks(t *testing.T) {
 	}
 	working.Wait()
 	slices.Sort(codes[:])
-	if codes != [3]int{exitDone, exitUsage, exitUsage} {
+	if codes != [3]int{exit.Done, exit.Usage, exit.Usage} {
 		t.Errorf("they ended with %v: %s", codes, outputs)
 	}
 	e.checkComplete(t, "night/report.csv")
@@ -247,9 +247,9 @@ func TestShardsOfAFleetDealItsBudgetsOut(t *testing.T) {
 		e := newEstate(t, 40, 0)
 		var reports []string
 		for i := range shards {
-			exit, output := e.run(tool, "run", "--config", "job.yaml", "--yes", "--run", "night", "--quiet", "--shard", fmt.Sprintf("%d/%d", i+1, shards), "--rate", "0")
-			if exit != exitDone {
-				t.Fatalf("shard %d of %d ended with %d:\n%s", i+1, shards, exit, output)
+			code, output := e.run(tool, "run", "--config", "job.yaml", "--yes", "--run", "night", "--quiet", "--shard", fmt.Sprintf("%d/%d", i+1, shards), "--rate", "0")
+			if code != exit.Done {
+				t.Fatalf("shard %d of %d ended with %d:\n%s", i+1, shards, code, output)
 			}
 		}
 		runs, err := filepath.Glob(filepath.Join(e.dir, "night/*/eu-west-1_*"))
@@ -265,30 +265,10 @@ func TestShardsOfAFleetDealItsBudgetsOut(t *testing.T) {
 		if want := map[int]int{4: 9, 8: 9 + 2 + 1}[shards]; len(reports) != want { // the first two budgets, of 2 pools and 1, are split
 			t.Errorf("%d shards made %d runs, not %d: %s", shards, len(reports), want, reports)
 		}
-		if exit, output := e.run(tool, append([]string{"report", "merge", "--output", "whole"}, reports...)...); exit != exitDone {
-			t.Fatalf("merging ended with %d:\n%s", exit, output)
+		if code, output := e.run(tool, append([]string{"report", "merge", "--output", "whole"}, reports...)...); code != exit.Done {
+			t.Fatalf("merging ended with %d:\n%s", code, output)
 		}
 		e.checkComplete(t, "whole/report.csv")
-	}
-}
-
-func TestEveryBudgetIsDealtOutOnce(t *testing.T) {
-	for budgets := 1; budgets < 12; budgets++ {
-		for shards := 1; shards < 30; shards++ {
-			for budget := range budgets {
-				parts, count := make(map[int]bool), 0
-				for i := range shards {
-					part, mine := deal(budget, budgets, roster.Shard{Index: i + 1, Count: shards})
-					if !mine {
-						continue
-					}
-					parts[part.Index], count = true, max(part.Count, 1)
-				}
-				if len(parts) != count || count != 1 && !parts[1] && !parts[count] {
-					t.Fatalf("budget %d of %d is dealt to %d shards as %v of %d", budget, budgets, shards, parts, count)
-				}
-			}
-		}
 	}
 }
 
@@ -305,8 +285,8 @@ func BenchmarkFleet(b *testing.B) {
 			for b.Loop() {
 				e := newEstate(b, users, quota)
 				start := time.Now()
-				if exit, output := e.run(tool, "run", "--config", "job.yaml", "--yes", "--run", "night", "--quiet"); exit != exitDone {
-					b.Fatalf("it ended with %d:\n%s", exit, output)
+				if code, output := e.run(tool, "run", "--config", "job.yaml", "--yes", "--run", "night", "--quiet"); code != exit.Done {
+					b.Fatalf("it ended with %d:\n%s", code, output)
 				}
 				took := time.Since(start).Seconds()
 				needed := float64(poolsOf[busiest]*users) / quota

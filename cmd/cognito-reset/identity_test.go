@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
 )
 
 // Who is meant, by whatever name: each cell is what becomes of ann where she is named
@@ -91,7 +93,7 @@ func inProcess(t *testing.T, args ...string) (code int, said string) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	code = Main(t.Context(), append([]string{"cognito-reset"}, args...), null, out, out)
+	code = mainOf(t, null, out, out, args...)
 	text, err := os.ReadFile(out.Name())
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +197,7 @@ func (c *cast) play(t *testing.T, use, way string) (ann, bob string) {
 			t.Errorf("a name is told: %s", said)
 		}
 	}
-	if code == exitUsage {
+	if code == exit.Usage {
 		if resets[0]+resets[1] > 0 || !strings.Contains(said, "nothing was sent") {
 			t.Errorf("%v resets, and it says %s", resets, said)
 		}
@@ -203,7 +205,7 @@ func (c *cast) play(t *testing.T, use, way string) (ann, bob string) {
 	}
 	fates := readReport(t, run)[1:]
 	if use == "reconcile" {
-		text, err := os.ReadFile(filepath.Join(run, uncoveredFile))
+		text, err := os.ReadFile(filepath.Join(run, rundir.UncoveredFile))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,13 +273,13 @@ func TestWhatFailsOnceIsAskedAgain(t *testing.T) {
 		}
 		run := filepath.Join(dir, fmt.Sprint("run", c.failures))
 		args := []string{"run", "--user-pool-id", "us-east-1_Sandbox", "--input", input, "--run", run, "--dry-run"}
-		if code, said := inProcess(t, args...); code != exitDone || !strings.Contains(said, c.want) {
+		if code, said := inProcess(t, args...); code != exit.Done || !strings.Contains(said, c.want) {
 			t.Errorf("%q: exit %d, and it says %s", c.rows, code, said)
 		}
 	}
 	listings.Store(0)
 	code, said := inProcess(t, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", filepath.Join(dir, "users.csv"), "--run", filepath.Join(dir, "plain"), "--yes")
-	if n := listings.Load(); code != exitDone || n > 1 { // one that asks whether it may
+	if n := listings.Load(); code != exit.Done || n > 1 { // one that asks whether it may
 		t.Errorf("exit %d, %d listings, and it says %s", code, n, said)
 	}
 }

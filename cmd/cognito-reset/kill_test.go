@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 var kills = flag.Int("kills", 20, "how often the kill tests kill the tool")
@@ -92,7 +93,7 @@ func TestKilledWhileClocksJumpAndUsersComeBackNobodyIsResetTwice(t *testing.T) {
 	}, environment, "--user-pool-id", "us-east-1_Sandbox", "--input", c.input, "--yes", "--endpoint-url", c.url, "--rate", "400", "--settle-after", "200ms", "--stop-on-failures", "off")
 	close(done)
 	back.Wait()
-	if failed, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || failed.ExitCode() != exitSomeFailed) {
+	if failed, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || failed.ExitCode() != exit.SomeFailed) {
 		t.Fatalf("the last resume: %v\n%s", err, out)
 	}
 	c.judge(t, run)

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/flags"
+
 	"github.com/urfave/cli/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -60,9 +63,9 @@ func manifestsOf(t *testing.T, name string) (jobs []batchv1.JobSpec) {
 // says otherwise.
 func graceOf(t *testing.T) time.Duration {
 	t.Helper()
-	flags := new(command).runCommand().Flags
-	i := slices.IndexFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == "grace" })
-	return flags[i].(*cli.DurationFlag).Value
+	all := flags.Guards()
+	i := slices.IndexFunc(all, func(f cli.Flag) bool { return f.Names()[0] == "grace" })
+	return all[i].(*cli.DurationFlag).Value
 }
 
 // Every Job is what Kubernetes takes, treats each exit code by the contract, and
@@ -73,9 +76,9 @@ func TestJobsOfKubernetes(t *testing.T) {
 			pod := job.Template.Spec
 			container := pod.Containers[0]
 			for code, want := range map[int32]batchv1.PodFailurePolicyAction{
-				exitFailed: batchv1.PodFailurePolicyActionCount, exitUsage: batchv1.PodFailurePolicyActionFailJob,
-				exitSomeFailed: batchv1.PodFailurePolicyActionFailIndex, exitStopped: batchv1.PodFailurePolicyActionCount,
-				exitInterrupted + 2: batchv1.PodFailurePolicyActionIgnore, exitInterrupted + 15: batchv1.PodFailurePolicyActionIgnore,
+				exit.Failed: batchv1.PodFailurePolicyActionCount, exit.Usage: batchv1.PodFailurePolicyActionFailJob,
+				exit.SomeFailed: batchv1.PodFailurePolicyActionFailIndex, exit.Stopped: batchv1.PodFailurePolicyActionCount,
+				exit.Interrupted + 2: batchv1.PodFailurePolicyActionIgnore, exit.Interrupted + 15: batchv1.PodFailurePolicyActionIgnore,
 			} {
 				if got := actionOn(job.PodFailurePolicy, container.Name, code); got != want {
 					t.Errorf("%s: exit code %d leads to %q, not %q", name, code, got, want)
@@ -149,7 +152,7 @@ func TestJobsOfKubernetesRun(t *testing.T) {
 				for shard := range *job.Completions {
 					command, env := startedBy(t, job, fmt.Sprint(shard))
 					said, code := c.run(command, env)
-					if code != exitDone && code != exitSomeFailed || again == 1 && !strings.Contains(said, "This run is finished") {
+					if code != exit.Done && code != exit.SomeFailed || again == 1 && !strings.Contains(said, "This run is finished") {
 						t.Errorf("shard %d ended with %d:\n%s", shard, code, said)
 					}
 				}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // Whoever is told to stop while the last calls finish has nobody left to stop for: the
@@ -20,8 +21,8 @@ func TestASignalDuringTheLastCallsEndsByTheRows(t *testing.T) {
 		name, trigger string
 		code          int
 	}{
-		{"all reset", "", exitDone},
-		{"one refused", "UserLambdaValidationException", exitSomeFailed},
+		{"all reset", "", exit.Done},
+		{"one refused", "UserLambdaValidationException", exit.SomeFailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

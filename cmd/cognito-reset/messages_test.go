@@ -1,89 +1,15 @@
 package main
 
 import (
-	"context"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
-
-func nobody(time.Time) (int, error) { return 0, nil }
-
-// A session that works over 09:00 UTC gets the new day's messages.
-func TestAMessageBudgetIsOneDaysAndNoMore(t *testing.T) {
-	now := time.Date(2026, 1, 2, 8, 59, 0, 0, time.UTC)
-	m, err := newMessages(2, func() time.Time { return now }, nobody, nobody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	take := func(want bool) {
-		t.Helper()
-		if err := m.Take(t.Context()); (err == nil) != want {
-			t.Errorf("at %s: %v", now.Format(time.TimeOnly), err)
-		} else if want {
-			m.Spend()
-		}
-	}
-	take(true)
-	take(true)
-	take(false)
-	now = now.Add(2 * time.Minute)
-	take(true)
-	take(true)
-	take(false)
-}
-
-// While a call is under way that may turn out to have sent nothing, the next
-// waits for it.
-func TestAMessageBudgetWaitsForCallsThatMayHaveSentNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, _ := newMessages(1, time.Now, nobody, nobody)
-		if err := m.Take(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		taken := make(chan error, 1)
-		go func() { taken <- m.Take(t.Context()) }()
-		synctest.Wait()
-		select {
-		case err := <-taken:
-			t.Fatalf("it did not wait: %v", err)
-		default:
-		}
-		m.Return()
-		if err := <-taken; err != nil {
-			t.Error(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() { taken <- m.Take(ctx) }()
-		synctest.Wait()
-		cancel()
-		if err := <-taken; err == nil {
-			t.Error("a run that ends went on")
-		}
-		go func() { taken <- m.Take(t.Context()) }()
-		synctest.Wait()
-		m.Spend()
-		if err := <-taken; err == nil {
-			t.Error("more than the budget")
-		}
-	})
-}
-
-func TestAMessageBudgetCountsWhatOtherRunsSent(t *testing.T) {
-	theirs := 3
-	m, _ := newMessages(5, time.Now, func(time.Time) (int, error) { return 1, nil }, func(time.Time) (int, error) { return theirs, nil })
-	if err := m.Take(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if theirs = 5; m.Take(t.Context()) == nil {
-		t.Error("more than the budget")
-	}
-}
 
 // messagesOf is how many the server sent.
 func (c *servedPool) messagesOf() (n int) {
@@ -100,14 +26,14 @@ func TestMaxResetsBoundsMessagesNotRows(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	flags := []string{"--rate", "0", "--max-resets", "12", "--on-unknown", "retry", "--settle-after", "0s", "--stop-on-failures", "off"}
 	cmd, said := c.run(dir, flags...)
-	if code := exitOf(t, cmd); code != exitStopped || !strings.Contains(said.String(), "--max-resets 12 are made") {
+	if code := exitOf(t, cmd); code != exit.Stopped || !strings.Contains(said.String(), "--max-resets 12 are made") {
 		t.Errorf("exit %d: %s", code, said)
 	}
 	if n := c.messagesOf(); n > most {
 		t.Errorf("%d messages", n)
 	}
 	cmd, said = c.tool("resume", dir, "--quiet", "--retry", "unknown")
-	if code := exitOf(t, cmd); code != exitStopped {
+	if code := exitOf(t, cmd); code != exit.Stopped {
 		t.Errorf("resume: exit %d: %s", code, said)
 	}
 	if n := c.messagesOf(); n > most {
@@ -143,7 +69,7 @@ func TestMaxResetsHoldsOverKillsAndResumes(t *testing.T) {
 		cmd.Wait()
 		timer.Stop()
 	}
-	if code := exitOf(t, command()); code != exitStopped {
+	if code := exitOf(t, command()); code != exit.Stopped {
 		t.Errorf("exit %d", code)
 	}
 	if n := c.messagesOf(); n != most {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,15 +13,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
-	"cognito-reset/batch"
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/sandbox"
-	"cognito-reset/report"
 )
 
 // What Prometheus scrapes of a run that works is well-formed, is all that the
@@ -113,57 +108,4 @@ func fetch(t *testing.T, url string, status int) string {
 		t.Fatalf("%s: %s %v", url, res.Status, err)
 	}
 	return string(text)
-}
-
-// Health turns bad when nobody is settled for too long, good again when somebody
-// is, and stays good while the run waits on purpose. A stall is told once.
-func TestHealthIsProgress(t *testing.T) {
-	told := filepath.Join(t.TempDir(), "told")
-	synctest.Test(t, func(t *testing.T) {
-		var stalls []report.Summary
-		o := newObserver(&command{stderr: os.Stderr}, 10*time.Minute, func(_ string, sum report.Summary) { stalls = append(stalls, sum) })
-		s := &session{command: o.command, log: slog.New(slog.DiscardHandler), dir: &journal.Dir{Path: told}}
-		s.request.UserPoolID = "eu-west-1_AbCdEfGhI"
-		ctl := &control{paces: s.request.newPaces(), tally: new(batch.Tally)}
-		end := o.over(s, ctl)
-		health := func(want int) string {
-			t.Helper()
-			w := httptest.NewRecorder()
-			o.handler().ServeHTTP(w, httptest.NewRequest("GET", "/healthz", nil))
-			if w.Code != want {
-				t.Errorf("after %v: %d %s", time.Since(o.runs[0].began), w.Code, w.Body)
-			}
-			return w.Body.String()
-		}
-		health(http.StatusOK)
-		time.Sleep(9 * time.Minute)
-		ctl.watched.settled(batch.Result{Outcome: batch.Reset})
-		time.Sleep(9 * time.Minute)
-		health(http.StatusOK)
-		time.Sleep(2 * time.Minute)
-		if text := health(http.StatusServiceUnavailable); !strings.Contains(text, "eu-west-1_AbCdEfGhI: no user was settled for 11m") {
-			t.Errorf("it says %q", text)
-		}
-		time.Sleep(time.Hour)
-		if len(stalls) != 1 || !strings.Contains(stalls[0].StoppedBecause, "no user was settled for 10m") {
-			t.Errorf("one stall is told as %+v", stalls)
-		}
-		ctl.watched.settled(batch.Result{Outcome: batch.Reset})
-		health(http.StatusOK)
-		ctl.pace.Pause()
-		time.Sleep(time.Hour)
-		health(http.StatusOK)
-		ctl.pace.Resume()
-		time.Sleep(9 * time.Minute)
-		health(http.StatusOK)
-		time.Sleep(2 * time.Minute)
-		health(http.StatusServiceUnavailable)
-		if len(stalls) != 2 {
-			t.Errorf("%d stalls are told, not 2", len(stalls))
-		}
-		end()
-		if text := o.ill(); text != "" {
-			t.Errorf("a run that ended is ill: %s", text)
-		}
-	})
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 var meetings = flag.Int("features", 2, "how many features meet in the runs of the test of features: 2, or 3 for an hour of patience")
@@ -112,11 +113,11 @@ var dimensions = []struct {
 		{name: "page", after: func(tr *trial, record string) {
 			tr.expect(-1, "report", record, "--format", "html", "--output", "page.html")
 		}},
-		{name: "state", after: func(tr *trial, record string) { tr.expect(exitDone, "status", record, "--json") }},
+		{name: "state", after: func(tr *trial, record string) { tr.expect(exit.Done, "status", record, "--json") }},
 		{name: "keep-column", flags: []string{"--keep-column", "plan"}},
 		{name: "evidence", after: func(tr *trial, record string) {
-			tr.expect(exitDone, "evidence", record, "--output", "evidence.zip", "--overwrite")
-			tr.expect(exitDone, "evidence", "check", "evidence.zip")
+			tr.expect(exit.Done, "evidence", record, "--output", "evidence.zip", "--overwrite")
+			tr.expect(exit.Done, "evidence", "check", "evidence.zip")
 		}},
 		{name: "verify", after: func(tr *trial, record string) {
 			if !tr.dry {
@@ -292,8 +293,8 @@ func prepareTrials(t testing.TB) (dir string) {
 	}
 	writeWorkbook(t, filepath.Join(dir, "users.xlsx"), table.String())
 	tr := newTrial(t, dir, nil)
-	tr.expect(exitDone, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "root.csv", "--yes", "--run", "earlier")
-	tr.expect(exitSomeFailed, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--keep-column", "plan,age", "--if-reset-required", "again", "--dry-run", "--run", "look")
+	tr.expect(exit.Done, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "root.csv", "--yes", "--run", "earlier")
+	tr.expect(exit.SomeFailed, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--keep-column", "plan,age", "--if-reset-required", "again", "--dry-run", "--run", "look")
 	text, err := os.ReadFile(filepath.Join(tr.dir, "look", "report.csv"))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "earlier.csv"), text, 0o600)
@@ -353,7 +354,7 @@ func (tr *trial) tool(args ...string) outcome {
 func (tr *trial) expect(code int, args ...string) {
 	tr.Helper()
 	o := tr.tool(args...)
-	if code != o.code && !(code < 0 && (o.code == exitDone || o.code == exitSomeFailed)) {
+	if code != o.code && !(code < 0 && (o.code == exit.Done || o.code == exit.SomeFailed)) {
 		tr.Errorf("%q ended with %d, not %d: %s", args, o.code, code, o.text)
 	}
 }
@@ -400,13 +401,13 @@ func (tr *trial) work(shard int) outcome {
 	}
 	if tr.planned && !tr.fleet {
 		look := []string{"run", "--user-pool-id", "us-east-1_Sandbox", "--dry-run", "--plan", planFor(shard), "--run", "look"}
-		if o := tr.tool(slices.Concat(look, tr.everyday(), tr.shardFlags(shard))...); o.code != exitDone && o.code != exitSomeFailed {
+		if o := tr.tool(slices.Concat(look, tr.everyday(), tr.shardFlags(shard))...); o.code != exit.Done && o.code != exit.SomeFailed {
 			return o
 		}
 	}
 	o := tr.interrupted(tr.start(shard)...)
 	for range 8 {
-		if o.code == exitDone || o.code == exitSomeFailed || o.code == exitUsage || o.code == exitFailed {
+		if o.code == exit.Done || o.code == exit.SomeFailed || o.code == exit.Usage || o.code == exit.Failed {
 			break
 		}
 		if !tr.began() {
@@ -415,7 +416,7 @@ func (tr *trial) work(shard int) outcome {
 		}
 		o = tr.tool(slices.Concat([]string{"resume", tr.record}, tr.lift)...)
 	}
-	if tr.again && o.code != exitUsage && !tr.dry {
+	if tr.again && o.code != exit.Usage && !tr.dry {
 		if again := tr.tool(slices.Concat([]string{"resume", tr.record}, tr.lift)...); again.code != o.code {
 			tr.Errorf("a run that ended with %d is resumed with %d: %s", o.code, again.code, again.text)
 		}
@@ -426,7 +427,7 @@ func (tr *trial) work(shard int) outcome {
 // began reports whether there is a run to resume.
 func (tr *trial) began() bool {
 	o := tr.tool("status", tr.record)
-	return o.code == exitDone
+	return o.code == exit.Done
 }
 
 // interrupted runs the tool, and stops it in the middle if that is a feature.
@@ -470,7 +471,7 @@ func (tr *trial) play() outcome {
 	var worst outcome
 	for shard := range tr.shards {
 		o := tr.work(shard + 1)
-		if o.code != exitDone && o.code != exitSomeFailed {
+		if o.code != exit.Done && o.code != exit.SomeFailed {
 			return o
 		}
 		if o.code >= worst.code {
@@ -528,7 +529,7 @@ func quoted(values []string) (quoted []string) {
 
 // check holds what must be true of every run, whatever its features.
 func (tr *trial) check(o *outcome) {
-	if o.code != exitDone && o.code != exitSomeFailed {
+	if o.code != exit.Done && o.code != exit.SomeFailed {
 		tr.Fatalf("ended with %d: %s", o.code, o.text)
 	}
 	rows := tr.rows()
@@ -545,7 +546,7 @@ func (tr *trial) check(o *outcome) {
 			outcomes[p.name] = row.outcome
 		}
 	}
-	if want := map[bool]int{false: exitDone, true: exitSomeFailed}[bad]; o.code != want {
+	if want := map[bool]int{false: exit.Done, true: exit.SomeFailed}[bad]; o.code != want {
 		tr.Errorf("ended with %d, though the rows say %d: %s", o.code, want, o.text)
 	}
 	touched := 0
@@ -796,7 +797,7 @@ func TestPairsThatMakeNoSenseAreRefused(t *testing.T) {
 			if len(ways) == 3 {
 				why, _ = refusal(ways[1], ways[2])
 			}
-			if o.code != exitUsage || !strings.Contains(strings.Join(strings.Fields(o.text), " "), why) {
+			if o.code != exit.Usage || !strings.Contains(strings.Join(strings.Fields(o.text), " "), why) {
 				t.Errorf("ended with %d, not with %q: %s", o.code, why, o.text)
 			}
 			if calls := tr.pool.Stats().Calls["AdminResetUserPassword"]; calls != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // What each policy of the examples is for.
@@ -144,7 +145,7 @@ func withActions(t *testing.T, actions, commands []string) (said string, well bo
 		out, _ := cmd.CombinedOutput()
 		code := cmd.ProcessState.ExitCode()
 		said += fmt.Sprintf("%s\nexit %d\n", out, code)
-		well = well && (code == exitDone || code == exitSomeFailed)
+		well = well && (code == exit.Done || code == exit.SomeFailed)
 	}
 	return said, well
 }

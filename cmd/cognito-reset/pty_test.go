@@ -16,6 +16,7 @@ import (
 	"github.com/creack/pty"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // A terminal is a pseudo-terminal with a cognito-reset on it.
@@ -120,7 +121,7 @@ func TestAPersonTypesThePoolIDOrNothingIsSent(t *testing.T) {
 	x, pool := onTerminal(t, 3, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv")
 	x.sees("Type the pool id to go on: ")
 	x.types("yes\n")
-	x.ends(exitUsage)
+	x.ends(exit.Usage)
 	x.sees("that is not the pool id; nothing was sent")
 	if n := len(pool.Outbox()); n > 0 {
 		t.Errorf("%d were mailed", n)
@@ -129,7 +130,7 @@ func TestAPersonTypesThePoolIDOrNothingIsSent(t *testing.T) {
 	x, pool = onTerminal(t, 3, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv")
 	x.sees("Type the pool id to go on: ")
 	x.types("us-east-1_Sandbox\n")
-	x.ends(exitDone)
+	x.ends(exit.Done)
 	if n := len(pool.Outbox()); n != 3 {
 		t.Errorf("%d were mailed", n)
 	}
@@ -147,7 +148,7 @@ func TestKeysSteerARun(t *testing.T) {
 	x.types("-")
 	x.sees("At most 2 calls a second from now on.")
 	x.types("q")
-	x.ends(exitStopped)
+	x.ends(exit.Stopped)
 	x.sees("at the terminal")
 	x.sees("To go on: cognito-reset resume record")
 	if n := len(pool.Outbox()); n == 0 || n > 500 {
@@ -159,7 +160,7 @@ func TestAPersonJudgesTheCanary(t *testing.T) {
 	for _, c := range []struct {
 		key            string
 		exit, messages int
-	}{{"y", exitDone, 10}, {"n", exitStopped, 2}} {
+	}{{"y", exit.Done, 10}, {"n", exit.Stopped, 2}} {
 		x, pool := onTerminal(t, 10, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--canary", "2")
 		x.sees("Type the pool id to go on: ")
 		x.types("us-east-1_Sandbox\n")
@@ -183,7 +184,7 @@ func TestTheSummaryIsColouredOnATerminalUnlessSomebodyMinds(t *testing.T) {
 		x, _ := onTerminal(t, 2, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--yes", "--quiet", "--run", "record")
 		x.sees("2  reset  password reset, message requested")
 		x.sees("Next       cognito-reset verify record")
-		x.ends(exitDone)
+		x.ends(exit.Done)
 		if got := strings.Contains(x.text(), "\x1b["); got != c.coloured {
 			t.Errorf("TERM=%s NO_COLOR=%s: coloured is %t in\n%q", c.term, c.noColour, got, x.text())
 		}

@@ -13,6 +13,9 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 )
 
 // BenchmarkRender renders the record of a run to CSV by a process of its own.
@@ -70,7 +73,8 @@ func recordRun(tb testing.TB, path string, rows int64) {
 		}
 	})
 	check(err)
-	check(dir.WriteJSON(journal.RunFile, request{UserPoolID: "us-east-1_Sandbox", CreatedAt: at, Roster: survey}))
+	record := rundir.Record{Dir: dir, Spec: spec.Spec{UserPoolID: "us-east-1_Sandbox", CreatedAt: at}, Found: rundir.Found{Roster: survey}}
+	check(record.Save())
 	history, err := dir.Replay()
 	check(err)
 	j, err := history.Start("", survey.SHA256)
@@ -89,7 +93,7 @@ func recordRun(tb testing.TB, path string, rows int64) {
 		}
 		at = at.Add(time.Duration(together) * time.Second / 20)
 	}
-	check(j.End(exitDone, ""))
+	check(j.End(exit.Done, ""))
 	check(j.Close())
 	check(dir.Close())
 }

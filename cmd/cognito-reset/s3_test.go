@@ -20,6 +20,7 @@ import (
 
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/sandbox/mototest"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // An endpoint is a user pool and a bucket at one address.
@@ -188,9 +189,9 @@ func TestOfProcessesOnOneRunInS3OneWorks(t *testing.T) {
 	done := 0
 	for i, code := range codes {
 		switch {
-		case code == exitDone:
+		case code == exit.Done:
 			done++
-		case code != exitUsage || !strings.Contains(outputs[i], "nothing was sent"):
+		case code != exit.Usage || !strings.Contains(outputs[i], "nothing was sent"):
 			t.Errorf("one ended with %d: %s", code, outputs[i])
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // An array is shards as an engine runs them: each a process, which it starts again
@@ -73,10 +74,10 @@ func (a *array) finish(shard int) {
 		a.mu.Unlock()
 		cmd.Wait()
 		switch code := cmd.ProcessState.ExitCode(); {
-		case code == exitDone:
+		case code == exit.Done:
 			return
 		case code == -1: // killed
-		case code == exitUsage && strings.Contains(output.String(), "in use"): // by a copy of it
+		case code == exit.Usage && strings.Contains(output.String(), "in use"): // by a copy of it
 			time.Sleep(50 * time.Millisecond)
 		default:
 			a.Errorf("shard %d ended with %d: %s", shard, code, output)
@@ -145,7 +146,7 @@ func TestShardsSideBySideResetEachUserOnce(t *testing.T) {
 	}
 	a.run(kills)
 	copied.Wait()
-	if code := copied.ProcessState.ExitCode(); code != exitDone && code != exitUsage {
+	if code := copied.ProcessState.ExitCode(); code != exit.Done && code != exit.Usage {
 		t.Errorf("the copy of a shard ended with %d: %s", code, output)
 	}
 	a.check(users)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 const systemdUnits = "../../examples/systemd/"
@@ -62,7 +64,7 @@ func TestServiceOfSystemdRuns(t *testing.T) {
 	}
 	for again := range 2 {
 		said, code := c.run(command, nil)
-		if code != exitSomeFailed || again == 1 && !strings.Contains(said, "This run is finished") {
+		if code != exit.SomeFailed || again == 1 && !strings.Contains(said, "This run is finished") {
 			t.Errorf("a start ended with %d:\n%s", code, said)
 		}
 	}

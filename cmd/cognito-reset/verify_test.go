@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cognito-reset/batch/sandbox"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
 )
 
 // Of a thousand resets verify finds just the seven that were undone behind the
@@ -72,7 +73,7 @@ func TestVerifyProvesARun(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", says, out)
 		}
 	}
-	file, err := os.Open(filepath.Join(dir, "record", verifyFile))
+	file, err := os.Open(filepath.Join(dir, "record", rundir.VerifyFile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,6 +107,9 @@ cognito-reset COMMAND --help`,
 	return app
 }
 
+// DescribeFlags has the library write flags as the manual does. It is the process's.
+func DescribeFlags() { cli.FlagStringer = manual.DescribeFlag }
+
 func usageFailed(_ *cli.Context, err error, _ bool) error { return exit.With(exit.Usage, err) }
 
 // openStore is how a command reaches run directories, until the process ends.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/run"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
+	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
 func (a *app) runCommand() *cli.Command {
@@ -203,8 +205,16 @@ func (a *app) writePlan(ctx *cli.Context, s *run.Session, done error) error {
 	if code := exit.Of(done); path == "" || code != exit.Done && code != exit.SomeFailed {
 		return done
 	}
-	if err := plan.Make(s.Record, planFlags(ctx), path, a.Err, s.Quiet); err != nil {
+	p, err := plan.Make(s.Record, planFlags(ctx), path)
+	if err != nil {
 		return err
+	}
+	if !s.Quiet {
+		what, record := "", ""
+		if shard := s.Record.Spec.Shard; shard.Count > 0 {
+			what, record = fmt.Sprintf(", and is of shard %s alone", shard), " --run DIR"
+		}
+		term.Linef(a.Err, "Plan %s has the digest %s%s.\nTo do exactly that: cognito-reset run --plan %s%s", path, p.Digest, what, term.Quote(path), record)
 	}
 	return done
 }

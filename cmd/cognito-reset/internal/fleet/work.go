@@ -80,7 +80,7 @@ func (f *fleet) workOn(ctx context.Context, m *member) {
 
 // finish makes one report of all, and returns the worst exit.
 func (f *fleet) finish(ctx context.Context) error {
-	merged := render.NewMerged(f.Store)
+	merged := render.NewMerging(f.Store)
 	var paths, unfinished []string
 	var elapsed float64
 	sum := &merged.Summary

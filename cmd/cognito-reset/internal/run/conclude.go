@@ -10,6 +10,7 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 	"cognito-reset/report"

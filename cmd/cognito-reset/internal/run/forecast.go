@@ -8,6 +8,7 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/preflight"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 	"cognito-reset/report"

@@ -11,6 +11,7 @@ import (
 	"cognito-reset/batch/journal"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/plan"
+	"cognito-reset/cmd/cognito-reset/internal/preflight"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"

@@ -8,6 +8,7 @@ import (
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/guards"
+	"cognito-reset/cmd/cognito-reset/internal/preflight"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 

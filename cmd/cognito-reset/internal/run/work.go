@@ -13,7 +13,9 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/guards"
+	"cognito-reset/cmd/cognito-reset/internal/observe"
 	"cognito-reset/cmd/cognito-reset/internal/term"
+	"cognito-reset/report"
 )
 
 // Work resets the users who are left. It returns why it stopped before the last of
@@ -198,4 +200,20 @@ func (s *Session) printFinishing(cause error) {
 		term.Linef(s.Err, "") // below the bar
 	}
 	term.Linef(s.Err, "%v: calls under way have %v to finish; a second signal ends this at once, and no record is lost.", cause, s.Record.Spec.Grace.Duration())
+}
+
+// observed is what others may know of the session while it works.
+func (s *Session) observed(ctl *control.Control) observe.Run {
+	return observe.Run{
+		PoolID: s.Record.Spec.UserPoolID, Users: s.Left, Log: s.Log, Live: ctl.Live, Counts: ctl.Tally.Counts,
+		Stands: func(why string) (sum report.Summary) {
+			if history, err := s.Record.Replay(); err == nil {
+				if rows := s.Record.Rows(history, nil); rows.Write() == nil {
+					sum = rows.Summary
+				}
+			}
+			sum.FinishedAt, sum.RunDirectory, sum.StoppedBecause = time.Now(), s.Record.Path(), why
+			return sum
+		},
+	}
 }

@@ -32,6 +32,9 @@ const JobFile = "job.yaml"
 // RunsFolder is where runs are recorded unless they are told where.
 const RunsFolder = "cognito-reset-runs"
 
+// Minute is the layout of a time in UTC, as people are shown it.
+const Minute = "2006-01-02 15:04 UTC"
+
 // A Record is a run directory, what was asked of the run, and what it found out.
 type Record struct {
 	Dir   *journal.Dir

@@ -1,10 +1,11 @@
 package spec
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 )
 
 // ParseMetadata reads --client-metadata as the AWS CLI does: KEY=VALUE,KEY=VALUE, or

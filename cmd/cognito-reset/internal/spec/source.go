@@ -83,8 +83,8 @@ func Absolute(names []string) (_ []string, err error) {
 // ErrNobody is that no users were named.
 var ErrNobody = errors.New("say who")
 
-// validate finds what does not go together.
-func (src Source) validate(inputs int) error {
+// Validate finds what does not go together. inputs is how many inputs were named.
+func (src Source) Validate(inputs int) error {
 	ways := 0
 	for _, given := range []bool{inputs > 0, src.FromReport, src.AllUsers, len(src.Groups) > 0, src.Filter != ""} {
 		if given {

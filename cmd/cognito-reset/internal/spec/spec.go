@@ -51,7 +51,7 @@ func (s Spec) ValidatePool() error {
 // Validate finds what does not go together. inputs is how many inputs were named,
 // before patterns among them were expanded.
 func (s Spec) Validate(inputs int) error {
-	if err := s.Source.validate(inputs); err != nil {
+	if err := s.Source.Validate(inputs); err != nil {
 		return err
 	}
 	switch {

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/cmd/cognito-reset/internal/control"
+	"cognito-reset/cmd/cognito-reset/internal/flags"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/term"
+	"cognito-reset/report"
+)
+
+func (a *app) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "status",
+		Usage:     "tell how a run stands, while it runs or after",
+		ArgsUsage: "DIR",
+		UsageText: "cognito-reset status cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
+		Description: "Reads and checks the whole journal; changes nothing and calls nothing. Of a job on\n" +
+			"several user pools it tells of each.",
+		Flags:  append(flags.Record(), flags.Bool(flags.Output, "json", "print JSON")),
+		Action: a.status,
+	}
+}
+
+// status is what the command prints.
+type status struct {
+	State          string                  `json:"state"` // running, finished, stopped or crashed
+	Why            string                  `json:"why"`   // of stopped and crashed; of running, what it waits for
+	UserPoolID     string                  `json:"user_pool_id"`
+	Rows           int64                   `json:"rows"`
+	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`
+	Reasons        map[batch.Reason]int64  `json:"reasons"`
+	Users          int64                   `json:"users"`    // to work on
+	Left           int64                   `json:"left"`     // of them
+	InDoubt        int64                   `json:"in_doubt"` // promised, not settled: in flight, or lost with a crash
+	UsersPerSecond float64                 `json:"users_per_second"`
+	ETASeconds     float64                 `json:"eta_seconds"`    // 0 unless running
+	Pace           *control.Live           `json:"pace,omitempty"` // of running, where it can be asked
+	Steered        []steering              `json:"steered,omitempty"`
+	StartedAt      time.Time               `json:"started_at"`
+	LastSeenAt     time.Time               `json:"last_seen_at"`
+}
+
+// steering is a command that changed how the run goes on.
+type steering struct {
+	At      time.Time `json:"at"`
+	By      string    `json:"by"`
+	Command string    `json:"command"`
+}
+
+func (a *app) status(ctx *cli.Context) error {
+	path, err := flags.OneDirectory(ctx)
+	if err != nil {
+		return err
+	}
+	a.openStore(ctx)
+	return a.statusOf(ctx, path)
+}
+
+// ofFleet does something to each run of a fleet.
+func ofFleet(runs []string, do func(path string) error) error {
+	var errs []error
+	for _, path := range runs {
+		errs = append(errs, do(path))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *app) statusOf(ctx *cli.Context, path string) error {
+	if runs := rundir.FleetRuns(path); runs != nil {
+		return ofFleet(runs, func(path string) error { return a.statusOf(ctx, path) })
+	}
+	r, err := a.store.Read(ctx.Context, path)
+	if err != nil {
+		return err
+	}
+	st, err := statusNow(ctx.Context, r)
+	if err != nil {
+		return err
+	}
+	if ctx.Bool("json") {
+		enc := json.NewEncoder(a.Out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(st)
+	}
+	return a.printStatus(st, path)
+}
+
+// statusNow is how a run stands.
+func statusNow(ctx context.Context, r *rundir.Record) (st status, err error) {
+	held := r.Dir.Held() // before the journal is read, so that a run ending now is not taken for a crash
+	history, err := r.Replay()
+	if err != nil {
+		return st, err
+	}
+	sum := new(report.Summary)
+	results := history.Results(batch.Interrupted)
+	if r.Spec.Offline {
+		results = rundir.Expected(results)
+	}
+	for result, err := range results {
+		if err != nil {
+			return st, err
+		}
+		sum.Write(result)
+	}
+	st = status{
+		UserPoolID: r.Spec.UserPoolID, Rows: sum.Rows, Outcomes: sum.Outcomes, Reasons: sum.Reasons,
+		Users: r.Found.Roster.Users, StartedAt: r.Spec.CreatedAt, LastSeenAt: r.Spec.CreatedAt,
+	}
+	st.sessions(history)
+	switch {
+	case r.Spec.Offline:
+		st.State, st.Left = "finished", 0
+	case held:
+		st.State, st.Why = "running", "it does not say what it waits for"
+		if now, err := control.AskLive(ctx, r.Dir); err == nil {
+			st.Pace, st.Why = &now, "waits for "+now.Why
+		}
+		if st.UsersPerSecond > 0 {
+			st.ETASeconds = float64(st.Left) / st.UsersPerSecond
+		}
+	case st.Left == 0:
+		st.State, st.Why = "finished", ""
+	case st.Why != "":
+		st.State = "stopped"
+	default:
+		st.State, st.Why = "crashed", "the process ended without a word"
+	}
+	return st, nil
+}
+
+// sessions takes in what the sessions so far have done.
+func (st *status) sessions(history *journal.History) {
+	st.Left, st.InDoubt = history.Open()
+	if n := len(history.Sessions); n > 0 {
+		last := history.Sessions[n-1]
+		st.StartedAt, st.LastSeenAt = history.Sessions[0].StartedAt, last.LastSeenAt
+		if seconds := last.LastSeenAt.Sub(last.StartedAt).Seconds(); seconds > 0 {
+			st.UsersPerSecond = float64(last.Settled) / seconds
+		}
+		st.Why = last.Stopped
+		for _, session := range history.Sessions {
+			for _, by := range session.Steered {
+				st.Steered = append(st.Steered, steering(by))
+			}
+		}
+	}
+}
+
+func (a *app) printStatus(st status, path string) error {
+	text := fmt.Sprintf("%s: %s\n", path, st.State)
+	if st.Why != "" {
+		text += fmt.Sprintf("Why    %s\n", st.Why)
+	}
+	text += fmt.Sprintf("Pool   %s\n", st.UserPoolID)
+	for _, o := range batch.Outcomes {
+		if n := st.Outcomes[o]; n > 0 {
+			text += fmt.Sprintf("%8d  %s\n", n, o)
+		}
+	}
+	text += fmt.Sprintf("%8d  rows\n", st.Rows)
+	if st.UsersPerSecond > 0 {
+		text += fmt.Sprintf("Rate   %.1f users/s in the last session\n", st.UsersPerSecond)
+	}
+	if n := len(st.Steered); n > 0 {
+		last := st.Steered[n-1]
+		text += fmt.Sprintf("Steered %s by %s at %s\n", last.Command, last.By, last.At.Format(time.RFC3339))
+	}
+	switch {
+	case st.State == "running" && st.ETASeconds > 0:
+		text += fmt.Sprintf("Left   %d users, %d of them in flight, about %v\n", st.Left, st.InDoubt, time.Duration(st.ETASeconds)*time.Second)
+	case st.Left > 0 && st.State != "running":
+		text += fmt.Sprintf("Left   %d users, %d of them in doubt: cognito-reset resume %s\n", st.Left, st.InDoubt, term.Quote(path))
+	}
+	_, err := fmt.Fprint(a.Out, text)
+	return err
+}

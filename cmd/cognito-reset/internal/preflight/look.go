@@ -1,0 +1,143 @@
+// Package preflight says of everything that a run depends on whether it is ok, a
+// warning or a blocker: facts about the pool and its account, and pure checks of
+// them.
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"cognito-reset/batch/journal"
+	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
+)
+
+// Known is what was found out before about who is meant.
+type Known struct {
+	Excluded   rundir.Finding           // of those to leave out
+	Unnamed    string                   // why it is not known which names are one user; "" if it is
+	FirstNames func() ([]string, error) // of the input
+	Force      []string                 // blockers to overrule
+}
+
+// facts are what a run would meet. Each part may be missing for a reason of its
+// own.
+type facts struct {
+	spec        spec.Spec
+	users       int64 // that the run means
+	region      string
+	endpoint    string
+	endpointErr error
+	caller      userpool.Caller
+	callerErr   error
+	pool        userpool.Settings
+	poolErr     error
+	email       userpool.EmailAccount // where the pool sends by SES
+	emailErr    error
+	quota       userpool.Quota
+	listErr     error            // why the caller may not list users
+	readErr     error            // why the caller may not read them
+	stepErrs    map[string]error // why the caller may not take a step or what replaces it, of those tried
+	excluded    rundir.Finding   // what was found out of those to leave out
+	naming      naming           // how the first rows name users
+	unnamed     string           // why it is not known which names are one user
+	earlier     string           // the run directory of an earlier run of the same input; "" if none is beside this one
+}
+
+// Look asks what a run would meet, all side by side, and notes it in the record.
+// What cannot be read is a gap, not an error.
+func Look(ctx context.Context, pool *userpool.Pool, r *rundir.Record, known Known) {
+	f := facts{region: pool.Region, excluded: known.Excluded, unnamed: known.Unnamed}
+	var asked sync.WaitGroup
+	asked.Go(func() { f.caller, f.callerErr = pool.Caller(ctx) })
+	asked.Go(func() {
+		if f.pool, f.poolErr = pool.Settings(ctx); f.sendsBySES() {
+			f.email, f.emailErr = pool.EmailAccount(ctx, f.pool)
+		}
+		if f.poolErr == nil {
+			f.naming = lookAtNames(ctx, pool, r.Spec, f.pool, known.FirstNames)
+		}
+	})
+	asked.Go(func() { f.quota = pool.RecoveryQuota(ctx) })
+	asked.Go(func() { f.listErr = pool.MayList(ctx) })
+	asked.Go(func() { f.readErr = pool.MayRead(ctx) })
+	asked.Go(func() { f.stepErrs = tryPermissions(ctx, pool, r.Spec) })
+	f.endpoint, f.endpointErr = pool.Endpoint(ctx)
+	asked.Wait()
+	f.earlier = earlierRun(r)
+
+	found := &r.Found
+	found.Caller, found.PoolName = f.caller, f.pool.Name
+	if r.Spec.FindRate {
+		r.Spec = FindRate(r.Spec, f.quota)
+	}
+	if found.Roster.Rows == 0 && r.Spec.Listed() { // a preflight alone, which lists nobody
+		found.Roster.Users = int64(f.pool.EstimatedUsers)
+	}
+	f.spec, f.users = r.Spec, found.Roster.Users
+	found.Findings = f.findings(known.Force)
+}
+
+// FindRate is the spec at the rate that --rate auto stands for.
+func FindRate(s spec.Spec, q userpool.Quota) spec.Spec {
+	leave := fmt.Sprintf("less %.0f%% headroom", 100*s.Headroom)
+	rate, how := float64(spec.DefaultRate), ""
+	switch {
+	case q.LimitErr != nil:
+		how = fmt.Sprintf("the default: the quota is not known (%v)", q.LimitErr)
+	case q.PeakErr != nil:
+		rate = q.Limit * (1 - s.Headroom)
+		how = fmt.Sprintf("the quota of %g %s; what live users take is not known (%v)", q.Limit, leave, q.PeakErr)
+	default:
+		rate = max(1, (q.Limit-q.Peak)*(1-s.Headroom))
+		how = fmt.Sprintf("the quota of %g, less the last day's peak of %.1f, %s", q.Limit, q.Peak, leave)
+	}
+	return s.AtRate(s.Shard.Of(rate), how)
+}
+
+// tryPermissions tries what else the run may have to call, on a user who does
+// not exist. Why it may not, if it may not, comes by the operation.
+func tryPermissions(ctx context.Context, pool *userpool.Pool, s spec.Spec) map[string]error {
+	errs := make(map[string]error)
+	if s.SignsOut() {
+		errs["AdminUserGlobalSignOut"] = pool.MaySignOut(ctx)
+	}
+	if s.Uses(spec.DoDisable) {
+		errs["AdminDisableUser"] = pool.MayDisable(ctx)
+	}
+	if s.Uses(spec.DoLock) {
+		errs["AdminSetUserPassword"] = pool.MaySetPassword(ctx)
+	}
+	if s.Uses(spec.DoInvite) {
+		errs["AdminCreateUser"] = pool.MayInvite(ctx)
+	}
+	return errs
+}
+
+// earlierRun is the directory of a run that really worked on the same input and
+// pool, the last by name, among those beside this run's own.
+func earlierRun(r *rundir.Record) (path string) {
+	if r.Dir == nil || r.Found.InputSHA256 == "" {
+		return ""
+	}
+	folder := filepath.Dir(r.Dir.Path)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		dir, err := journal.View(filepath.Join(folder, e.Name()))
+		if err != nil || e.Name() == filepath.Base(r.Dir.Path) {
+			continue
+		}
+		if other, err := rundir.Load(dir); err == nil && other.Spec.UserPoolID == r.Spec.UserPoolID &&
+			other.Found.InputSHA256 == r.Found.InputSHA256 && other.Spec.Shard == r.Spec.Shard && !other.Spec.DryRun && !other.Spec.Sandbox {
+			path = dir.Path
+		}
+	}
+	return path
+}

@@ -1,0 +1,54 @@
+package render
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+
+	"cognito-reset/batch/journal"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
+	"cognito-reset/cmd/cognito-reset/internal/term"
+	"cognito-reset/report"
+)
+
+// Files writes the reports of a run into its directory. stopped is why it has
+// stopped just now; nil goes by the journal.
+func Files(r *rundir.Record, history *journal.History, stopped error) (report.Summary, error) {
+	rows, dir, page := r.Rows(history, stopped), r.Dir, Page(r)
+	err := dir.Write("report.csv", func(csv *os.File) error {
+		return dir.Write("report.jsonl", func(jsonl *os.File) error {
+			return rows.Write(CSV(csv, r.Spec), report.NewJSONL(jsonl, r.Spec.Keep...), page)
+		})
+	})
+	if err != nil {
+		return rows.Summary, err
+	}
+	if err := dir.Write("report.html", func(html *os.File) error { return page.Render(html, rows.Summary) }); err != nil {
+		return rows.Summary, err
+	}
+	if !r.Spec.DryRun && !r.Spec.Sandbox {
+		if err := r.WriteIndexOf(dir, history); err != nil {
+			return rows.Summary, err
+		}
+	}
+	return rows.Summary, dir.WriteJSON(rundir.SummaryFile, rows.Summary)
+}
+
+// CSV writes report.csv as a spec asks for it.
+func CSV(w io.Writer, s spec.Spec) report.Writer {
+	if s.CSVSafe {
+		return report.NewSafeCSV(w, s.Keep...)
+	}
+	return report.NewCSV(w, s.Keep...)
+}
+
+// Print prints a summary, as JSON or for a person.
+func Print(streams term.Streams, summary report.Summary, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(streams.Out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(summary)
+	}
+	return summary.Text(streams.Out, term.Coloured(streams.Out))
+}

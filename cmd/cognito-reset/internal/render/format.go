@@ -1,0 +1,77 @@
+package render
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"cognito-reset/batch/journal"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/term"
+	"cognito-reset/report"
+)
+
+// CheckFormat is an error for a format that is not known, or that cannot be shown.
+func CheckFormat(format, output string, out *os.File) error {
+	if !slices.Contains(Formats, format) {
+		return exit.Usagef("--format is csv, jsonl, html, junit, parquet or text, not %q", format)
+	}
+	if format == "parquet" && output == "" && term.IsTerminal(out) {
+		return exit.Usagef("Parquet is not for a terminal: say --output FILE")
+	}
+	return nil
+}
+
+// Formats are those of one report.
+var Formats = []string{"csv", "jsonl", "html", "junit", "parquet", "text"}
+
+// One writes one report to a file or, without a name, to standard output, and returns
+// the exit code of its rows. write writes the rows to writers, as often as it is asked to,
+// and sums them up.
+func One(streams term.Streams, output, format string, r *rundir.Record, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
+	fill := func(f *os.File) (err error) {
+		code, err = one(f, format, r, write)
+		return err
+	}
+	if output == "" {
+		err = fill(streams.Out)
+	} else {
+		err = (&journal.Dir{Path: filepath.Dir(output)}).Write(filepath.Base(output), fill)
+	}
+	if err != nil {
+		return code, fmt.Errorf("the report could not be written: %w", err)
+	}
+	return code, nil
+}
+
+func one(f *os.File, format string, r *rundir.Record, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
+	var writers []report.Writer
+	var page *report.Page
+	switch format {
+	case "html":
+		page = Page(r)
+		page.CSV = "" // it is not beside it
+		writers = append(writers, page)
+	case "csv":
+		writers = append(writers, CSV(f, r.Spec))
+	case "jsonl":
+		writers = append(writers, report.NewJSONL(f, r.Spec.Keep...))
+	case "parquet":
+		writers = append(writers, report.NewParquet(f, r.Spec.Keep...))
+	}
+	sum, err := write(writers...)
+	if err != nil {
+		return 0, err
+	}
+	switch format {
+	case "text":
+		err = sum.Text(f, term.Coloured(f))
+	case "html":
+		err = page.Render(f, sum)
+	case "junit": // whose counts come first
+		_, err = write(report.NewJUnit(f, sum))
+	}
+	return sum.ExitCode, err
+}

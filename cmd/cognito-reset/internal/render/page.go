@@ -1,0 +1,69 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/report"
+)
+
+// Page is a page for people about a run, without its rows.
+func Page(r *rundir.Record) *report.Page {
+	page := report.NewPage(r.Spec.Keep...)
+	page.CSV, page.Facts = "report.csv", facts(r)
+	if page.WaveSize = r.Spec.WaveSize; !r.Spec.CanaryRandom {
+		page.Canary = r.Spec.Canary
+	}
+	return page
+}
+
+// facts say how the run was asked for. What was not is left out.
+func facts(record *rundir.Record) (facts []report.Fact) {
+	r, found := record.Spec, record.Found
+	add := func(name, value string) {
+		if value != "" {
+			facts = append(facts, report.Fact{Name: name, Value: value})
+		}
+	}
+	perSecond := func(rate float64, how string) string {
+		if rate == 0 {
+			return "no limit"
+		}
+		return strings.TrimSuffix(fmt.Sprintf("%.4g a second, %s", rate, how), ", ")
+	}
+	add("user pool", strings.TrimSuffix(r.UserPoolID+", "+found.PoolName, ", "))
+	add("caller", found.Caller.ARN)
+	if r.CreatedAt.IsZero() { // of several runs
+		return facts
+	}
+	add("asked for", r.CreatedAt.UTC().Format(time.RFC3339))
+	add("users", r.Source.String())
+	add("input's SHA-256", found.InputSHA256)
+	add("each user", r.Response.String())
+	if r.DryRun {
+		add("dry run", "nothing was sent")
+	}
+	if r.Sandbox {
+		add("sandbox", "a rehearsal: nobody was reset or mailed")
+	}
+	add("resets", perSecond(r.Rate, r.RateAuto))
+	if !r.Plain() {
+		add("sign-outs and disablings", perSecond(r.UpdateRate, ""))
+	}
+	if r.Shard.Count > 0 {
+		add("shard", r.Shard.String())
+	}
+	if r.Canary > 0 {
+		add("canary", fmt.Sprintf("%d users", r.Canary))
+	}
+	if r.WaveSize > 0 {
+		add("waves", fmt.Sprintf("%d users each", r.WaveSize))
+	}
+	add("approved by", r.ApprovedBy)
+	add("reason", r.Reason)
+	add("plan", r.PlanDigest)
+	add("version", r.Version)
+	return facts
+}

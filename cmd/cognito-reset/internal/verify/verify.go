@@ -1,0 +1,254 @@
+// Package verify reads back whether the resets of runs are still in force.
+package verify
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/term"
+)
+
+// A Run is a run to look at, in a pool that is asked.
+type Run struct {
+	term.Streams
+	JSON   bool
+	Record *rundir.Record
+	Pool   *userpool.Pool
+}
+
+// Watch looks at each run once, or every so often until nobody is waited for. The
+// exit is that of the worst.
+func Watch(ctx context.Context, runs []*Run, every time.Duration) error {
+	last := make([]*verification, len(runs)) // nil where the pool cannot be asked
+	for {
+		waiting := false
+		var failed error
+		for i, s := range runs {
+			found, err := s.look(ctx)
+			switch last[i] = found; {
+			case ctx.Err() != nil, err != nil && len(runs) == 1:
+				return err
+			case err != nil:
+				failed = cmp.Or(failed, err)
+				term.Linef(s.Err, "%s: %v", s.Record.Spec.UserPoolID, err)
+			default:
+				waiting = waiting || found.effects[userpool.Waiting] > 0
+			}
+		}
+		again := every > 0 && waiting
+		for i, s := range runs {
+			if last[i] == nil {
+				continue
+			}
+			show := s.printVerified
+			if again {
+				show = s.printPoint
+			}
+			if len(runs) > 1 && !s.JSON {
+				fmt.Fprintf(s.Out, "%s\n", s.Record.Spec.UserPoolID)
+			}
+			if err := show(last[i]); err != nil {
+				return err
+			}
+		}
+		if !again {
+			return cmp.Or(failed, worstOf(last))
+		}
+		select {
+		case <-time.After(every):
+		case <-ctx.Done():
+			for i, s := range runs {
+				if s.JSON || last[i] == nil { // which has been printed
+					continue
+				}
+				if err := s.printVerified(last[i]); err != nil {
+					return err
+				}
+			}
+			return exit.Early(context.Cause(ctx))
+		}
+	}
+}
+
+// worstOf is the exit that a look at several runs ends with.
+func worstOf(found []*verification) (err error) {
+	for _, v := range found {
+		if v != nil {
+			err = cmp.Or(err, v.err())
+		}
+	}
+	return err
+}
+
+// look is one look at the pool of a run, which may be going on.
+func (s *Run) look(ctx context.Context) (found *verification, err error) {
+	history, err := s.Record.Replay()
+	if err != nil {
+		return nil, exit.With(exit.Usage, err)
+	}
+	found, err = s.verified(ctx, resets(history))
+	if ctx.Err() != nil {
+		return nil, exit.Early(context.Cause(ctx))
+	}
+	return found, err
+}
+
+// verification is what one look at the pool found.
+type verification struct {
+	at      time.Time
+	effects map[userpool.Effect]int64
+	chase   []userpool.Verified // the first of those whose old password may work
+}
+
+// chased is how many users a person is shown; verify.csv has all.
+const chased = 10
+
+func (v *verification) add(u userpool.Verified) {
+	v.effects[u.Effect]++
+	if u.Effect == userpool.NotInForce && len(v.chase) < chased {
+		v.chase = append(v.chase, u)
+	}
+}
+
+func (v *verification) all() (n int64) {
+	for _, count := range v.effects {
+		n += count
+	}
+	return n
+}
+
+// completed is the share of users who have a new password.
+func (v *verification) completed() float64 {
+	return float64(v.effects[userpool.Completed]) / float64(max(v.all(), 1))
+}
+
+func (v *verification) err() error {
+	if v.effects[userpool.NotInForce] > 0 {
+		return exit.Silent(exit.SomeFailed)
+	}
+	return nil
+}
+
+// resets are the results of the run whose users were reset.
+func resets(history *journal.History) iter.Seq2[batch.Result, error] {
+	return func(yield func(batch.Result, error) bool) {
+		for r, err := range history.Results(batch.Interrupted) {
+			if err == nil && !r.Outcome.Done() {
+				continue
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// verified looks in the pool and writes verify.csv.
+func (s *Run) verified(ctx context.Context, resets iter.Seq2[batch.Result, error]) (*verification, error) {
+	found := &verification{at: time.Now(), effects: make(map[userpool.Effect]int64)}
+	err := s.Record.Dir.Write(rundir.VerifyFile, func(f *os.File) error {
+		w := csv.NewWriter(f)
+		w.Write([]string{"row", "username", "effect", "state", "enabled", "reset_at", "modified_at", "sub"}) // buffered: an error shows later
+		for v, err := range s.Pool.Verify(ctx, resets) {
+			if err != nil {
+				return err
+			}
+			found.add(v)
+			cells := []string{strconv.FormatInt(v.Row, 10), v.Username, string(v.Effect), string(v.State), "", stamp(v.FinishedAt), stamp(v.Modified), v.Sub}
+			if v.Effect != userpool.Gone {
+				cells[4] = strconv.FormatBool(v.Enabled)
+			}
+			if err := w.Write(cells); err != nil {
+				return err
+			}
+		}
+		w.Flush()
+		return w.Error()
+	})
+	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Class == batch.ClassRun {
+		return nil, exit.With(exit.Stopped, err)
+	}
+	return found, err
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// effectMeanings say what to do about each effect, the worst first.
+var effectMeanings = []struct {
+	effect  userpool.Effect
+	meaning string
+}{
+	{userpool.NotInForce, "THE OLD PASSWORD MAY WORK: reset these again"},
+	{userpool.Waiting, "have not chosen a new password yet"},
+	{userpool.Completed, "have a new password"},
+	{userpool.Shut, "have a password that nobody knows"},
+	{userpool.Barred, "cannot sign in"},
+	{userpool.Gone, "are not in the pool any more"},
+}
+
+func (s *Run) printVerified(found *verification) error {
+	if s.JSON {
+		return s.printCounts(found)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s resets, %.0f%% with a new password\n", found.at.UTC().Format(rundir.Minute), term.Comma(found.all()), 100*found.completed())
+	for _, m := range effectMeanings {
+		if n := found.effects[m.effect]; n > 0 {
+			fmt.Fprintf(&b, "%8d  %-12s  %s\n", n, m.effect, m.meaning)
+		}
+	}
+	if found.chase != nil {
+		b.WriteString("\n     row  username, state, last changed\n")
+	}
+	for _, u := range found.chase {
+		state := string(u.State)
+		if !u.Enabled {
+			state += " and disabled"
+		}
+		fmt.Fprintf(&b, "%8d  %q, %s, %s\n", u.Row, u.Username, state, u.Modified.UTC().Format(rundir.Minute))
+	}
+	fmt.Fprintf(&b, "\nWho: %s\n", s.Record.Dir.File(rundir.VerifyFile))
+	_, err := io.WriteString(s.Out, b.String())
+	return err
+}
+
+// printPoint is one point of the curve of those who have a new password.
+func (s *Run) printPoint(found *verification) error {
+	if s.JSON {
+		return s.printCounts(found)
+	}
+	const width = 30
+	bar := strings.Repeat("#", int(width*found.completed()))
+	text := fmt.Sprintf("%s  %-*s %3.0f%%  %s waiting", found.at.UTC().Format(rundir.Minute), width, bar, 100*found.completed(), term.Comma(found.effects[userpool.Waiting]))
+	if n := found.effects[userpool.NotInForce]; n > 0 {
+		text += fmt.Sprintf(", %s NOT IN FORCE", term.Comma(n))
+	}
+	_, err := fmt.Fprintln(s.Out, text)
+	return err
+}
+
+func (s *Run) printCounts(found *verification) error {
+	_, err := fmt.Fprintf(s.Out, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"locked":%d,"disabled":%d,"gone":%d}`+"\n",
+		stamp(found.at), found.all(), found.effects[userpool.NotInForce], found.effects[userpool.Waiting],
+		found.effects[userpool.Completed], found.effects[userpool.Shut], found.effects[userpool.Barred], found.effects[userpool.Gone])
+	return err
+}
