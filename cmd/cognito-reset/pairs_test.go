@@ -153,6 +153,8 @@ var refusals = []struct{ one, other, why string }{
 	{"subs", "created", "go with --all-users"},
 	{"from-report", "created", "go with --all-users"},
 	{"shards", "reconcile", "leave --reconcile out"},
+	{"shards", "limit", "Leave --shard out, or cut the input"},
+	{"shards", "sample", "Leave --shard out, or cut the input"},
 	{"fleet", "plan", "a plan is of one user pool"},
 }
 

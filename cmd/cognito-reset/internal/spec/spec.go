@@ -55,6 +55,9 @@ func (s Spec) Validate(inputs int) error {
 		return err
 	}
 	switch {
+	case s.Shard.Count > 0 && (s.Limit > 0 || s.Sample > 0):
+		return exit.Usagef("--limit and --sample choose among all users, and each shard would choose for itself, after others have changed the pool: " +
+			"together they could reset more than that. Leave --shard out, or cut the input")
 	case s.Offline && (s.Snapshot || s.IfResetRequired == "skip" && !s.StatesKnown()):
 		return exit.Usagef("--dry-run=offline asks the pool nothing: --snapshot and --if-reset-required skip need its answers")
 	case !s.Sandbox && (s.PoolUsers != "" || s.SignIn != ""):
