@@ -30,7 +30,7 @@ func (a *app) reportCommand() *cli.Command {
 			"merge makes one report of several runs on a pool: the last word on a username\n" +
 			"counts. It goes to the folder --output, or with --format to that file.",
 		Flags: append(flags.Record(),
-			flags.String(flags.Output, "format", "", "print one report instead: `csv`, jsonl, html, junit, parquet or text"),
+			flags.String(flags.Output, "format", "", "print one report instead: `csv`, jsonl, html, junit or text"),
 			flags.String(flags.Output, "output", "", "with --format, write it to `FILE`"),
 			flags.CSVSafe(),
 			flags.Bool(flags.Output, "json", "print the summary as JSON"),
@@ -90,7 +90,7 @@ func (a *app) again(r *rundir.Record, asJSON bool) error {
 
 // export writes one report of a run.
 func (a *app) export(r *rundir.Record, format, output string) error {
-	if err := render.CheckFormat(format, output, a.Out); err != nil {
+	if err := render.CheckFormat(format); err != nil {
 		return err
 	}
 	history, err := r.Replay()
@@ -115,7 +115,7 @@ func (a *app) merge(ctx *cli.Context) error {
 		return exit.Usagef("report merge takes run directories: cognito-reset report merge DIR...; a run directory of that name is ./merge")
 	}
 	if format != "" {
-		if err := render.CheckFormat(format, output, a.Out); err != nil {
+		if err := render.CheckFormat(format); err != nil {
 			return err
 		}
 	} else if _, err := journal.View(output); output != "" && err == nil {

@@ -13,19 +13,16 @@ import (
 	"cognito-reset/report"
 )
 
-// CheckFormat is an error for a format that is not known, or that cannot be shown.
-func CheckFormat(format, output string, out *os.File) error {
+// CheckFormat is an error for a format that is not known.
+func CheckFormat(format string) error {
 	if !slices.Contains(Formats, format) {
-		return exit.Usagef("--format is csv, jsonl, html, junit, parquet or text, not %q", format)
-	}
-	if format == "parquet" && output == "" && term.IsTerminal(out) {
-		return exit.Usagef("Parquet is not for a terminal: say --output FILE")
+		return exit.Usagef("--format is csv, jsonl, html, junit or text, not %q", format)
 	}
 	return nil
 }
 
 // Formats are those of one report.
-var Formats = []string{"csv", "jsonl", "html", "junit", "parquet", "text"}
+var Formats = []string{"csv", "jsonl", "html", "junit", "text"}
 
 // One writes one report to a file or, without a name, to standard output, and returns
 // the exit code of its rows. write writes the rows to writers, as often as it is asked to,
@@ -58,8 +55,6 @@ func one(f *os.File, format string, r *rundir.Record, write func(...report.Write
 		writers = append(writers, CSV(f, r.Spec))
 	case "jsonl":
 		writers = append(writers, report.NewJSONL(f, r.Spec.Keep...))
-	case "parquet":
-		writers = append(writers, report.NewParquet(f, r.Spec.Keep...))
 	}
 	sum, err := write(writers...)
 	if err != nil {
