@@ -145,9 +145,11 @@ const (
 	MangledNumber        Reason = "mangled_number"  // by a spreadsheet, such as 4.91701E+11
 	UnknownCountry       Reason = "unknown_country" // of a phone number that does not say its own
 	LambdaRefused        Reason = "lambda_refused"
+	MessageRefused       Reason = "message_refused" // the pool may not send to the user: SMS role, SES identity or sandbox
 	Throttled            Reason = "throttled"
 	ServerError          Reason = "server_error"
 	Network              Reason = "network"
+	ClockSkew            Reason = "clock_skew" // this machine's clock differs from the service's
 	MessageLimit         Reason = "message_limit"
 	AttemptLimit         Reason = "attempt_limit"
 	PoolNotFound         Reason = "pool_not_found"
@@ -164,7 +166,7 @@ const (
 var Reasons = []Reason{
 	Duplicate, Excluded, RecentlyReset, OverLimit, AlreadyResetRequired, EmptyUsername, WrongPool, UsernameTooLong, MalformedRow,
 	UserNotFound, WrongState, TemporaryPassword, Unconfirmed, Disabled, ExternalProvider, NoVerifiedContact,
-	MangledNumber, UnknownCountry, LambdaRefused, Throttled, ServerError, Network, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
+	MangledNumber, UnknownCountry, LambdaRefused, MessageRefused, Throttled, ServerError, Network, ClockSkew, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
 	AccessDenied, PoolConfiguration, InvalidParameter, Stopped, Interrupted, Other,
 }
 

@@ -13,7 +13,7 @@ import (
 // network rather than of the user: others will fail alike.
 func (r Reason) Suspicious() bool {
 	switch r {
-	case LambdaRefused, ServerError, Network, Throttled, InvalidParameter, Other:
+	case LambdaRefused, MessageRefused, ServerError, Network, ClockSkew, Throttled, InvalidParameter, Other:
 		return true
 	}
 	return false

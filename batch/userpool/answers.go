@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -19,7 +22,7 @@ import (
 // several things, by a part of its message, compared without case. The SDK's Go
 // types are not used: they differ between its releases.
 type answer struct {
-	code    string
+	code    string // "" matches any
 	message string // "" matches any
 	class   batch.Class
 	reason  batch.Reason
@@ -28,6 +31,22 @@ type answer struct {
 // answers is searched from the top; the first match counts. It holds what is
 // documented or was seen of the operations that this package calls.
 var answers = []answer{
+	// The pool cannot send to this user, whatever contact the user has: SES is in its
+	// sandbox, or lacks an identity, or the pool's role may not send SMS. Only users
+	// who are reached that way get this answer, so the failure guard decides.
+	{"", "email address is not verified", batch.ClassUser, batch.MessageRefused},
+	{"", "failed the check in region", batch.ClassUser, batch.MessageRefused},
+	{"CodeDeliveryFailureException", "", batch.ClassUser, batch.MessageRefused},
+	{"InvalidSmsRoleAccessPolicyException", "", batch.ClassUser, batch.MessageRefused},
+	{"InvalidSmsRoleTrustRelationshipException", "", batch.ClassUser, batch.MessageRefused},
+
+	// The clocks differ: nothing happened. The SDK learns by how much from the answer's
+	// date, and signs the next call by the service's time.
+	{"", "signature expired", batch.ClassMoment, batch.ClockSkew},
+	{"", "signature not yet current", batch.ClassMoment, batch.ClockSkew},
+	{"RequestTimeTooSkewed", "", batch.ClassMoment, batch.ClockSkew},
+	{"RequestExpired", "", batch.ClassMoment, batch.ClockSkew},
+
 	// The user's own.
 	{"UserNotFoundException", "", batch.ClassUser, batch.UserNotFound},
 	{"NotAuthorizedException", "is not authorized to perform", batch.ClassRun, batch.AccessDenied},
@@ -39,7 +58,6 @@ var answers = []answer{
 	{"UserLambdaValidationException", "", batch.ClassUser, batch.LambdaRefused},
 	{"UnexpectedLambdaException", "", batch.ClassUser, batch.LambdaRefused},
 	{"InvalidLambdaResponseException", "", batch.ClassUser, batch.LambdaRefused},
-	{"CodeDeliveryFailureException", "", batch.ClassUser, batch.NoVerifiedContact},
 	{"UnsupportedUserStateException", "", batch.ClassUser, batch.WrongState},
 
 	// Too often: for the account today, or for this user this hour.
@@ -48,9 +66,6 @@ var answers = []answer{
 
 	// Too fast: nothing happened.
 	{"TooManyRequestsException", "", batch.ClassThrottle, batch.Throttled},
-	{"ThrottlingException", "", batch.ClassThrottle, batch.Throttled},
-	{"Throttling", "", batch.ClassThrottle, batch.Throttled},
-	{"RequestLimitExceeded", "", batch.ClassThrottle, batch.Throttled},
 
 	// Everyone's: the same for every user of the pool.
 	{"ResourceNotFoundException", "", batch.ClassRun, batch.PoolNotFound},
@@ -61,16 +76,25 @@ var answers = []answer{
 	{"InvalidSignatureException", "", batch.ClassRun, batch.Credentials},
 	{"SignatureDoesNotMatch", "", batch.ClassRun, batch.Credentials},
 	{"IncompleteSignature", "", batch.ClassRun, batch.Credentials},
+	{"IncompleteSignatureException", "", batch.ClassRun, batch.Credentials},
+	{"OptInRequired", "", batch.ClassRun, batch.Credentials},
+	{"AuthFailure", "", batch.ClassRun, batch.Credentials},
+	{"NotAuthorized", "", batch.ClassRun, batch.AccessDenied},
+	{"UnauthorizedOperation", "", batch.ClassRun, batch.AccessDenied},
+	{"TokenRefreshRequired", "", batch.ClassRun, batch.Credentials},
+	{"InvalidToken", "", batch.ClassRun, batch.Credentials},
+	{"InvalidAccessKeyId", "", batch.ClassRun, batch.Credentials},
+	{"AccountProblem", "", batch.ClassRun, batch.Credentials},
 	{"MissingAuthenticationTokenException", "", batch.ClassRun, batch.Credentials},
 	{"MissingAuthenticationToken", "", batch.ClassRun, batch.Credentials},
 	{"ExpiredTokenException", "", batch.ClassRun, batch.Credentials},
 	{"ExpiredToken", "", batch.ClassRun, batch.Credentials},
-	{"RequestExpired", "", batch.ClassRun, batch.Credentials},
 	{"InvalidEmailRoleAccessPolicyException", "", batch.ClassRun, batch.PoolConfiguration},
-	{"InvalidSmsRoleAccessPolicyException", "", batch.ClassRun, batch.PoolConfiguration},
-	{"InvalidSmsRoleTrustRelationshipException", "", batch.ClassRun, batch.PoolConfiguration},
 	{"OperationNotEnabledException", "", batch.ClassRun, batch.PoolConfiguration},
 	{"InvalidPasswordException", "", batch.ClassRun, batch.PoolConfiguration},
+	{"UnsupportedOperationException", "", batch.ClassRun, batch.PoolConfiguration},
+	{"UnknownOperationException", "", batch.ClassRun, batch.PoolConfiguration}, // of servers that are not Cognito's
+	{"InvalidAction", "", batch.ClassRun, batch.PoolConfiguration},
 
 	// The moment's: another password is drawn for the next attempt.
 	{"PasswordHistoryPolicyViolationException", "", batch.ClassMoment, batch.Other},
@@ -78,7 +102,32 @@ var answers = []answer{
 	// Nobody can say whether it happened.
 	{"InternalErrorException", "", batch.ClassDoubt, batch.ServerError},
 	{"InternalFailure", "", batch.ClassDoubt, batch.ServerError},
+	{"InternalServerError", "", batch.ClassDoubt, batch.ServerError},
+	{"InternalError", "", batch.ClassDoubt, batch.ServerError},
 	{"ServiceUnavailable", "", batch.ClassDoubt, batch.ServerError},
+	{"ServiceUnavailableException", "", batch.ClassDoubt, batch.ServerError},
+	{"RequestTimeout", "", batch.ClassDoubt, batch.ServerError},
+	{"RequestTimeoutException", "", batch.ClassDoubt, batch.ServerError},
+
+	// The request itself is wrong for this user.
+	{"ValidationException", "", batch.ClassUser, batch.InvalidParameter},
+	{"ValidationError", "", batch.ClassUser, batch.InvalidParameter},
+	{"InvalidParameterValue", "", batch.ClassUser, batch.InvalidParameter},
+	{"SerializationException", "", batch.ClassUser, batch.InvalidParameter},
+}
+
+// kmsCode begins the codes of answers about the pool's key.
+const kmsCode = "KMS"
+
+// longest is how many bytes of a code or message are kept: a server decides how
+// much it says.
+const longest = 4 << 10
+
+func cut(text string) string {
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + "…"
 }
 
 // classify turns whatever the SDK returned into the answer that it is. The code
@@ -91,13 +140,21 @@ func classify(err error) *batch.Error {
 		status = response.HTTPStatusCode()
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		e.Code, e.Message = api.ErrorCode(), api.ErrorMessage()
+		e.Code, e.Message = cut(api.ErrorCode()), cut(api.ErrorMessage())
 		message := strings.ToLower(e.Message)
 		for _, a := range answers {
-			if a.code == e.Code && strings.Contains(message, a.message) {
+			if (a.code == "" || a.code == e.Code) && strings.Contains(message, a.message) {
 				e.Class, e.Reason = a.class, a.reason
 				return e
 			}
+		}
+		if _, throttled := retry.DefaultThrottleErrorCodes[e.Code]; throttled {
+			e.Class, e.Reason = batch.ClassThrottle, batch.Throttled
+			return e
+		}
+		if strings.HasPrefix(e.Code, kmsCode) {
+			e.Class, e.Reason = batch.ClassRun, batch.PoolConfiguration
+			return e
 		}
 	} else {
 		e.Err = err
@@ -105,6 +162,8 @@ func classify(err error) *batch.Error {
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class, e.Reason = batch.ClassThrottle, batch.Throttled
+	case status == http.StatusProxyAuthRequired:
+		e.Class, e.Reason, e.Err = batch.ClassMoment, batch.Network, &proxyError{http.StatusText(status)}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		e.Class, e.Reason = batch.ClassRun, batch.Credentials
 	case status >= 500 || status == http.StatusRequestTimeout:
@@ -118,7 +177,7 @@ func classify(err error) *batch.Error {
 	case neverSent(err):
 		e.Class, e.Reason = batch.ClassRun, batch.PoolNotFound
 	case neverLeft(err):
-		e.Class, e.Reason = batch.ClassMoment, batch.Network
+		e.Class, e.Reason, e.Err = batch.ClassMoment, batch.Network, whatNow(err)
 	default:
 		e.Reason = batch.Network
 	}
@@ -128,7 +187,7 @@ func classify(err error) *batch.Error {
 // noCode is what the SDK calls an error in whose body it finds no code.
 const noCode = "UnknownError"
 
-// neverSent tells that the SDK did not come to sending: it knew nowhere to send
+// neverSent reports whether the SDK did not come to sending: it knew nowhere to send
 // to, for want of a Region or because of a wrong one.
 func neverSent(err error) bool {
 	_, sent := errors.AsType[*smithyhttp.RequestSendError](err)
@@ -139,17 +198,47 @@ func neverSent(err error) bool {
 	return !sent && !canceled
 }
 
-// neverLeft tells that no connection was made, so nothing can have happened.
+// neverLeft reports whether no connection was made, so that nothing can have
+// happened.
 func neverLeft(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") {
 		return true
 	}
 	_, unknownHost := errors.AsType[*net.DNSError](err)
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	return unknownHost || untrusted
+	_, refused := errors.AsType[*proxyError](err)
+	return unknownHost || untrusted(err) || refused || errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// neverSigned tells that no credentials could be had to sign the call with.
+// untrusted reports whether the service's certificate was refused.
+func untrusted(err error) bool {
+	_, verified := errors.AsType[*tls.CertificateVerificationError](err)
+	return verified
+}
+
+// whatNow is why no connection was made, with what helps.
+func whatNow(err error) error {
+	if untrusted(err) {
+		return fmt.Errorf("%w: if a proxy here speaks for AWS, set AWS_CA_BUNDLE to a file with its certificate", err)
+	}
+	return err
+}
+
+// A proxyError is that a proxy did not connect to the service: nothing has left.
+type proxyError struct{ status string }
+
+func (e *proxyError) Error() string {
+	return "the proxy of HTTPS_PROXY does not connect to AWS: " + e.status
+}
+
+// connected finds out what a proxy says.
+func connected(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode != http.StatusOK {
+		return &proxyError{answer.Status}
+	}
+	return nil
+}
+
+// neverSigned reports whether no credentials could be had to sign the call with.
 func neverSigned(err error) bool {
 	_, ok := errors.AsType[*credentialsError](err)
 	return ok && !errors.Is(err, context.Canceled)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/userpool"
@@ -37,7 +38,8 @@ var answers = []struct {
 	{"trigger refuses", "UserLambdaValidationException", "CustomMessage failed with error no.", 400, batch.ClassUser, batch.LambdaRefused},
 	{"trigger times out", "UnexpectedLambdaException", "CustomMessage invocation failed due to error Socket timeout while invoking Lambda function.", 400, batch.ClassUser, batch.LambdaRefused},
 	{"trigger answers nonsense", "InvalidLambdaResponseException", "Unrecognizable lambda output", 400, batch.ClassUser, batch.LambdaRefused},
-	{"message not delivered", "CodeDeliveryFailureException", "Failed to deliver.", 400, batch.ClassUser, batch.NoVerifiedContact},
+	{"message not delivered", "CodeDeliveryFailureException", "Failed to deliver.", 400, batch.ClassUser, batch.MessageRefused},
+	{"SES sandbox", "InvalidParameterException", "Email address is not verified. The following identities failed the check in region EU-WEST-1: ann@example.com", 400, batch.ClassUser, batch.MessageRefused},
 	{"malformed username", "InvalidParameterException", "1 validation error detected: Value '' at 'username' failed to satisfy constraint: Member must have length greater than or equal to 1", 400, batch.ClassUser, batch.InvalidParameter},
 	{"attempt limit", "LimitExceededException", "Attempt limit exceeded, please try after some time.", 400, batch.ClassUser, batch.AttemptLimit},
 	{"invited, but has a password", "UnsupportedUserStateException", "Resend not possible. ann status is not FORCE_CHANGE_PASSWORD", 400, batch.ClassUser, batch.WrongState},
@@ -59,12 +61,25 @@ var answers = []struct {
 	{"no signature", "MissingAuthenticationTokenException", "Missing Authentication Token", 400, batch.ClassRun, batch.Credentials},
 	{"expired token", "ExpiredTokenException", "The security token included in the request is expired", 400, batch.ClassRun, batch.Credentials},
 	{"e-mail role", "InvalidEmailRoleAccessPolicyException", "", 400, batch.ClassRun, batch.PoolConfiguration},
-	{"SMS role", "InvalidSmsRoleAccessPolicyException", "", 400, batch.ClassRun, batch.PoolConfiguration},
-	{"SMS trust", "InvalidSmsRoleTrustRelationshipException", "", 400, batch.ClassRun, batch.PoolConfiguration},
+	{"SMS role", "InvalidSmsRoleAccessPolicyException", "", 400, batch.ClassUser, batch.MessageRefused},
+	{"SMS trust", "InvalidSmsRoleTrustRelationshipException", "", 400, batch.ClassUser, batch.MessageRefused},
 	{"no self-service recovery", "OperationNotEnabledException", "", 400, batch.ClassRun, batch.PoolConfiguration},
 
 	{"password policy", "InvalidPasswordException", "Password did not conform with policy: Password not long enough", 400, batch.ClassRun, batch.PoolConfiguration},
 	{"sign-out denied", "AccessDeniedException", "User: arn:aws:iam::1:user/u is not authorized to perform: cognito-idp:AdminUserGlobalSignOut on resource: x", 400, batch.ClassRun, batch.AccessDenied},
+
+	{"clock behind", "InvalidSignatureException", "Signature expired: 20260102T030405Z is now earlier than 20260102T031905Z", 400, batch.ClassMoment, batch.ClockSkew},
+	{"clock ahead", "InvalidSignatureException", "Signature not yet current: 20260102T030405Z is still later than 20260102T024905Z", 400, batch.ClassMoment, batch.ClockSkew},
+	{"clock, in S3's words", "RequestTimeTooSkewed", "Why.", 403, batch.ClassMoment, batch.ClockSkew},
+	{"no subscription", "OptInRequired", "Why.", 403, batch.ClassRun, batch.Credentials},
+	{"no access key", "AuthFailure", "Why.", 401, batch.ClassRun, batch.Credentials},
+	{"old token", "TokenRefreshRequired", "Why.", 400, batch.ClassRun, batch.Credentials},
+	{"account", "AccountProblem", "Why.", 403, batch.ClassRun, batch.Credentials},
+	{"key of the pool", "KMSDisabledException", "Why.", 400, batch.ClassRun, batch.PoolConfiguration},
+	{"not Cognito", "UnknownOperationException", "Why.", 400, batch.ClassRun, batch.PoolConfiguration},
+	{"throttled, as others say it", "RequestThrottledException", "Why.", 400, batch.ClassThrottle, batch.Throttled},
+	{"throttled, as S3 says it", "SlowDown", "Why.", 503, batch.ClassThrottle, batch.Throttled},
+	{"a time-out of the service", "RequestTimeout", "Why.", 408, batch.ClassDoubt, batch.ServerError},
 
 	{"internal error", "InternalErrorException", "", 500, batch.ClassDoubt, batch.ServerError},
 	{"internal error with the wrong status", "InternalErrorException", "", 400, batch.ClassDoubt, batch.ServerError},
@@ -273,5 +288,75 @@ func check(t *testing.T, got *batch.Error, class batch.Class, reason batch.Reaso
 	t.Helper()
 	if got.Class != class || got.Reason != reason {
 		t.Errorf("class %d, reason %s; want %d, %s: %v", got.Class, got.Reason, class, reason, got)
+	}
+}
+
+// commonErrors are the error codes that every service of AWS may answer with, by
+// its API references, and the SDK's own lists.
+var commonErrors = strings.Fields(`AccessDenied AccessDeniedException AccountProblem AuthFailure BandwidthLimitExceeded EC2ThrottledException
+	ExpiredToken ExpiredTokenException IncompleteSignature IncompleteSignatureException InternalError InternalErrorException InternalFailure
+	InternalServerError InvalidAccessKeyId InvalidAction InvalidClientTokenId InvalidParameterException InvalidParameterValue
+	InvalidSignatureException InvalidToken KMSAccessDeniedException KMSDisabledException KMSInvalidStateException KMSNotFoundException
+	KMSThrottlingException LimitExceededException MissingAuthenticationToken MissingAuthenticationTokenException NotAuthorized
+	OptInRequired PriorRequestNotComplete ProvisionedThroughputExceededException RequestExpired RequestLimitExceeded
+	RequestThrottled RequestThrottledException RequestTimeTooSkewed RequestTimeout RequestTimeoutException ResourceNotFoundException
+	SerializationException ServiceUnavailable ServiceUnavailableException SignatureDoesNotMatch SlowDown ThrottledException Throttling
+	ThrottlingException TokenRefreshRequired TooManyRequestsException TransactionInProgressException UnauthorizedOperation
+	UnknownOperationException UnrecognizedClientException UnsupportedOperationException ValidationError ValidationException
+	CodeDeliveryFailureException InvalidEmailRoleAccessPolicyException InvalidLambdaResponseException
+	InvalidPasswordException InvalidSmsRoleAccessPolicyException InvalidSmsRoleTrustRelationshipException NotAuthorizedException
+	OperationNotEnabledException UnexpectedLambdaException UnsupportedUserStateException UserLambdaValidationException UserNotFoundException`)
+
+func TestNoKnownCodeIsOther(t *testing.T) {
+	code := ""
+	pool := open(t, transport(func(*http.Request) (*http.Response, error) { return jsonResponse(400, `{"__type":"`+code+`"}`), nil }))
+	for _, code = range commonErrors {
+		_, err := pool.Reset(t.Context(), batch.Entry{Username: "ann"})
+		if answer, ok := errors.AsType[*batch.Error](err); !ok || answer.Reason == batch.Other {
+			t.Errorf("%s is %v", code, err)
+		}
+	}
+}
+
+// Where the service's clock is 20 minutes ahead, the first answer tells, and the
+// next call is signed by that clock.
+func TestACallIsSignedByTheServicesClock(t *testing.T) {
+	for _, ahead := range []time.Duration{20 * time.Minute, -20 * time.Minute} {
+		calls := 0
+		pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
+			calls++
+			now := time.Now().UTC().Add(ahead)
+			signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+			answer := jsonResponse(200, "{}")
+			if err != nil || now.Sub(signed).Abs() > 5*time.Minute {
+				answer = jsonResponse(400, `{"__type":"InvalidSignatureException","message":"Signature expired: it is too late"}`)
+			}
+			answer.Header.Set("Date", now.Format(http.TimeFormat))
+			return answer, nil
+		}))
+		_, err := pool.Reset(t.Context(), batch.Entry{Username: "ann"})
+		if answer, ok := errors.AsType[*batch.Error](err); !ok || answer.Class != batch.ClassMoment || answer.Reason != batch.ClockSkew {
+			t.Errorf("%v ahead: the first call: %v", ahead, err)
+		}
+		if _, err := pool.Reset(t.Context(), batch.Entry{Username: "ann"}); err != nil {
+			t.Errorf("%v ahead: the second call: %v", ahead, err)
+		}
+	}
+}
+
+// A server that speaks no TLS has been passed nothing: there is no doubt.
+func TestWhatNeverLeftIsNoDoubt(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	pool, err := userpool.Open(t.Context(), userpool.Options{
+		PoolID: "eu-west-1_AbCdEfGhI", EndpointURL: "https://" + strings.TrimPrefix(server.URL, "http://"), Credentials: anyCredentials,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pool.Reset(t.Context(), batch.Entry{Username: "ann"})
+	answer, ok := errors.AsType[*batch.Error](err)
+	if !ok || answer.Class != batch.ClassMoment || answer.Reason != batch.Network || !strings.Contains(err.Error(), "HTTP response to HTTPS client") {
+		t.Errorf("it is %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package userpool
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -166,6 +167,18 @@ func (t timed) Do(r *http.Request) (*http.Response, error) {
 		if date, wrong := http.ParseTime(answer.Header.Get("Date")); wrong == nil {
 			t.clock.observe(sent, time.Now(), date)
 		}
+		answer.Body = body{io.LimitReader(answer.Body, mostRead), answer.Body}
 	}
 	return answer, err
+}
+
+// mostRead is how many bytes of an answer are read. A page of users has 60 of them.
+const mostRead = 8 << 20
+
+// body is that of an answer. It has no WriteTo: that of net/http loses to the SDK,
+// which closes a body while its last packet is on the way, and a good answer would
+// end in doubt.
+type body struct {
+	io.Reader
+	io.Closer
 }

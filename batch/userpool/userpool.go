@@ -155,6 +155,7 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		}).WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns = max(o.Connections, 16)
 			t.MaxIdleConnsPerHost = t.MaxIdleConns
+			t.OnProxyConnectResponse = connected
 		})
 	}
 	options := []func(*config.LoadOptions) error{

@@ -132,7 +132,7 @@ func (k retryKinds) Close() error { return nil }
 // RetryKind is the kind of --retry that takes a settled user up again, failed or
 // unknown; "" if none does.
 func RetryKind(r batch.Result) string {
-	moments := []batch.Reason{batch.ServerError, batch.Network, batch.AttemptLimit, batch.LambdaRefused, batch.Other}
+	moments := []batch.Reason{batch.ServerError, batch.Network, batch.ClockSkew, batch.AttemptLimit, batch.LambdaRefused, batch.MessageRefused, batch.Other}
 	switch {
 	case r.Outcome == batch.Failed && slices.Contains(moments, r.Reason):
 		return "failed"
