@@ -238,6 +238,9 @@ func connected(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Resp
 	return nil
 }
 
+// NoCredentials reports whether a call was not made for want of credentials.
+func NoCredentials(err error) bool { return neverSigned(err) }
+
 // neverSigned reports whether no credentials could be had to sign the call with.
 func neverSigned(err error) bool {
 	_, ok := errors.AsType[*credentialsError](err)

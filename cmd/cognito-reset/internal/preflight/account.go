@@ -12,7 +12,24 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
+// refusedFor reports whether the pool answers nothing for a reason: then the first
+// call of a run would end it.
+func (f *facts) refusedFor(reason batch.Reason) bool {
+	for _, err := range []error{f.poolErr, f.listErr, f.readErr} {
+		if answer, ok := errors.AsType[*batch.Error](err); !ok || answer.Reason != reason {
+			return false
+		}
+	}
+	return true
+}
+
 func (f *facts) callerCheck() (rundir.Level, string) {
+	switch {
+	case f.refusedFor(batch.Credentials) && userpool.NoCredentials(f.poolErr):
+		return rundir.Blocker, "no AWS credentials were found: run aws sso login, set AWS_PROFILE, or give --profile"
+	case f.refusedFor(batch.Credentials):
+		return rundir.Blocker, fmt.Sprintf("AWS takes these credentials no more, or for others (%v): renew them, such as by aws sso login", f.poolErr)
+	}
 	if f.callerErr != nil {
 		return rundir.Warning, gap(f.callerErr, "sts:GetCallerIdentity")
 	}
@@ -26,6 +43,9 @@ func (f *facts) callerCheck() (rundir.Level, string) {
 func (f *facts) endpointCheck() (rundir.Level, string) {
 	if f.endpointErr != nil {
 		return rundir.Warning, gap(f.endpointErr, "")
+	}
+	if f.refusedFor(batch.Network) {
+		return rundir.Blocker, fmt.Sprintf("%s is not reached: %v", f.endpoint, cause(f.poolErr))
 	}
 	if home := userpool.RegionOf(f.spec.UserPoolID); home != f.region {
 		return rundir.Warning, fmt.Sprintf("%s, in Region %s, though the pool is of %s", f.endpoint, f.region, home)
@@ -42,4 +62,15 @@ func (f *facts) poolCheck() (rundir.Level, string) {
 		return rundir.Warning, fmt.Sprintf("%s, %s", id, gap(f.poolErr, "cognito-idp:DescribeUserPool"))
 	}
 	return rundir.OK, fmt.Sprintf("%s, %s, about %s users", id, f.pool.Name, term.Comma(f.pool.EstimatedUsers))
+}
+
+// cause is the innermost error: what happened, without who passed it on.
+func cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }

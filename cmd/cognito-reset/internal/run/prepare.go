@@ -142,8 +142,7 @@ func (s *Session) confirm(ctx context.Context) error {
 			rundir.Finding{Name: "users", Level: rundir.OK, Text: s.who()},
 			rundir.Finding{Name: "record", Level: rundir.OK, Text: s.Record.Path()}))
 	}
-	// A pool that is not there stops the run at its first call, with a record.
-	if err := preflight.Blocked(slices.DeleteFunc(slices.Clone(found.Findings), func(f rundir.Finding) bool { return f.Name == "pool" })); err != nil {
+	if err := preflight.Blocked(found.Findings); err != nil {
 		return err
 	}
 	if s.RequireApproval {
