@@ -127,15 +127,15 @@ func (machine) ReadDir(name string) ([]fs.DirEntry, error)    { return os.ReadDi
 func (machine) Remove(name string) error                      { return os.Remove(name) }
 func (machine) RemoveAll(name string) error                   { return os.RemoveAll(name) }
 
-func (machine) SyncDir(name string) error                     { return syncDir(name) }
-func (machine) Lock(name string) (Lock, error)                { return lock(name) }
-func (machine) Locked(name string) bool                       { return locked(name) }
+func (machine) SyncDir(name string) error      { return syncDir(name) }
+func (machine) Lock(name string) (Lock, error) { return lock(name) }
+func (machine) Locked(name string) bool        { return locked(name) }
 
 // Rename tells whoever holds the file open what to do, once it has waited in vain.
 func (machine) Rename(from, to string) error {
 	err := insist(inUse, func() error { return os.Rename(from, to) })
 	if err != nil && inUse(err) {
-		return fmt.Errorf("%w: close the program that has %s open", err, to)
+		return fmt.Errorf("%w: if a program has %s open, close it", err, to)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -103,7 +104,13 @@ func MkdirAll(d Disk, path string) error {
 			err = d.Mkdir(path, 0o700)
 		}
 	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) {
+		var info fs.FileInfo
+		if info, err = d.Stat(path); err == nil && !info.IsDir() {
+			err = &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return d.SyncDir(parent)
@@ -113,8 +120,8 @@ func MkdirAll(d Disk, path string) error {
 // handles: one that appends cannot cut on Windows, where that takes the right to
 // write at any place.
 type Appender struct {
-	File        // appends
-	cut    File // to Truncate
+	File      // appends
+	cut  File // to Truncate
 }
 
 // OpenAppend opens a file, which must be there, to add to it.

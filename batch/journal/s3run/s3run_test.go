@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/internal/disktest"
 	"cognito-reset/batch/internal/journaltest"
 	"cognito-reset/batch/internal/s3test"
 	"cognito-reset/batch/journal"
@@ -58,6 +59,14 @@ func place(t *testing.T, name string, o Options) journaltest.Place {
 
 func TestAPrefixIsARunDirectory(t *testing.T) {
 	journaltest.Test(t, func(t *testing.T) journaltest.Place { return place(t, run, through(t, s3test.New())) })
+}
+
+func TestAPrefixIsARunDirectoryWithItsCopyOnADiskAsStrictAsWindows(t *testing.T) {
+	journaltest.Test(t, func(t *testing.T) journaltest.Place {
+		o := through(t, s3test.New())
+		o.Disk = disktest.NewWindows(journal.JournalFile)
+		return place(t, run, o)
+	})
 }
 
 func TestAPrefixIsARunDirectoryThoughRequestsFail(t *testing.T) {
