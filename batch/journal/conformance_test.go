@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"cognito-reset/batch"
@@ -45,29 +46,32 @@ func TestADirectoryIsARunDirectoryOnADiskAsStrictAsWindows(t *testing.T) {
 // A session goes as far as a disk lets it that fails at some change. Then another
 // goes on from what is there: with every promise that was reported to be made.
 func TestWhateverFailsOnADiskEveryPromiseIsThereLater(t *testing.T) {
-	alice, bob := batch.Entry{Row: 1, Username: "alice"}, batch.Entry{Row: 2, Username: "bob"}
-	for _, onward := range []bool{false, true} {
-		for at := int64(1); ; at++ {
-			on := &disktest.Faulty{Disk: disk.OS, At: at, Onward: onward}
-			path := filepath.Join(t.TempDir(), "run")
-			promised, err := sessionOn(on, path, alice, bob)
-			if on.Changes() < at {
-				if err != nil || promised != 2 {
-					t.Errorf("without a fault %d are promised: %v", promised, err)
-				}
-				break
-			}
-			again, err := sessionOn(disk.OS, path) // which begins the run if it never began
-			if err != nil {
-				t.Errorf("failing at change %d leaves a directory that nobody can go on with: %v", at, err)
-			}
-			if again != 0 {
-				t.Errorf("%d are promised anew", again)
-			}
-			if found := doubts(t, path); found < promised {
-				t.Errorf("failing at change %d, %d promises were made, and %d are there", at, promised, found)
-			}
+	t.Parallel()
+	users := []batch.Entry{{Row: 1, Username: "alice"}, {Row: 2, Username: "bob"}}
+	whole := &disktest.Faulty{Disk: disk.OS}
+	if promised, err := sessionOn(whole, filepath.Join(t.TempDir(), "run"), users...); err != nil || promised != 2 {
+		t.Fatalf("without a fault %d are promised: %v", promised, err)
+	}
+	var all sync.WaitGroup // for they wait for the real disk
+	for at := range whole.Changes() {
+		for _, onward := range []bool{false, true} {
+			on := &disktest.Faulty{Disk: disk.OS, At: at + 1, Onward: onward}
+			all.Go(func() { aSessionFails(t, on, users) })
 		}
+	}
+	all.Wait()
+}
+
+// aSessionFails on a disk, and another goes on from what is there.
+func aSessionFails(t *testing.T, on *disktest.Faulty, users []batch.Entry) {
+	path := filepath.Join(t.TempDir(), "run")
+	promised, failed := sessionOn(on, path, users...)
+	if _, err := sessionOn(disk.OS, path); err != nil { // which begins the run if it never began
+		t.Errorf("failing at change %d (%v) leaves a directory that nobody can go on with: %v", on.At, failed, err)
+		return
+	}
+	if found := doubts(t, path); found < promised {
+		t.Errorf("failing at change %d (%v), %d promises were made, and %d are there", on.At, failed, promised, found)
 	}
 }
 
