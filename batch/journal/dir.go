@@ -21,7 +21,7 @@ const (
 	RosterFile  = "roster.jsonl"
 	JournalFile = "journal.jsonl"
 	LockFile    = "lock"        // is empty
-	HolderFile  = "holder.json" // who took the lock last
+	HolderFile  = "holder.json" // who took the lock, while it is held
 
 	reserveFile = "reserve"
 )
@@ -171,6 +171,7 @@ func (d *Dir) Held() bool {
 // Close lets go of the lock. A copy is deleted.
 func (d *Dir) Close() (err error) {
 	if d.lock != nil {
+		d.on().Remove(d.File(HolderFile)) // if it stays, as after a kill, nobody believes it
 		err = d.lock.Unlock()
 		d.lock = nil
 	}

@@ -9,12 +9,14 @@ import (
 // What is locked can be neither read nor written by others on Windows.
 func TestALockHasNoContent(t *testing.T) {
 	d := newRun(t, "alice")
-	defer d.Close()
 	if !d.isEmpty(LockFile) {
 		t.Error("there is something in the lock")
 	}
 	if text, err := os.ReadFile(d.File(HolderFile)); err != nil || !strings.Contains(string(text), `"pid":`) {
 		t.Errorf("beside it stands %q, %v", text, err)
+	}
+	if err := d.Close(); err != nil || filesIn(t, d.Path) != "lock roster.jsonl run.json" {
+		t.Errorf("a directory that nobody holds has %s, %v", filesIn(t, d.Path), err)
 	}
 }
 
