@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -21,7 +20,8 @@ const (
 	RunFile     = "run.json"
 	RosterFile  = "roster.jsonl"
 	JournalFile = "journal.jsonl"
-	LockFile    = "lock"
+	LockFile    = "lock"        // is empty
+	HolderFile  = "holder.json" // who took the lock, while it is held
 
 	reserveFile = "reserve"
 )
@@ -63,7 +63,7 @@ func Create(path string) (*Dir, error) { return CreateOn(disk.OS, path) }
 
 // CreateOn is [Create] on a disk that need not be the machine's.
 func CreateOn(on disk.Disk, path string) (*Dir, error) {
-	if err := makeDir(on, path); err != nil {
+	if err := disk.MkdirAll(on, path); err != nil {
 		return nil, err
 	}
 	d := &Dir{Path: path, disk: on}
@@ -97,7 +97,7 @@ func (d *Dir) leftovers() (names []string, err error) {
 		name := e.Name()
 		written := name == JournalFile && !d.isEmpty(name) || name == MarkFile && !d.markedNothing()
 		switch {
-		case name == LockFile:
+		case IsOfLock(name):
 		case NeverBegan(name) && !written:
 			names = append(names, name)
 		case d.lock == nil && d.Held():
@@ -116,7 +116,7 @@ func NeverBegan(name string) bool {
 	case RosterFile, JournalFile, MarkFile:
 		return true
 	}
-	return strings.HasSuffix(name, unfinished) &&
+	return strings.HasSuffix(name, disk.Unfinished) &&
 		(strings.HasPrefix(name, RosterFile+".") || strings.HasPrefix(name, RunFile+".") || strings.HasPrefix(name, MarkFile+"."))
 }
 
@@ -129,23 +129,6 @@ func (d *Dir) isEmpty(name string) bool {
 func (d *Dir) markedNothing() bool {
 	m, ok, err := d.mark()
 	return err == nil && ok && m.Lines == 0
-}
-
-// makeDir is [os.MkdirAll], but durable: what is synced to a file is lost if
-// the name of a folder above it is. A folder that is there may not be durable
-// either, if whoever made it died before it was synced.
-func makeDir(on disk.Disk, path string) error {
-	parent := filepath.Dir(path)
-	err := on.Mkdir(path, 0o700)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeDir(on, parent); err == nil {
-			err = on.Mkdir(path, 0o700)
-		}
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return on.SyncDir(parent)
 }
 
 // Open locks the directory of an earlier run, to go on with it. A lock whose
@@ -174,33 +157,7 @@ func ViewOn(on disk.Disk, path string) (*Dir, error) {
 	return &Dir{Path: path, disk: on}, nil
 }
 
-// patience is how long a lock must have been held for it to be somebody's work
-// and not a look by [Dir.Held].
-const patience = 100 * time.Millisecond
-
-// hold takes the lock, which the kernel releases however this process ends.
-func (d *Dir) hold() (*Dir, error) {
-	var lock disk.Lock
-	for began := time.Now(); lock == nil; {
-		var err error
-		if lock, err = d.on().Lock(d.File(LockFile)); err != nil {
-			return nil, fmt.Errorf("lock %s: %w", d.Path, err)
-		} else if lock == nil && time.Since(began) >= patience {
-			return nil, &HeldError{d.Path, d.Holder()}
-		} else if lock == nil {
-			time.Sleep(patience / 20)
-		}
-	}
-	host, _ := os.Hostname()
-	holder := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
-	if err := disk.WriteFile(d.on(), d.File(LockFile), []byte(holder)); err != nil {
-		return nil, errors.Join(err, lock.Unlock())
-	}
-	d.lock = lock
-	return d, nil
-}
-
-// Held tells whether a process works in the directory now.
+// Held reports whether a process works in the directory now.
 func (d *Dir) Held() bool {
 	if d.lock != nil {
 		return true
@@ -211,21 +168,10 @@ func (d *Dir) Held() bool {
 	return d.on().Locked(d.File(LockFile))
 }
 
-// Holder is what the last process to lock the directory wrote of itself.
-func (d *Dir) Holder() string {
-	if d.home != nil {
-		return cmp.Or(d.home.Holder(), "an unknown process")
-	}
-	text, err := disk.ReadFile(d.on(), d.File(LockFile))
-	if holder := strings.TrimSpace(string(text)); err == nil && holder != "" {
-		return holder
-	}
-	return "an unknown process"
-}
-
 // Close lets go of the lock. A copy is deleted.
 func (d *Dir) Close() (err error) {
 	if d.lock != nil {
+		d.on().Remove(d.File(HolderFile)) // if it stays, as after a kill, nobody believes it
 		err = d.lock.Unlock()
 		d.lock = nil
 	}
@@ -262,9 +208,6 @@ func (d *Dir) ReadJSON(name string, v any) error {
 	return nil
 }
 
-// unfinished ends the name of a file that is being written.
-const unfinished = ".tmp"
-
 // Write replaces a file by what fill writes: whole and durable, or not at all.
 // Nobody but the owner may read it.
 func (d *Dir) Write(name string, fill func(*os.File) error) error {
@@ -277,31 +220,15 @@ func (d *Dir) Write(name string, fill func(*os.File) error) error {
 	})
 }
 
-// write is [Dir.Write] on any disk.
-func (d *Dir) write(name string, fill func(disk.File) error) (err error) {
-	f, err := d.on().CreateTemp(d.Path, name+".*"+unfinished) // mode 0600
-	if err != nil {
+// write is [Dir.Write] on any disk. A copy need not outlive this machine.
+func (d *Dir) write(name string, fill func(disk.File) error) error {
+	if d.home == nil {
+		return disk.Replace(d.on(), d.File(name), fill)
+	}
+	if err := disk.Swap(d.on(), d.File(name), fill); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			d.on().Remove(f.Name())
-		}
-	}()
-	if err := fill(f); err != nil {
-		f.Close()
-		return err // in words of its own, perhaps about something else
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("%s: %w", d.File(name), err)
-	}
-	if err := d.on().Rename(f.Name(), d.File(name)); err != nil {
-		return err
-	}
-	if d.home != nil {
-		return d.home.Put(name, d.File(name))
-	}
-	return d.on().SyncDir(d.Path)
+	return d.home.Put(name, d.File(name))
 }
 
 // Remove deletes the directory and all in it, for a run that never began.

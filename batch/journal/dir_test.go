@@ -155,10 +155,10 @@ func TestARunDirectoryIsPrivateToItsOwner(t *testing.T) {
 			files++
 			return err
 		})
-		if err := errors.Join(err, j.Close()); err != nil || files != 7 {
+		if err := errors.Join(err, j.Close()); err != nil || files != 8 {
 			t.Errorf("%d files, %v", files, err)
 		}
-		if got := filesIn(t, path); got != "journal.jsonl lock mark.json roster.jsonl run.json" {
+		if got := filesIn(t, path); got != "holder.json journal.jsonl lock mark.json roster.jsonl run.json" {
 			t.Errorf("a journal that was closed leaves %s", got)
 		}
 		if err := d.Remove(); err != nil {
@@ -244,7 +244,7 @@ func filesIn(t *testing.T, path string) string {
 // Nobody was called, so the next may begin; what is not such a rest stays.
 func TestWhatWasLeftBeforeARunBeganIsNoRun(t *testing.T) {
 	for name, kept := range map[string]bool{
-		LockFile: false, RosterFile: false, RosterFile + ".123.tmp": false, RunFile + ".9.tmp": false,
+		LockFile: false, HolderFile: false, RosterFile: false, RosterFile + ".123.tmp": false, RunFile + ".9.tmp": false,
 		RunFile: true, JournalFile: true, "report.csv": true, "notes.tmp": true, "roster.jsonl.bak": true,
 	} {
 		path := t.TempDir()
@@ -263,7 +263,7 @@ func TestWhatWasLeftBeforeARunBeganIsNoRun(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if names, err := os.ReadDir(path); err != nil || len(names) != 1 {
+		if names, err := os.ReadDir(path); err != nil || len(names) != 2 {
 			t.Errorf("beside %s there are %v, %v", name, names, err)
 		}
 		d.Close()

@@ -58,27 +58,27 @@ func Copy(on disk.Disk, path string, home Home, work bool) (*Dir, error) {
 	return d.hold()
 }
 
-// IsCopy tells whether the directory is kept elsewhere.
+// IsCopy reports whether the directory is kept elsewhere.
 func (d *Dir) IsCopy() bool { return d.home != nil }
 
 // A copied file is a journal that is synced by adding to the one at home. It is
 // ahead of that one between Write and Sync alone.
 type copied struct {
-	disk.File
+	*disk.Appender
 	home  Home
 	size  int64 // bytes known to be at home
 	ahead []byte
 }
 
 func (f *copied) Write(p []byte) (int, error) {
-	n, err := f.File.Write(p)
+	n, err := f.Appender.Write(p)
 	f.ahead = append(f.ahead, p[:n]...)
 	return n, err
 }
 
 func (f *copied) Truncate(size int64) error {
 	f.ahead = f.ahead[:max(0, size-f.size)]
-	return f.File.Truncate(size)
+	return f.Appender.Truncate(size)
 }
 
 func (f *copied) Sync() error {

@@ -49,13 +49,13 @@ type Journal struct {
 	size    int64     // bytes known to be whole
 	writer  disk.Lock // of the file; nil if it is not a real one
 
-	home         Home          // that the file is a copy of; nil without one
-	settleWithin time.Duration // how long settlements gather
-	own          disk.File     // what file is, or a copy of; nil in tests
-	marker       marker        // nil in tests
-	mark         Mark          // as it was last set
-	markErr      error         // the first that kept the mark behind
-	began        time.Time     // and all times go on from there by the monotonic clock
+	home         Home           // that the file is a copy of; nil without one
+	settleWithin time.Duration  // how long settlements gather
+	own          *disk.Appender // what file is, or a copy of; nil in tests
+	marker       marker         // nil in tests
+	mark         Mark           // as it was last set
+	markErr      error          // the first that kept the mark behind
+	began        time.Time      // and all times go on from there by the monotonic clock
 
 	mu      sync.Mutex
 	chain   *chain

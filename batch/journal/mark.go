@@ -222,11 +222,7 @@ func (h *History) Marked() bool { return h.marked }
 // says that this is known.
 func (h *History) Begin(moved bool) error {
 	d := h.dir
-	f, err := d.on().OpenFile(d.File(JournalFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.Close(), d.on().SyncDir(d.Path)); err != nil {
+	if err := disk.Ensure(d.on(), d.File(JournalFile)); err != nil {
 		return err
 	}
 	place, err := d.place()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -199,6 +200,48 @@ func TestOfProcessesOnOneRunInS3OneWorks(t *testing.T) {
 		t.Errorf("%d of %d have done the run: %v", done, processes, outputs)
 	}
 	checkOnce(t, pool)
+}
+
+// The copy that a process works on is a run directory as any, and is steered as one,
+// however long its path is.
+func TestARunInS3IsSteeredAtItsCopy(t *testing.T) {
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
+	input, at := populate(t, pool, 20), newEndpoint(t, pool)
+	folder := filepath.Join(t.TempDir(), strings.Repeat("a-long-name/", 12))
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", folder)
+	tool := buildTool(t)
+	command := func(args ...string) *exec.Cmd {
+		cmd := exec.Command(tool, args...)
+		cmd.Env = noAccount()
+		return cmd
+	}
+	var out bytes.Buffer
+	work := command("run", "--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "0.2",
+		"--run", "s3://"+bucket+"/night", "--endpoint-url", at.url)
+	work.Stdout, work.Stderr = &out, &out
+	if err := work.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said []byte
+	err := errors.New("there is no copy")
+	for began := time.Now(); err != nil && time.Since(began) < 30*time.Second; time.Sleep(50 * time.Millisecond) {
+		if copies, _ := filepath.Glob(filepath.Join(folder, "cognito-reset-*", "run")); len(copies) > 0 {
+			said, err = command("ctl", copies[0], "stop").CombinedOutput()
+		}
+	}
+	if err != nil {
+		work.Process.Kill()
+	}
+	work.Wait()
+	if code := work.ProcessState.ExitCode(); err != nil || code != exit.Stopped || !strings.Contains(out.String(), "stopped by") {
+		t.Errorf("steering said %v: %s\nthe run ended with %d: %s", err, said, code, out.String())
+	}
+	if !at.has("night/report.csv") || at.has("night/control.json") {
+		t.Error("the report is not in S3, or the token is")
+	}
 }
 
 // A fleet has its runs in S3, too, where the same command goes on with them.

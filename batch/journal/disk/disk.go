@@ -2,18 +2,39 @@
 // what is durable, and who holds a lock. [OS] is the machine's. A test takes
 // another, which fails as disks do.
 //
-// What is written to a [File] survives a crash of the machine once Sync has
-// returned, and its name once SyncDir of the folder has.
+// Every file that must outlive a crash is written by the functions of this
+// package. They promise that
+//
+//   - a file that [Replace] writes has its old content or its new one, whole,
+//     whenever the process or the machine dies, and the new one once Replace has
+//     returned nil;
+//   - a file that [Create] or [Ensure] makes, and a folder that [MkdirAll] makes,
+//     is there after a crash once the function has returned nil;
+//   - what was written to an [Appender] is there after a crash once its Sync has
+//     returned nil, and what was written since may be there in part.
+//
+// The steps behind that are those that POSIX knows: write, sync the file, rename
+// it, sync the folder that has its name. They do not promise
+//
+//   - anything of a disk or a network file system that lies about a sync;
+//   - which of the two contents a file has after Replace has failed; it may be
+//     the new one, if only the sync of the folder failed;
+//   - that no temporary file stays behind a crash: its name ends in
+//     [Unfinished], and it may be deleted;
+//   - to keep the owner, the extended attributes or the hard links of a file
+//     that is replaced: the new one has mode 0600 and the owner of the process;
+//   - on Windows, that a name is durable at once, for no folder can be synced
+//     there: NTFS logs the names in their order, so a crash leaves an earlier
+//     state, not a broken one.
 package disk
 
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
-
-	"github.com/gofrs/flock"
 )
 
 // A Disk holds files and folders. Its methods may be called from many
@@ -27,9 +48,12 @@ type Disk interface {
 	Chmod(name string, mode fs.FileMode) error
 	Stat(name string) (fs.FileInfo, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
-	Rename(from, to string) error
 	Remove(name string) error
 	RemoveAll(name string) error
+
+	// Rename replaces a file by another. Where the system refuses that while
+	// somebody has one of them open, it tries again for a short time.
+	Rename(from, to string) error
 
 	// SyncDir makes the names in a folder durable, where the system can and
 	// lets us.
@@ -37,7 +61,8 @@ type Disk interface {
 
 	// Lock takes the lock of a file, which it makes if there is none. It never
 	// waits: a nil Lock says that another holds it. The system releases a lock
-	// however its process ends.
+	// however its process ends. A file that is there to be locked should be
+	// empty: on some systems nobody else can read or write what is locked.
 	Lock(name string) (Lock, error)
 
 	// Locked reports whether a process holds the lock of a file, as far as a look
@@ -73,26 +98,6 @@ type File interface {
 // A Lock is a lock that this process holds.
 type Lock interface{ Unlock() error }
 
-// ReadFile returns what a file holds.
-func ReadFile(d Disk, name string) ([]byte, error) {
-	f, err := d.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
-}
-
-// WriteFile replaces what a file holds, without making it durable.
-func WriteFile(d Disk, name string, text []byte) error {
-	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Close())
-}
-
 // OS is the file system of this machine.
 var OS Disk = machine{}
 
@@ -119,36 +124,20 @@ func (machine) Mkdir(name string, perm fs.FileMode) error     { return os.Mkdir(
 func (machine) Chmod(name string, mode fs.FileMode) error     { return os.Chmod(name, mode) }
 func (machine) Stat(name string) (fs.FileInfo, error)         { return os.Stat(name) }
 func (machine) ReadDir(name string) ([]fs.DirEntry, error)    { return os.ReadDir(name) }
-func (machine) Rename(from, to string) error                  { return os.Rename(from, to) }
 func (machine) Remove(name string) error                      { return os.Remove(name) }
 func (machine) RemoveAll(name string) error                   { return os.RemoveAll(name) }
 
-func (machine) SyncDir(name string) error {
-	f, err := os.Open(name)
-	if err == nil {
-		err = errors.Join(f.Sync(), f.Close())
-	}
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrInvalid) {
-		return nil
+func (machine) SyncDir(name string) error      { return syncDir(name) }
+func (machine) Lock(name string) (Lock, error) { return lock(name) }
+func (machine) Locked(name string) bool        { return locked(name) }
+
+// Rename tells whoever holds the file open what to do, once it has waited in vain.
+func (machine) Rename(from, to string) error {
+	err := insist(inUse, func() error { return os.Rename(from, to) })
+	if err != nil && inUse(err) {
+		return fmt.Errorf("%w: if a program has %s open, close it", err, to)
 	}
 	return err
-}
-
-func (machine) Lock(name string) (Lock, error) {
-	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
-	if held, err := lock.TryLock(); err != nil || !held {
-		return nil, errors.Join(err, lock.Close())
-	}
-	return lock, nil
-}
-
-func (machine) Locked(name string) bool {
-	lock := flock.New(name, flock.SetFlag(os.O_RDONLY))
-	free, err := lock.TryRLock()
-	if free {
-		lock.Unlock()
-	}
-	return err == nil && !free
 }
 
 func (machine) SameFile(a, b fs.FileInfo) bool { return os.SameFile(a, b) }

@@ -7,17 +7,13 @@ import (
 	crand "crypto/rand"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"cognito-reset/batch"
+	"cognito-reset/batch/internal/objects"
 	"cognito-reset/batch/journal"
 )
 
@@ -42,25 +38,17 @@ func (c claim) ttl() time.Duration { return time.Duration(c.TTL * float64(time.S
 // claim reads lease.json. age is how long ago it was written, by the clock of S3
 // alone.
 func (s *store) claim(ctx context.Context) (c claim, etag string, age time.Duration, err error) {
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.key(leaseFile))})
+	o, err := s.bucket.Get(ctx, s.key(leaseFile))
 	if err != nil {
 		return c, "", 0, err
 	}
-	defer out.Body.Close()
-	text, err := io.ReadAll(out.Body)
-	if err != nil {
-		return c, "", 0, err
-	}
-	if err := json.Unmarshal(text, &c); err != nil {
+	if err := json.Unmarshal(o.Body, &c); err != nil {
 		return c, "", 0, fmt.Errorf("%s is not a lease: %w", leaseFile, err)
 	}
-	if now, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
-		age = now.Sub(aws.ToTime(out.LastModified))
-	}
-	return c, aws.ToString(out.ETag), age, nil
+	return c, o.ETag, o.Age, nil
 }
 
-func (s *store) putClaim(ctx context.Context, c claim, when condition) (etag string, err error) {
+func (s *store) putClaim(ctx context.Context, c claim, when objects.Condition) (etag string, err error) {
 	text, err := json.Marshal(c)
 	if err != nil {
 		return "", err
@@ -118,10 +106,10 @@ func take(ctx context.Context, s *store, o Options) (*lease, error) {
 	var since, began time.Time
 	for seen := ""; ; {
 		now, etag, _, err := s.claim(ctx)
-		when := ifStill(etag)
+		when := objects.IfStill(etag)
 		switch {
-		case missing(err):
-			when = ifNew
+		case objects.Missing(err):
+			when = objects.IfNew
 		case err != nil:
 			return nil, s.why(ctx, err)
 		case now.ID == l.claim.ID: // the answer was lost
@@ -144,7 +132,7 @@ func take(ctx context.Context, s *store, o Options) (*lease, error) {
 		switch etag, err = s.putClaim(ctx, l.claim, when); {
 		case err == nil:
 			return l.keep(ctx, etag, began)
-		case refused(err) && !missing(err) || !sleep(ctx, pause):
+		case objects.Refused(err) && !objects.Missing(err) || !sleep(ctx, pause):
 			return nil, s.why(ctx, err)
 		}
 	}
@@ -172,9 +160,9 @@ func (l *lease) keep(ctx context.Context, etag string, began time.Time) (*lease,
 			}
 		}
 	}()
-	for _, when := range []condition{ifNew, ifStill(`"00000000000000000000000000000000"`)} {
+	for _, when := range []objects.Condition{objects.IfNew, objects.IfStill(`"00000000000000000000000000000000"`)} {
 		_, err := l.store.put(ctx, leaseFile, strings.NewReader("{}"), when)
-		if unmet(err) {
+		if objects.Unmet(err) {
 			continue
 		}
 		if err == nil {
@@ -204,12 +192,12 @@ func (l *lease) renew(ctx context.Context, holder string) error {
 	began := time.Now()
 	l.claim.Holder = holder
 	l.claim.Renewed++
-	etag, err := l.store.putClaim(ctx, l.claim, ifStill(l.etag))
-	if unmet(err) || missing(err) {
+	etag, err := l.store.putClaim(ctx, l.claim, objects.IfStill(l.etag))
+	if objects.Unmet(err) || objects.Missing(err) {
 		if etag, err = l.stillOurs(ctx); err == nil { // an earlier answer was lost
 			began = time.Now()
 			l.claim.Renewed++
-			etag, err = l.store.putClaim(ctx, l.claim, ifStill(etag))
+			etag, err = l.store.putClaim(ctx, l.claim, objects.IfStill(etag))
 		}
 	}
 	if err != nil {
@@ -226,7 +214,7 @@ func (l *lease) renew(ctx context.Context, holder string) error {
 func (l *lease) stillOurs(ctx context.Context) (etag string, err error) {
 	now, etag, _, err := l.store.claim(ctx)
 	switch {
-	case missing(err):
+	case objects.Missing(err):
 		return "", l.lose(fmt.Sprintf("%s/%s was deleted", l.store, leaseFile))
 	case err == nil && now.ID != l.claim.ID:
 		return "", l.lose(fmt.Sprintf("%s was taken over by %s", l.store, cmp.Or(now.Holder, "another process, which has ended")))

@@ -9,9 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/s3test"
 	"cognito-reset/batch/journal"
@@ -57,7 +54,7 @@ func forget(t *testing.T, o Options, pick func(name string) bool) {
 	for _, folder := range []string{"", segments} {
 		for name, err := range s.list(t.Context(), folder) {
 			if err == nil && pick(name) {
-				_, err = s.client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.key(name))})
+				err = s.bucket.Delete(t.Context(), s.key(name))
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -29,16 +29,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
+	"cognito-reset/batch/internal/objects"
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/journal/disk"
-	"cognito-reset/batch/roster/s3input"
 )
 
 // Options say how S3 is reached, and how long a silent holder is believed in.
 type Options struct {
-	s3input.Options
+	objects.Options
 
 	// TTL is how long a lease lasts that is not renewed. Half of it must be
 	// longer than a call may take. Default a minute.
@@ -69,8 +67,8 @@ var ErrCut = fmt.Errorf("%w, or were", journal.ErrExists)
 // ErrLost is why a process may not write to a run any more: another holds it.
 var ErrLost = errors.New("the run was taken over")
 
-// Named tells whether a run directory's name is one in S3: s3://bucket/prefix.
-func Named(name string) bool { return strings.HasPrefix(name, s3input.Scheme+"://") }
+// Named reports whether a run directory's name is one in S3: s3://bucket/prefix.
+func Named(name string) bool { return strings.HasPrefix(name, objects.Scheme+"://") }
 
 // Create makes a run directory of a prefix, and holds it. Below the prefix there
 // must be nothing, or a run that never began. Errors are those of
@@ -139,7 +137,7 @@ func View(ctx context.Context, name string, o Options) (*journal.Dir, error) {
 	switch now, _, _, err := h.claim(ctx); { // before the journal, which may go on
 	case err == nil:
 		h.marked = now.Mark
-	case !missing(err):
+	case !objects.Missing(err):
 		return nil, h.explain(err)
 	}
 	return h.dir(h.download(ctx))
@@ -156,8 +154,8 @@ func Find(ctx context.Context, name string, o Options) (runs []string, err error
 		if err != nil {
 			return nil, err
 		}
-		if run, ok := strings.CutSuffix(aws.ToString(object.Key), "/"+journal.RunFile); ok {
-			runs = append(runs, s3input.Scheme+"://"+s.bucket+"/"+run)
+		if run, ok := strings.CutSuffix(object.Key, "/"+journal.RunFile); ok {
+			runs = append(runs, objects.Name(s.bucket.Name(), run))
 		}
 	}
 	return runs, nil
@@ -186,7 +184,7 @@ func Glance(ctx context.Context, name string, o Options, files ...string) (d *jo
 			if err != nil {
 				return err
 			}
-			journalBytes += aws.ToInt64(object.Size)
+			journalBytes += object.Size
 		}
 		return nil
 	}
@@ -235,7 +233,7 @@ func (h *home) vacant(ctx context.Context) error {
 	if now, _, _, err := h.claim(ctx); err == nil && now.Mark != nil && now.Mark.Lines > 0 && h.begun(ctx) != nil {
 		return fmt.Errorf("%s: %w: a run began here and journaled %d lines, and its %s is gone, as when a lifecycle rule deletes what is old; restore it, or its versions, or name another prefix for a new run",
 			h, ErrCut, now.Mark.Lines, journal.RunFile)
-	} else if err != nil && !missing(err) {
+	} else if err != nil && !objects.Missing(err) {
 		return h.explain(err)
 	}
 	for name, err := range h.list(ctx, "") {
@@ -342,7 +340,7 @@ func (h *home) Mark(m journal.Mark, now bool) error {
 		if err == nil {
 			return nil
 		}
-		if gone := h.lease.check(&h.lease.sure); gone != nil || refused(err) {
+		if gone := h.lease.check(&h.lease.sure); gone != nil || objects.Refused(err) {
 			return cmp.Or(gone, h.explain(err))
 		}
 		time.Sleep(pause)
@@ -378,7 +376,7 @@ func (h *home) Append(lines []byte) error {
 			return nil
 		case errors.Is(err, ErrLost):
 			return err
-		case refused(err):
+		case objects.Refused(err) && !objects.Missing(err): // as what is deleted after it was found is
 			return h.explain(err)
 		}
 		time.Sleep(wait)
@@ -390,8 +388,8 @@ func (h *home) Append(lines []byte) error {
 func (h *home) add(name string, lines []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
 	defer cancel()
-	_, err := h.put(ctx, name, bytes.NewReader(lines), ifNew)
-	if !unmet(err) {
+	_, err := h.put(ctx, name, bytes.NewReader(lines), objects.IfNew)
+	if !objects.Unmet(err) {
 		return err
 	}
 	there, err := h.read(ctx, name)

@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/internal/disktest"
 	"cognito-reset/batch/internal/journaltest"
+	"cognito-reset/batch/internal/objects"
 	"cognito-reset/batch/internal/s3test"
 	"cognito-reset/batch/journal"
-	"cognito-reset/batch/roster/s3input"
 )
 
 // ownCredentials keep the tests from whatever AWS configuration is around.
@@ -36,7 +37,7 @@ const run = "s3://" + s3test.Bucket + "/runs/monday"
 // through reaches a server in this process.
 func through(t *testing.T, s *s3test.Server) Options {
 	ownCredentials(t)
-	return Options{Options: s3input.Options{EndpointURL: "http://s3.test", HTTPClient: s}}
+	return Options{Options: objects.Options{EndpointURL: "http://s3.test", HTTPClient: s}}
 }
 
 // place is a run in S3.
@@ -49,7 +50,7 @@ func place(t *testing.T, name string, o Options) journaltest.Place {
 		Litter: func() error {
 			s, err := reach(t.Context(), name, o.Options)
 			if err == nil {
-				_, err = s.put(t.Context(), "letter.txt", strings.NewReader("hello"), always)
+				_, err = s.put(t.Context(), "letter.txt", strings.NewReader("hello"), objects.Always)
 			}
 			return err
 		},
@@ -58,6 +59,14 @@ func place(t *testing.T, name string, o Options) journaltest.Place {
 
 func TestAPrefixIsARunDirectory(t *testing.T) {
 	journaltest.Test(t, func(t *testing.T) journaltest.Place { return place(t, run, through(t, s3test.New())) })
+}
+
+func TestAPrefixIsARunDirectoryWithItsCopyOnADiskAsStrictAsWindows(t *testing.T) {
+	journaltest.Test(t, func(t *testing.T) journaltest.Place {
+		o := through(t, s3test.New())
+		o.Disk = disktest.NewWindows(journal.JournalFile)
+		return place(t, run, o)
+	})
 }
 
 func TestAPrefixIsARunDirectoryThoughRequestsFail(t *testing.T) {

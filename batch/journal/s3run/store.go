@@ -3,61 +3,44 @@ package s3run
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"net/http"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
-
+	"cognito-reset/batch/internal/objects"
 	"cognito-reset/batch/journal/disk"
-	"cognito-reset/batch/roster"
-	"cognito-reset/batch/roster/s3input"
 )
 
 // A store is the objects of a bucket whose keys begin with a prefix.
 type store struct {
-	client         *s3.Client
-	open           roster.Opener
-	bucket, prefix string // the prefix without a slash at its end
+	bucket *objects.Bucket
+	prefix string // without a slash at its end
 }
 
 // String is the prefix as people write it.
-func (s *store) String() string { return s3input.Scheme + "://" + s.bucket + "/" + s.prefix }
+func (s *store) String() string { return objects.Name(s.bucket.Name(), s.prefix) }
 
 // attempts are those of a request: a run of hours meets more failures than a
 // command that reads a file.
 const attempts = 8
 
 // reach finds out where the bucket is, and whether it may be used.
-func reach(ctx context.Context, name string, o s3input.Options) (*store, error) {
-	bucket, prefix, _ := strings.Cut(strings.TrimPrefix(name, s3input.Scheme+"://"), "/")
-	s := &store{bucket: bucket, prefix: strings.Trim(prefix, "/")}
-	if s.bucket == "" || s.prefix == "" {
+func reach(ctx context.Context, name string, o objects.Options) (*store, error) {
+	bucket, prefix := objects.Split(name)
+	prefix = strings.Trim(prefix, "/")
+	if bucket == "" || prefix == "" {
 		return nil, fmt.Errorf("%s: name a bucket and a prefix in it, as in s3://bucket/runs/monday", name)
 	}
 	o.Attempts = attempts
-	for followed := false; ; followed = true {
-		var err error
-		if s.client, err = o.Client(); err != nil {
-			return nil, err
-		}
-		_, err = s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.key("")), MaxKeys: aws.Int32(1)})
-		if region := s3input.RegionOf(err); region != "" && !followed {
-			o.Region = region
-			continue
-		}
-		s.open = s3input.Opener(o)
-		return s, s.explain(err)
+	client, err := objects.New(o)
+	if err != nil {
+		return nil, err
 	}
+	s := &store{client.Bucket(bucket), prefix}
+	return s, s.explain(s.bucket.MayList(ctx, s.key("")))
 }
 
 func (s *store) key(name string) string { return s.prefix + "/" + name }
@@ -66,43 +49,20 @@ func (s *store) key(name string) string { return s.prefix + "/" + name }
 // it are one name each, with a slash at its end.
 func (s *store) list(ctx context.Context, folder string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{
-			Bucket: &s.bucket, Prefix: aws.String(s.key(folder)), Delimiter: aws.String("/"),
-		})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				yield("", s.explain(err))
+		for o, err := range s.bucket.ListFolder(ctx, s.key(folder)) {
+			if !yield(strings.TrimPrefix(o.Key, s.key("")), s.explain(err)) {
 				return
-			}
-			for _, o := range page.Contents {
-				if !yield(strings.TrimPrefix(*o.Key, s.key("")), nil) {
-					return
-				}
-			}
-			for _, p := range page.CommonPrefixes {
-				if !yield(strings.TrimPrefix(*p.Prefix, s.key("")), nil) {
-					return
-				}
 			}
 		}
 	}
 }
 
 // below yields every object below the prefix, at any depth, in the order of keys.
-func (s *store) below(ctx context.Context, folder string) iter.Seq2[types.Object, error] {
-	return func(yield func(types.Object, error) bool) {
-		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.key(folder))})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				yield(types.Object{}, s.explain(err))
+func (s *store) below(ctx context.Context, folder string) iter.Seq2[objects.Listed, error] {
+	return func(yield func(objects.Listed, error) bool) {
+		for o, err := range s.bucket.List(ctx, s.key(folder)) {
+			if !yield(o, s.explain(err)) {
 				return
-			}
-			for _, o := range page.Contents {
-				if !yield(o, nil) {
-					return
-				}
 			}
 		}
 	}
@@ -114,14 +74,14 @@ func (s *store) size(ctx context.Context, folder string) (size int64, err error)
 		if err != nil {
 			return 0, err
 		}
-		size += aws.ToInt64(o.Size)
+		size += o.Size
 	}
 	return size, nil
 }
 
 // copyTo writes an object to w.
 func (s *store) copyTo(ctx context.Context, w io.Writer, name string) error {
-	body, err := s.open(ctx, s.String()+"/"+name)
+	body, err := s.bucket.Open(ctx, s.key(name))
 	if err == nil {
 		_, err = io.Copy(w, body)
 		body.Close()
@@ -138,30 +98,8 @@ func (s *store) read(ctx context.Context, name string) ([]byte, error) {
 	return body.Bytes(), err
 }
 
-// A condition is one under which an object is written.
-type condition func(*s3.PutObjectInput)
-
-// ifNew writes an object that is not there yet.
-func ifNew(in *s3.PutObjectInput) { in.IfNoneMatch = aws.String("*") }
-
-// ifStill writes an object in place of that with the ETag.
-func ifStill(etag string) condition {
-	return func(in *s3.PutObjectInput) { in.IfMatch = &etag }
-}
-
-// always writes an object.
-func always(*s3.PutObjectInput) {}
-
-// put writes an object, whole or not at all. A failed one may be there
-// nevertheless, if only its answer was lost.
-func (s *store) put(ctx context.Context, name string, body io.ReadSeeker, when condition) (etag string, err error) {
-	in := &s3.PutObjectInput{Bucket: &s.bucket, Key: aws.String(s.key(name)), Body: body}
-	when(in)
-	out, err := s.client.PutObject(ctx, in)
-	if err != nil {
-		return "", err
-	}
-	return aws.ToString(out.ETag), nil
+func (s *store) put(ctx context.Context, name string, body io.ReadSeeker, when objects.Condition) (etag string, err error) {
+	return s.bucket.Put(ctx, s.key(name), body, when)
 }
 
 // slowest is the least that an upload brings, in bytes a second, before it is
@@ -181,7 +119,7 @@ func (s *store) upload(from disk.Disk, name, path string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute+time.Duration(info.Size()/slowest)*time.Second)
 	defer cancel()
-	_, err = s.put(ctx, name, f, always)
+	_, err = s.put(ctx, name, f, objects.Always)
 	return s.explain(err)
 }
 
@@ -192,7 +130,7 @@ func (s *store) empty(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if _, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.key(name))}); err != nil {
+			if err := s.bucket.Delete(ctx, s.key(name)); err != nil {
 				return s.explain(err)
 			}
 		}
@@ -200,30 +138,9 @@ func (s *store) empty(ctx context.Context) error {
 	return nil
 }
 
-// status is what HTTP says of an error; 0 if there was no answer.
-func status(err error) int {
-	if e, ok := errors.AsType[*awshttp.ResponseError](err); ok {
-		return e.HTTPStatusCode()
-	}
-	return 0
-}
-
-// unmet tells that the condition of a put did not hold.
-func unmet(err error) bool { return status(err) == http.StatusPreconditionFailed }
-
-func missing(err error) bool {
-	api, ok := errors.AsType[smithy.APIError](err)
-	return ok && status(err) == http.StatusNotFound && api.ErrorCode() != "NoSuchBucket"
-}
-
-// refused tells that to ask again would not help.
-func refused(err error) bool {
-	switch code := status(err); code {
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusPreconditionFailed, http.StatusTooManyRequests:
-		return false
-	default:
-		return code >= 400 && code < 500
-	}
+var keeping = objects.Words{
+	Denied: "allow s3:ListBucket on the bucket, s3:GetObject, s3:PutObject and s3:DeleteObject on what is below the prefix, and kms:Decrypt and kms:GenerateDataKey if a key of your own encrypts it",
+	Lacks:  "the store does not know conditional writes, so two processes could both own a run in it: keep the run in Amazon S3, or on a disk",
 }
 
 // explain says what the usual errors mean for whoever named the bucket.
@@ -231,18 +148,7 @@ func (s *store) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	what := err.Error()
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		switch api.ErrorCode() {
-		case "NoSuchBucket":
-			what = "there is no such bucket"
-		case "AccessDenied", "Forbidden":
-			what = "access is denied: allow s3:ListBucket on the bucket, s3:GetObject, s3:PutObject and s3:DeleteObject on what is below the prefix, and kms:Decrypt and kms:GenerateDataKey if a key of your own encrypts it"
-		case "NotImplemented":
-			what = "the store does not know conditional writes, so two processes could both own a run in it: keep the run in Amazon S3, or on a disk"
-		}
-	}
-	return &Error{s.String() + ": " + what, err}
+	return &Error{s.String() + ": " + objects.Explain(err, keeping).Error(), err}
 }
 
 // why is what ended a request: that ctx is done, or else err.

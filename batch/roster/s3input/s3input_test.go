@@ -18,13 +18,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/sourcetest"
 	"cognito-reset/batch/roster"
-	"cognito-reset/batch/sandbox/mototest"
 )
 
 // A fake serves one object, s3://bucket/users.csv.
@@ -232,7 +228,7 @@ func TestAServerThatBringsNothingMoreIsGivenUp(t *testing.T) {
 		}
 		defer body.Close()
 		got, err := io.ReadAll(body)
-		if string(got) != "user" || err == nil || !strings.Contains(err.Error(), "after 4 of 100 bytes, and 6 times again") || asked != 1+maxResumes {
+		if string(got) != "user" || err == nil || !strings.Contains(err.Error(), "after 4 of 100 bytes, and 6 times again") || asked != 1+6 {
 			t.Errorf("%q, %v, asked %d times", got, err, asked)
 		}
 	})
@@ -272,7 +268,7 @@ func TestAStalledConnectionCountsAsCut(t *testing.T) {
 		if got, err := io.ReadAll(body); string(got) != "users" || err != nil {
 			t.Errorf("%q, %v", got, err)
 		}
-		if waited := time.Since(began); waited != stallTimeout {
+		if waited := time.Since(began); waited != time.Minute {
 			t.Errorf("waited %v", waited)
 		}
 	})
@@ -298,44 +294,5 @@ func TestABucketElsewhereIsFollowedThere(t *testing.T) {
 	}
 	if want := []string{"bucket.s3.eu-west-1.amazonaws.com", "bucket.s3.ap-south-1.amazonaws.com"}; !slices.Equal(hosts, want) {
 		t.Errorf("%q", hosts)
-	}
-}
-
-// A server that is not ours is read too, with its own ETags and checksums.
-func TestAgainstMoto(t *testing.T) {
-	url := mototest.Start(t)
-	ownCredentials(t)
-	content, bucket, key := list(), "people", "exports/users 1.csv"
-	client := s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &url, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(content)}); err != nil {
-		t.Fatal(err)
-	}
-	open := Opener(Options{EndpointURL: url})
-	body, err := open(t.Context(), "s3://people/exports/users 1.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer body.Close()
-
-	// Half of it is read, then the connection is cut from this side.
-	half := make([]byte, len(content)/2)
-	if _, err := io.ReadFull(body, half); err != nil {
-		t.Fatal(err)
-	}
-	obj := body.(*object)
-	obj.Close()
-	obj.body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
-	rest, err := io.ReadAll(body)
-	if err != nil || !bytes.Equal(append(half, rest...), content) {
-		t.Errorf("%d bytes, %v", len(half)+len(rest), err)
-	}
-	if _, err := open(t.Context(), "s3://people/absent"); err == nil || !strings.Contains(err.Error(), "no such object") {
-		t.Errorf("%v", err)
-	}
-	if _, err := open(t.Context(), "s3://nobody/absent"); err == nil || !strings.Contains(err.Error(), "no such bucket") {
-		t.Errorf("%v", err)
 	}
 }

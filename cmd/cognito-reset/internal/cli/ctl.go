@@ -44,7 +44,7 @@ func (a *app) ctl(ctx *cli.Context) error {
 		return a.statusOf(ctx, args[0])
 	}
 	if s3run.Named(args[0]) {
-		return exit.Usagef("a run in S3 is steered where it works: by the keys of its terminal, and by SIGTERM to stop it")
+		return exit.Usagef("a run in S3 is steered where it works: by the keys of its terminal, by ctl on its copy (cognito-reset-*/run in the folder for temporary files), and by SIGTERM to stop it")
 	}
 	if runs := rundir.FleetRuns(args[0]); runs != nil {
 		runs = slices.DeleteFunc(runs, func(path string) bool { // those that are done need no steering

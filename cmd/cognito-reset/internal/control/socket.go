@@ -6,46 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"cognito-reset/batch/journal"
 )
 
-// SocketFile is the socket's name in the run directory.
-const SocketFile = "control.sock"
-
-// socketPath is how to reach the socket: systems take about 100 bytes of path,
-// so the shorter way there is taken.
-func socketPath(dir *journal.Dir) string {
-	path := dir.File(SocketFile)
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
-	if here, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(here, path); err == nil && len(rel) < len(path) {
-			path = rel
-		}
-	}
-	return path
-}
-
-// Serve listens on the socket until end is called. The directory is ours alone, and so
-// is the socket.
+// Serve answers those who may read the run directory, until end is called.
 func (c *Control) Serve(dir *journal.Dir) (end func(), err error) {
-	path := socketPath(dir)
-	os.Remove(path) // of a session that was killed: the lock is ours
-	listener, err := net.Listen("unix", path)
+	door, err := open(dir.Path)
 	if err != nil {
 		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(err, listener.Close())
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
@@ -60,9 +33,10 @@ func (c *Control) Serve(dir *journal.Dir) (end func(), err error) {
 		}
 		fmt.Fprintln(w, done)
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go server.Serve(listener) // until it is shut down
+	server := &http.Server{Handler: door.guard(mux), ReadHeaderTimeout: 5 * time.Second}
+	go server.Serve(door.listener) // until it is shut down
 	return func() {
+		door.hide()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		server.Shutdown(ctx) // who asked for the end is answered
@@ -87,16 +61,16 @@ func AskLive(ctx context.Context, dir *journal.Dir) (l Live, err error) {
 func ask(ctx context.Context, dir *journal.Dir, method, command string, form url.Values) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socketPath(dir))
-		},
-	}}
+	way, err := find(dir.Path)
+	if err != nil {
+		return "", err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: way.dial}}
 	req, err := http.NewRequestWithContext(ctx, method, "http://run/"+command+"?"+form.Encode(), nil)
 	if err != nil {
 		return "", err
 	}
+	way.sign(req)
 	res, err := client.Do(req)
 	if err != nil {
 		return "", errors.Unwrap(err) // the URL says nothing to people

@@ -13,10 +13,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gofrs/flock"
-
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/roster"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
@@ -60,7 +59,7 @@ type fleet struct {
 	run.Env
 	members []*member
 	groups  []*quotaGroup
-	lock    *flock.Flock // of the folder; nil if nobody holds it
+	lock    disk.Lock // of the folder; nil if nobody holds it
 
 	mu     sync.Mutex
 	counts []func() batch.Counts // of those who work
@@ -161,13 +160,13 @@ func (f *fleet) acquire() error {
 		return nil
 	}
 	path := f.Folder.Path
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := disk.MkdirAll(disk.OS, path); err != nil {
 		return exit.Refusef("--run: %w", err)
 	}
-	lock := flock.New(filepath.Join(path, journal.LockFile), flock.SetPermissions(0o600))
-	if held, err := lock.TryLock(); err != nil {
+	lock, err := disk.OS.Lock(filepath.Join(path, journal.LockFile))
+	if err != nil {
 		return exit.Refusef("--run: %w", err)
-	} else if !held {
+	} else if lock == nil {
 		return exit.Refusef("%s is in use by another process", path)
 	}
 	f.lock = lock
@@ -188,7 +187,7 @@ func (f *fleet) discard() (err error) {
 		}
 	}
 	if f.lock != nil {
-		os.Remove(f.lock.Path())
+		os.Remove(filepath.Join(f.Folder.Path, journal.LockFile))
 	}
 	os.Remove(f.Folder.Path) // if nothing else is in it
 	return err

@@ -10,6 +10,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
@@ -98,7 +99,7 @@ func (m *Merging) Files(path string) (sum report.Summary, err error) {
 			err = fmt.Errorf("the reports could not be written: %w", err)
 		}
 	}()
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := disk.MkdirAll(disk.OS, path); err != nil {
 		return sum, err
 	}
 	dir := &journal.Dir{Path: path}

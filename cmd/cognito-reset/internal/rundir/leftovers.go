@@ -79,7 +79,7 @@ func leftoverOf(folder string, gone, kept int, before time.Time) (l Leftover, er
 		}
 		names = append(names, e.Name())
 	}
-	ours := func(name string) bool { return name == journal.LockFile || journal.NeverBegan(name) }
+	ours := func(name string) bool { return journal.IsOfLock(name) || journal.NeverBegan(name) }
 	// A folder in which somebody keeps a job of their own is not that of a fleet, which
 	// is locked, and has its runs right below it.
 	fleet := slices.Contains(names, JobFile) && exists(filepath.Join(folder, journal.LockFile)) && len(RunsBelow(folder)) > 0
@@ -88,7 +88,7 @@ func leftoverOf(folder string, gone, kept int, before time.Time) (l Leftover, er
 	abandoned := !slices.ContainsFunc(names, func(name string) bool { return !ours(name) })
 	for _, name := range names {
 		switch {
-		case name == journal.LockFile:
+		case journal.IsOfLock(name):
 		case name == SummaryFile && summed:
 			l.summary = true
 		case fleet && kept == 0,

@@ -70,7 +70,7 @@ func lookAt(dir *journal.Dir) (run Run, err error) {
 		switch name := e.Name(); name {
 		case journal.RunFile:
 			run.EndedAt = info.ModTime() // unless better is known
-		case SummaryFile, journal.LockFile, IndexFile:
+		case SummaryFile, journal.LockFile, journal.HolderFile, IndexFile:
 		default:
 			run.files = append(run.files, name)
 		}
