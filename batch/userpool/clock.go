@@ -70,20 +70,22 @@ func (c *clock) learn(sent, received, wall, date time.Duration) (jump string) {
 		return jump
 	}
 	last := &c.spans[len(c.spans)-1]
-	switch gap := max(now.low-last.high, last.low-now.high); {
-	case gap <= 0:
+	gap := max(now.low-last.high, last.low-now.high)
+	if gap <= 0 {
 		last.low, last.high = max(last.low, now.low), min(last.high, now.high)
+		return jump
+	}
+	// What the clock showed before is kept: calls that left then are judged by it.
+	by := now.low - last.low
+	if c.spans = append(c.spans, now); len(c.spans) > maxSpans {
+		c.spans[1].low, c.spans[1].from = min(c.spans[0].low, c.spans[1].low), 0
+		c.spans = c.spans[1:]
+	}
+	switch {
 	case gap <= clockStep: // as clocks drift, and hosts of a service differ
-		last.low, last.high = now.low, now.high
+	case jump != "" && (set-by).Abs() <= 2*clockStep:
+		return fmt.Sprintf("this machine slept, or stood still, for %v", by.Round(time.Second))
 	default:
-		by := now.low - last.low
-		if c.spans = append(c.spans, now); len(c.spans) > maxSpans {
-			c.spans[1].low, c.spans[1].from = min(c.spans[0].low, c.spans[1].low), 0
-			c.spans = c.spans[1:]
-		}
-		if jump != "" && (set-by).Abs() <= 2*clockStep {
-			return fmt.Sprintf("this machine slept, or stood still, for %v", by.Round(time.Second))
-		}
 		jump = fmt.Sprintf("the service's clock jumped %s", way(by))
 	}
 	return jump

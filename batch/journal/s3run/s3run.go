@@ -199,6 +199,7 @@ type home struct {
 	lease  *lease        // nil for one who only reads
 	folder string        // with the copy
 	last   int64         // segment
+	ours   bool          // run.json is this process's
 	marked *journal.Mark // that one who only reads found; nil if there was none
 }
 
@@ -405,15 +406,26 @@ func (h *home) Put(name, path string) error {
 			return err
 		}
 	}
-	return h.upload(h.disk, name, path)
+	err := h.upload(h.disk, name, path)
+	if name == journal.RunFile && err == nil {
+		h.ours = true
+	}
+	return err
 }
 
+// Remove gives up a run that made no call. It deletes run.json, if this process has
+// written it: while that is there, no other process begins. It deletes nothing else:
+// this process may stand still before a deletion, and another one may have begun by
+// then, whose record the deletion would take. What is left is replaced by the next
+// run of the prefix.
 func (h *home) Remove() error {
-	if err := h.lease.ensure(); err != nil {
+	if err := h.lease.ensure(); err != nil || !h.ours {
 		return err
 	}
-	h.lease.stop()
-	return h.empty(context.Background())
+	if err := h.bucket.Delete(context.Background(), h.key(journal.RunFile)); err != nil {
+		return h.explain(err)
+	}
+	return nil
 }
 
 func (h *home) Close() error {

@@ -123,21 +123,6 @@ func (s *store) upload(from disk.Disk, name, path string) error {
 	return s.explain(err)
 }
 
-// empty deletes all objects.
-func (s *store) empty(ctx context.Context) error {
-	for _, folder := range []string{"", segments} {
-		for name, err := range s.list(ctx, folder) {
-			if err != nil {
-				return err
-			}
-			if err := s.bucket.Delete(ctx, s.key(name)); err != nil {
-				return s.explain(err)
-			}
-		}
-	}
-	return nil
-}
-
 var keeping = objects.Words{
 	Denied: "allow s3:ListBucket on the bucket, s3:GetObject, s3:PutObject and s3:DeleteObject on what is below the prefix, and kms:Decrypt and kms:GenerateDataKey if a key of your own encrypts it",
 	Lacks:  "the store does not know conditional writes, so two processes could both own a run in it: keep the run in Amazon S3, or on a disk",

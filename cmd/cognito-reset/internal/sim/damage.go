@@ -19,7 +19,7 @@ func (w *world) damage(last *process, faults []fault) (undo func()) {
 		default:
 			continue
 		}
-		if f.Kind == recordCut && last != nil && last.dead() && (w.plan.InS3 || last.suffers(powerLost)) {
+		if f.Kind == recordCut && last != nil && last.dead() && (w.plan.InS3 || w.powerLost) {
 			return nil // the mark may be behind: it is not synced, or written to S3, each time
 		}
 		if w.plan.InS3 {

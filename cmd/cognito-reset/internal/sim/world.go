@@ -26,6 +26,7 @@ type world struct {
 
 	processes sync.WaitGroup
 	unbegun   bool // the run never began, and cannot; whoever tries is told so
+	powerLost bool // since a process last ended as it should
 
 	mu         sync.Mutex
 	story      []string
@@ -110,6 +111,7 @@ func (w *world) run() {
 		w.disk.fill(-1)
 		p = w.start(n, faults, moved)
 		p.wait()
+		w.powerLost = p.dead() && (w.powerLost || p.suffers(powerLost))
 		moved = p.asksWhetherMoved()
 		if undo != nil && !p.called() {
 			undo() // it was refused, or came to nothing
