@@ -126,9 +126,8 @@ func silent(t *testing.T) {
 	}
 
 	still.Store(true)
-	o.HTTPClient = server
 	waited := false
-	o.OnWait = func(string, time.Duration) { waited = true }
+	o.HTTPClient, o.OnWait = server, func(string, time.Duration) { waited = true }
 	other, err := Open(t.Context(), run, o)
 	if err != nil || !waited {
 		t.Fatalf("it is not taken over after a wait (%v): %v", waited, err)
