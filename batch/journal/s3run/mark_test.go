@@ -21,9 +21,7 @@ func begin(t *testing.T, o Options) (*journal.Dir, *journal.Journal) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = d.Spool(func(yield func(batch.Entry, error) bool) {
-		_ = yield(batch.Entry{Row: 1, Username: "alice"}, nil) && yield(batch.Entry{Row: 2, Username: "bob"}, nil)
-	})
+	_, err = d.Spool(aliceAndBob)
 	var h *journal.History
 	if err == nil {
 		h, err = d.Replay()

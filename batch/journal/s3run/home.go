@@ -1,0 +1,264 @@
+package s3run
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cognito-reset/batch/internal/objects"
+	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
+)
+
+// A home is a [journal.Home] in S3.
+type home struct {
+	*store
+	disk   disk.Disk
+	lease  *lease        // nil for one who only reads
+	folder string        // with the copy
+	last   int64         // segment
+	ours   bool          // run.json is this process's
+	marked *journal.Mark // that one who only reads found; nil if there was none
+}
+
+func newHome(ctx context.Context, name string, o Options) (*home, error) {
+	s, err := reach(ctx, name, o.Options)
+	return &home{store: s, disk: cmp.Or(o.Disk, disk.OS)}, err
+}
+
+func (h *home) take(ctx context.Context, o Options) (err error) {
+	if o.TTL <= 0 {
+		o.TTL = defaultTTL
+	}
+	h.lease, err = take(ctx, h.store, o)
+	return err
+}
+
+// dir is the copy, if nothing went wrong before.
+func (h *home) dir(err error) (*journal.Dir, error) {
+	if err == nil {
+		var d *journal.Dir
+		if d, err = journal.Copy(h.disk, h.path(), h, h.lease != nil); err == nil {
+			return d, nil
+		}
+	}
+	return nil, errors.Join(err, h.Close())
+}
+
+// vacant fails if there is anything but what a run leaves that never began.
+func (h *home) vacant(ctx context.Context) error {
+	var names []string
+	held := false
+	if now, _, _, err := h.claim(ctx); err == nil && now.Mark != nil && now.Mark.Lines > 0 && h.begun(ctx) != nil {
+		return fmt.Errorf("%s: %w: a run began here and journaled %d lines, and its %s is gone, as when a lifecycle rule deletes what is old; restore it, or its versions, or name another prefix for a new run",
+			h, ErrCut, now.Mark.Lines, journal.RunFile)
+	} else if err != nil && !objects.Missing(err) {
+		return h.explain(err)
+	}
+	for name, err := range h.list(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if name == journal.RunFile {
+			if holder := h.Holder(); holder != "" {
+				return &journal.HeldError{Path: h.String(), Holder: holder}
+			}
+			return fmt.Errorf("%s: %w", h, ErrBegun)
+		}
+		held = held || name == leaseFile
+		names = append(names, name)
+	}
+	if len(names) > 0 && !held {
+		return fmt.Errorf("%s: %w", h, journal.ErrExists)
+	}
+	return nil
+}
+
+func (h *home) begun(ctx context.Context) error {
+	for name, err := range h.list(ctx, journal.RunFile) {
+		if err != nil || name == journal.RunFile {
+			return err
+		}
+	}
+	return fmt.Errorf("%s is not a run directory, or its run never began: it has no %s: %w", h, journal.RunFile, fs.ErrNotExist)
+}
+
+// makeFolder makes a folder for the copy, with nothing beside it.
+func (h *home) makeFolder() (err error) {
+	if h.folder, err = h.disk.MkdirTemp("", "cognito-reset-"); err != nil { // mode 0700
+		return err
+	}
+	return h.disk.Mkdir(h.path(), 0o700)
+}
+
+func (h *home) path() string { return filepath.Join(h.folder, "run") }
+
+// download makes the copy. The journal comes last, so that it is not behind any
+// report of it.
+func (h *home) download(ctx context.Context) error {
+	if err := h.makeFolder(); err != nil {
+		return err
+	}
+	for name, err := range h.list(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if name == leaseFile || name != filepath.Base(name) {
+			continue // folders, too: segments come below
+		}
+		if err := h.file(name, func(w io.Writer) error { return h.copyTo(ctx, w, name) }); err != nil {
+			return err
+		}
+	}
+	return h.file(journal.JournalFile, func(w io.Writer) (err error) {
+		h.last, err = h.copyJournal(ctx, w)
+		return err
+	})
+}
+
+// file makes a file of the copy.
+func (h *home) file(name string, fill func(io.Writer) error) error {
+	f, err := h.disk.OpenFile(filepath.Join(h.path(), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fill(f), f.Close())
+}
+
+func (h *home) Holder() string {
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	defer cancel()
+	return h.holder(ctx)
+}
+
+func (h *home) Fence() int64 { return h.lease.fence }
+
+func (h *home) MayCall() error { return h.lease.wait() }
+
+func (h *home) Marked() (m journal.Mark, ok bool) {
+	mark := h.marked
+	if h.lease != nil {
+		h.lease.mu.Lock()
+		defer h.lease.mu.Unlock()
+		mark = h.lease.mark
+	}
+	if mark == nil {
+		return m, false
+	}
+	return *mark, true
+}
+
+// Mark implements [journal.Home]: the next renewal of the lease carries the mark.
+func (h *home) Mark(m journal.Mark, now bool) error {
+	h.lease.mu.Lock()
+	first := h.lease.mark == nil || h.lease.mark.Lines == 0
+	h.lease.mark = &m
+	h.lease.mu.Unlock()
+	for now || first {
+		err := h.lease.renew(context.Background(), h.lease.holder)
+		if err == nil {
+			return nil
+		}
+		if gone := h.lease.check(&h.lease.sure); gone != nil || objects.Refused(err) {
+			return cmp.Or(gone, h.explain(err))
+		}
+		time.Sleep(pause)
+	}
+	return nil
+}
+
+// Size implements [journal.Home].
+func (h *home) Size() (size int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return h.size(ctx, segments)
+}
+
+// lookTimeout bounds a single request, and appendTimeout one that is tried again.
+const (
+	lookTimeout   = 5 * time.Second
+	appendTimeout = 10 * time.Second
+)
+
+// Append implements [journal.Home]. It goes on trying for as long as the lease
+// lasts.
+func (h *home) Append(lines []byte) error {
+	name := segment(h.last + 1)
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		if err := h.lease.check(&h.lease.sure); err != nil {
+			return err
+		}
+		err := h.add(name, lines)
+		switch {
+		case err == nil:
+			h.last++
+			return nil
+		case errors.Is(err, ErrLost):
+			return err
+		case objects.Refused(err) && !objects.Missing(err): // as what is deleted after it was found is
+			return h.explain(err)
+		}
+		time.Sleep(wait)
+	}
+}
+
+// add writes a segment, and looks whose it is if there is one already: ours, if
+// an answer was lost.
+func (h *home) add(name string, lines []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
+	defer cancel()
+	_, err := h.put(ctx, name, bytes.NewReader(lines), objects.IfNew)
+	if !objects.Unmet(err) {
+		return err
+	}
+	there, err := h.read(ctx, name)
+	if err == nil && !bytes.Equal(there, lines) {
+		return h.lease.lose(fmt.Sprintf("another process has written %s/%s", h, name))
+	}
+	return err
+}
+
+func (h *home) Put(name, path string) error {
+	if h.lease != nil {
+		if err := h.lease.ensure(); err != nil {
+			return err
+		}
+	}
+	err := h.upload(h.disk, name, path)
+	if name == journal.RunFile && err == nil {
+		h.ours = true
+	}
+	return err
+}
+
+// Remove gives up a run that made no call. It deletes run.json, if this process has
+// written it: while that is there, no other process begins. It deletes nothing else:
+// this process may stand still before a deletion, and another one may have begun by
+// then, whose record the deletion would take. What is left is replaced by the next
+// run of the prefix.
+func (h *home) Remove() error {
+	if err := h.lease.ensure(); err != nil || !h.ours {
+		return err
+	}
+	if err := h.bucket.Delete(context.Background(), h.key(journal.RunFile)); err != nil {
+		return h.explain(err)
+	}
+	return nil
+}
+
+func (h *home) Close() error {
+	if h.lease != nil {
+		h.lease.release()
+	}
+	if h.folder == "" {
+		return nil
+	}
+	return h.disk.RemoveAll(h.folder)
+}
