@@ -141,13 +141,7 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 	if command == nil {
 		return args, nil
 	}
-	takesValue := make(map[string]bool)
-	for _, f := range command.Flags {
-		value, ok := f.(cli.DocGenerationFlag)
-		for _, name := range f.Names() {
-			takesValue[name] = ok && value.TakesValue()
-		}
-	}
+	takesValue := valueFlags(command)
 	var given, rest []string
 	for i := 2; i < len(args); i++ {
 		arg := args[i]
@@ -178,6 +172,18 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 		out = append(append(out, "--"), rest...)
 	}
 	return out, nil
+}
+
+// valueFlags are the names of the flags that take a value.
+func valueFlags(command *cli.Command) map[string]bool {
+	takesValue := make(map[string]bool)
+	for _, f := range command.Flags {
+		value, ok := f.(cli.DocGenerationFlag)
+		for _, name := range f.Names() {
+			takesValue[name] = ok && value.TakesValue()
+		}
+	}
+	return takesValue
 }
 
 // typed reports whether a flag stands on the command line.

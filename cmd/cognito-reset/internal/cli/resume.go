@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"cognito-reset/cmd/cognito-reset/internal/config"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
+	"cognito-reset/cmd/cognito-reset/internal/fleet"
 	"cognito-reset/cmd/cognito-reset/internal/run"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
@@ -82,4 +85,54 @@ func resumption(ctx, given *cli.Context) run.Resumption {
 		r.Retry = strings.Split(kinds, ",")
 	}
 	return r
+}
+
+// resumeFleet goes on with the runs of a fleet, and begins those that are missing. It
+// goes by the job as it was.
+func (a *app) resumeFleet(ctx *cli.Context, path string) error {
+	j, err := config.Read(filepath.Join(path, rundir.JobFile), a.runCommand().Flags)
+	if err != nil {
+		return err
+	}
+	args := a.args
+	if ctx.Command.Name != "run" { // what is said now counts for runs that have not begun, too
+		args = []string{a.args[0], "run"}
+		for _, fl := range ctx.Command.Flags {
+			if name := fl.Names()[0]; a.typed(name) && name != "retry" && name != "accept-changed-input" {
+				args = append(args, fmt.Sprintf("--%s=%v", name, ctx.Value(name)))
+			}
+		}
+	}
+	common, err := a.runContext(ctx.Context, args)
+	if err != nil {
+		return err
+	}
+	if err := config.Set(common, j.Common, make(config.Origins)); err != nil {
+		return err
+	}
+	job := fleet.Job{Folder: fleet.Folder{Path: path, GoesOn: true}}
+	if job.Shard, err = flags.Shard(common, a.store); err != nil {
+		return err
+	}
+	if job.Resume, err = a.memberResumption(ctx, args); err != nil {
+		return err
+	}
+	if job.Targets, err = a.targets(ctx.Context, j, args); err != nil {
+		return err
+	}
+	env, err := a.env(ctx)
+	if err != nil {
+		return err
+	}
+	return fleet.Run(ctx.Context, job, env)
+}
+
+// memberResumption is how the runs of a fleet go on: by the flags that are given now,
+// without those of the job.
+func (a *app) memberResumption(ctx *cli.Context, args []string) (run.Resumption, error) {
+	given, err := a.runContext(ctx.Context, args)
+	if err != nil {
+		return run.Resumption{}, err
+	}
+	return resumption(ctx, given), nil
 }

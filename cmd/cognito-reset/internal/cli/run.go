@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -14,6 +16,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/config"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
+	"cognito-reset/cmd/cognito-reset/internal/fleet"
 	"cognito-reset/cmd/cognito-reset/internal/plan"
 	"cognito-reset/cmd/cognito-reset/internal/preflight"
 	"cognito-reset/cmd/cognito-reset/internal/run"
@@ -257,4 +260,86 @@ func (a *app) keepConfig(ctx *cli.Context, j *config.Job, from config.Origins, s
 		}
 		return a.printConfig(ctx, f, j, from)
 	}
+}
+
+// runFleet is run with a job of several targets.
+func (a *app) runFleet(ctx *cli.Context, j *config.Job, from config.Origins) error {
+	shard, err := flags.Shard(ctx, a.store)
+	if err != nil {
+		return err
+	}
+	if ctx.IsSet("user-pool-id") {
+		return exit.Usagef("%s has targets, and each target names its own user pool: leave --user-pool-id out", j.File)
+	}
+	dry, _, err := flags.DryRun(ctx)
+	if err != nil {
+		return err
+	}
+	folder, begun, err := fleet.Place(ctx.String("run"), shard, ctx.String("shard") == "auto", dry)
+	if err != nil {
+		return err
+	}
+	if begun {
+		return a.resumeFleet(ctx, folder.Path)
+	}
+	job := fleet.Job{Folder: folder, Shard: shard, Dry: dry, Keep: a.keepConfig(ctx, j, from, shard)}
+	if job.Resume, err = a.memberResumption(ctx, a.args); err != nil {
+		return err
+	}
+	if job.Targets, err = a.targets(ctx.Context, j, a.args); err != nil {
+		return err
+	}
+	if job.Ask, err = a.mustAsk(ctx, false); err != nil {
+		return err
+	}
+	env, err := a.env(ctx)
+	if err != nil {
+		return err
+	}
+	return fleet.Run(ctx.Context, job, env)
+}
+
+// targets are those of a job.
+func (a *app) targets(ctx context.Context, j *config.Job, args []string) (all []fleet.Target, err error) {
+	for _, t := range j.Targets {
+		own, _, err := a.targetContext(ctx, args, j, t)
+		if err != nil {
+			return nil, err
+		}
+		if err := t.Check(own); err != nil {
+			return nil, fmt.Errorf("%s: %w", t.At, err)
+		}
+		id := own.String("user-pool-id")
+		region, _, _ := strings.Cut(id, "_")
+		all = append(all, fleet.Target{
+			At: t.At, PoolID: id, Region: cmp.Or(own.String("region"), region),
+			Credentials: own.String("profile") + "\x00" + own.String("role-arn"),
+			Ask:         func(shard roster.Shard) (spec.Spec, run.Options, error) { return a.ask(own, shard) },
+		})
+	}
+	return all, nil
+}
+
+// targetContext is the command line of a target: that of all, with the flags of its own.
+func (a *app) targetContext(ctx context.Context, args []string, j *config.Job, t config.Target) (*cli.Context, config.Origins, error) {
+	from := make(config.Origins)
+	own, err := a.runContext(ctx, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := config.Set(own, t.Settings, from); err != nil {
+		return nil, nil, err
+	}
+	return own, from, config.Set(own, j.Common, from)
+}
+
+// runContext is what a command line of run says, with nothing done.
+func (a *app) runContext(ctx context.Context, args []string) (parsed *cli.Context, err error) {
+	app := a.app()
+	app.Command("run").Action = func(ctx *cli.Context) error {
+		parsed = ctx
+		return nil
+	}
+	err = app.RunContext(ctx, args)
+	return parsed, err
 }

@@ -15,7 +15,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
+	"cognito-reset/report"
 )
 
 // A Job is a configuration file: flags by their names, and the targets that have
@@ -218,4 +220,25 @@ func first(n ast.Node) ast.Node {
 		}
 	}
 	return n
+}
+
+// Check finds what a target cannot have, of which ctx is the command line.
+func (t Target) Check(ctx *cli.Context) error {
+	own := func(flag string) bool {
+		return slices.ContainsFunc(t.Settings, func(s Setting) bool { return s.Flag == flag })
+	}
+	for _, flag := range []string{"run", "shard", "shards", "yes", "json", "quiet", "dry-run", "lease"} {
+		if own(flag) {
+			return exit.Usagef("%s is for all targets together: it stands outside of them", flag)
+		}
+	}
+	switch {
+	case !own("user-pool-id"):
+		return exit.Usagef("say which user pool by user-pool-id: each target has one")
+	case ctx.String("plan") != "":
+		return exit.Usagef("a plan is of one user pool: run its target by itself")
+	case slices.Contains(flags.ColumnsOf(ctx, "keep-column"), report.PoolColumn):
+		return exit.Usagef("keep-column %s: the report has a column of its own of that name; rename the input's", report.PoolColumn)
+	}
+	return nil
 }

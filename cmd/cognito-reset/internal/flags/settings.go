@@ -43,7 +43,8 @@ func Guards() []cli.Flag {
 }
 
 // ReadSettings takes from the command line what it gives: everything at first, later
-// only what was set. The shard is known before.
+// only what was set. The shard is known before. It is a list of flags, and as long as
+// there are.
 func ReadSettings(ctx *cli.Context, before spec.Settings, first bool) (s spec.Settings, err error) {
 	s = before
 	given := func(name string) bool { return first || ctx.IsSet(name) }

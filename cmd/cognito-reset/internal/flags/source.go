@@ -12,6 +12,7 @@ import (
 )
 
 // ReadSource takes from the command line who is meant. Times before now count from it.
+// It is a list of flags, and as long as there are.
 func ReadSource(ctx *cli.Context, now time.Time) (src spec.Source, err error) {
 	src = spec.Source{
 		Match: ctx.String("match"), UsernameCase: ctx.String("username-case"),

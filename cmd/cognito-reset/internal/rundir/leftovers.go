@@ -67,17 +67,9 @@ func LeftoversIn(root string, runs, old []Run, before time.Time) (list []Leftove
 // are kept. Without any, its files go by their own age.
 func leftoverOf(folder string, gone, kept int, before time.Time) (l Leftover, err error) {
 	l.Folder = folder
-	entries, err := os.ReadDir(folder)
+	names, err := filesIn(folder, gone == 0, before)
 	if err != nil {
 		return l, err
-	}
-	var names []string
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() || gone == 0 && !info.ModTime().Before(before) {
-			continue
-		}
-		names = append(names, e.Name())
 	}
 	ours := func(name string) bool { return journal.IsOfLock(name) || journal.NeverBegan(name) }
 	// A folder in which somebody keeps a job of their own is not that of a fleet, which
@@ -100,6 +92,20 @@ func leftoverOf(folder string, gone, kept int, before time.Time) (l Leftover, er
 		}
 	}
 	return l, nil
+}
+
+// filesIn names the files of a folder, or only those that are older than a time.
+func filesIn(folder string, old bool, before time.Time) (names []string, err error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && (!old || info.ModTime().Before(before)) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
 }
 
 // isReport reports whether rows are written into a file of that name.

@@ -83,7 +83,8 @@ func Absolute(names []string) (_ []string, err error) {
 // ErrNobody is that no users were named.
 var ErrNobody = errors.New("say who")
 
-// Validate finds what does not go together. inputs is how many inputs were named.
+// Validate finds what does not go together. inputs is how many inputs were named. It
+// is a list of rules, and as long as there are.
 func (src Source) Validate(inputs int) error {
 	ways := 0
 	for _, given := range []bool{inputs > 0, src.FromReport, src.AllUsers, len(src.Groups) > 0, src.Filter != ""} {

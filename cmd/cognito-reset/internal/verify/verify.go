@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,35 +34,14 @@ type Run struct {
 // Watch looks at each run once, or every so often until nobody is waited for. The
 // exit is that of the worst.
 func Watch(ctx context.Context, runs []*Run, every time.Duration) error {
-	last := make([]*verification, len(runs)) // nil where the pool cannot be asked
 	for {
-		waiting := false
-		var failed error
-		for i, s := range runs {
-			found, err := s.look(ctx)
-			switch last[i] = found; {
-			case ctx.Err() != nil, err != nil && len(runs) == 1:
-				return err
-			case err != nil:
-				failed = cmp.Or(failed, err)
-				term.Linef(s.Err, "%s: %v", s.Record.Spec.UserPoolID, err)
-			default:
-				waiting = waiting || found.effects[userpool.Waiting] > 0
-			}
+		last, failed, err := lookAll(ctx, runs)
+		if err != nil {
+			return err
 		}
-		again := every > 0 && waiting
+		again := every > 0 && slices.ContainsFunc(last, func(v *verification) bool { return v != nil && v.effects[userpool.Waiting] > 0 })
 		for i, s := range runs {
-			if last[i] == nil {
-				continue
-			}
-			show := s.printVerified
-			if again {
-				show = s.printPoint
-			}
-			if len(runs) > 1 && !s.JSON {
-				fmt.Fprintf(s.Out, "%s\n", s.Record.Spec.UserPoolID)
-			}
-			if err := show(last[i]); err != nil {
+			if err := s.print(last[i], again, len(runs) > 1); err != nil {
 				return err
 			}
 		}
@@ -72,16 +52,48 @@ func Watch(ctx context.Context, runs []*Run, every time.Duration) error {
 		case <-time.After(every):
 		case <-ctx.Done():
 			for i, s := range runs {
-				if s.JSON || last[i] == nil { // which has been printed
+				if s.JSON { // which has been printed
 					continue
 				}
-				if err := s.printVerified(last[i]); err != nil {
+				if err := s.print(last[i], false, false); err != nil {
 					return err
 				}
 			}
 			return exit.Early(context.Cause(ctx))
 		}
 	}
+}
+
+// lookAll looks at each run, and finds nothing where the pool cannot be asked: that
+// fails for one run, and is printed for one of several.
+func lookAll(ctx context.Context, runs []*Run) (found []*verification, failed, err error) {
+	for _, s := range runs {
+		one, err := s.look(ctx)
+		switch {
+		case ctx.Err() != nil, err != nil && len(runs) == 1:
+			return nil, nil, err
+		case err != nil:
+			failed = cmp.Or(failed, err)
+			term.Linef(s.Err, "%s: %v", s.Record.Spec.UserPoolID, err)
+		}
+		found = append(found, one)
+	}
+	return found, failed, nil
+}
+
+// print prints what a look found, if it found anything: as a point of a curve if more
+// will follow, under the pool's id if there are several.
+func (s *Run) print(found *verification, follow, several bool) error {
+	if found == nil {
+		return nil
+	}
+	if several && !s.JSON {
+		fmt.Fprintf(s.Out, "%s\n", s.Record.Spec.UserPoolID)
+	}
+	if follow {
+		return s.printPoint(found)
+	}
+	return s.printVerified(found)
 }
 
 // worstOf is the exit that a look at several runs ends with.
