@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -178,15 +179,26 @@ func answered(m middleware.Metadata) batch.Answer {
 // for more.
 const lockLength = 64
 
-// passwordLength is how long a password must be. The pool is asked once, for
-// every lock would wait for one that does not tell, which may ask for 99
-// characters at most, and nearly none asks for more than 64.
+// longestPolicy is the most characters that Cognito lets a pool ask of a password.
+// What asks for more is not Cognito.
+const longestPolicy = 99
+
+// askAgain is how long after a question without an answer a pool is asked once more.
+const askAgain = time.Minute
+
+// passwordLength is how long a password must be. The pool is asked until it has
+// answered, now and then: nearly none asks for more than 64 characters, but one that
+// does would refuse every lock.
 func (p *Pool) passwordLength(ctx context.Context) int {
-	p.askLength.Do(func() {
-		s, _ := p.Settings(ctx)
-		p.length = max(lockLength, s.PasswordLength)
-	})
-	return p.length
+	p.policy.Lock()
+	defer p.policy.Unlock()
+	if p.policy.known || time.Since(p.policy.asked) < askAgain {
+		return p.policy.length
+	}
+	s, err := p.Settings(ctx)
+	p.policy.known, p.policy.asked = err == nil, time.Now()
+	p.policy.length = min(max(lockLength, s.PasswordLength), longestPolicy)
+	return p.policy.length
 }
 
 // lowers to symbols are the classes that a pool's policy can ask for: 64

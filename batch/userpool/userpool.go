@@ -138,8 +138,12 @@ type Pool struct {
 	states  states
 	clock   *clock
 
-	askLength sync.Once
-	length    int // of the passwords that lock users
+	policy struct { // of the passwords that lock users
+		sync.Mutex
+		length int
+		known  bool      // the pool has answered
+		asked  time.Time // last
+	}
 }
 
 // Open prepares a pool. It reads the shared AWS configuration but calls nothing.

@@ -226,9 +226,9 @@ func (a *app) printWhole(b *evidence.Bundle, path string, reproduced []string, s
 		fmt.Fprintf(&text, "%-9s  %s\n", label, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&text, "%s: no byte was changed\n", path)
-	line("Run", "%s, %s", m.Run, m.State)
-	line("Sealed", "%s by cognito-reset %s", m.SealedAt.Format(rundir.Minute), m.Tool.Version)
-	line("Journal", "%d lines, up to %s", m.Journal.Lines, cmp.Or(m.Journal.SHA256, "none"))
+	line("Run", "%s, %s", term.Visible(m.Run), term.Visible(m.State))
+	line("Sealed", "%s by cognito-reset %s", m.SealedAt.Format(rundir.Minute), term.Visible(m.Tool.Version))
+	line("Journal", "%d lines, up to %s", m.Journal.Lines, term.Visible(cmp.Or(m.Journal.SHA256, "none")))
 	line("Reports", "%s say what the journal says", strings.Join(reproduced, ", "))
 	var carried []string
 	for _, name := range seal.Carried {
@@ -240,7 +240,7 @@ func (a *app) printWhole(b *evidence.Bundle, path string, reproduced []string, s
 		line("As sealed", "%s, which do not follow from the journal", strings.Join(carried, ", "))
 	}
 	if p := m.Pseudonyms; p != nil {
-		line("Users", "are pseudonyms, by key %s", p.Key)
+		line("Users", "are pseudonyms, by key %s", term.Visible(p.Key))
 	}
 	if b.Signer != nil {
 		who, trusted := signers.Find(b.Signer)

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -54,12 +55,41 @@ func Read(path string, flags []cli.Flag) (*Job, error) {
 	if err != nil {
 		return nil, exit.Usagef("--config: %w", err)
 	}
+	if err := modest(path, text); err != nil {
+		return nil, err
+	}
 	r := jobReader{file: path, flags: flags}
 	j, err := r.read(text)
 	if err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
 	return j, nil
+}
+
+// The most that a job file may be: a parser takes gigabytes for one that only nests.
+const (
+	largestJob  = 1 << 20 // bytes
+	deepestJob  = 100     // brackets, dashes or spaces before a value
+	longestLine = 64 << 10
+)
+
+// modest refuses what no job is.
+func modest(path string, text []byte) error {
+	if len(text) > largestJob {
+		return exit.Usagef("--config: %s has %d bytes, and a job has %d at most", path, len(text), largestJob)
+	}
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		indent := len(line) - len(bytes.TrimLeft(line, " -?"))
+		if nested := bytes.Count(line, []byte("[")) + bytes.Count(line, []byte("{")); max(indent, nested) > deepestJob || len(line) > longestLine {
+			return exit.Usagef("--config: %s:%d: no job is so deep or so long", path, number)
+		}
+	}
+	if nested := bytes.Count(text, []byte("[")) - bytes.Count(text, []byte("]")) + bytes.Count(text, []byte("{")) - bytes.Count(text, []byte("}")); nested > deepestJob {
+		return exit.Usagef("--config: %s: no job is so deep", path)
+	}
+	return nil
 }
 
 // jobReader makes a job of what YAML says.

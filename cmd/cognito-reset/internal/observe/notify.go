@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -77,7 +79,7 @@ func notifier(streams term.Streams, command string, patience *patience) func(eve
 		text, err := json.Marshal(sum)
 		if err == nil {
 			cmd := shell(ctx, command)
-			cmd.Env = append(os.Environ(), "COGNITO_RESET_EVENT="+event, "COGNITO_RESET_RUN_DIRECTORY="+sum.RunDirectory)
+			cmd.Env = append(withoutCredentials(os.Environ()), "COGNITO_RESET_EVENT="+event, "COGNITO_RESET_RUN_DIRECTORY="+sum.RunDirectory)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), streams.Err, streams.Err
 			cmd.WaitDelay = notifyLeast
 			err = cmd.Run()
@@ -89,4 +91,10 @@ func notifier(streams term.Streams, command string, patience *patience) func(eve
 			term.Linef(streams.Err, "cognito-reset: --notify-exec, %s: %v", event, err)
 		}
 	}
+}
+
+// withoutCredentials is an environment for a command that the run does not need AWS
+// for: whoever writes it gets no power over accounts with it.
+func withoutCredentials(env []string) []string {
+	return slices.DeleteFunc(env, func(variable string) bool { return strings.HasPrefix(variable, "AWS_") })
 }

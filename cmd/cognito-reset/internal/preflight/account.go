@@ -3,6 +3,8 @@ package preflight
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
@@ -44,6 +46,9 @@ func (f *facts) endpointCheck() (rundir.Level, string) {
 	if f.endpointErr != nil {
 		return rundir.Warning, gap(f.endpointErr, "")
 	}
+	if host, plain := strings.CutPrefix(f.endpoint, "http://"); plain && !loopback(host) {
+		return rundir.Blocker, f.endpoint + " is not encrypted, and not this machine: usernames and passwords would be readable on the way"
+	}
 	if f.refusedFor(batch.Network) {
 		return rundir.Blocker, fmt.Sprintf("%s is not reached: %v", f.endpoint, cause(f.poolErr))
 	}
@@ -62,6 +67,16 @@ func (f *facts) poolCheck() (rundir.Level, string) {
 		return rundir.Warning, fmt.Sprintf("%s, %s", id, gap(f.poolErr, "cognito-idp:DescribeUserPool"))
 	}
 	return rundir.OK, fmt.Sprintf("%s, %s, about %s users", id, f.pool.Name, term.Comma(f.pool.EstimatedUsers))
+}
+
+// loopback reports whether an address, with or without a port, is this machine's.
+func loopback(address string) bool {
+	address, _, _ = strings.Cut(address, "/")
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		address = host
+	}
+	ip := net.ParseIP(strings.Trim(address, "[]"))
+	return address == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // cause is the innermost error: what happened, without who passed it on.

@@ -34,6 +34,8 @@ func One(streams term.Streams, output, format string, r *rundir.Record, write fu
 	}
 	if output == "" {
 		err = fill(streams.Out)
+	} else if info, there := os.Stat(output); there == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file, and is not replaced by one: leave --output out for standard output", output)
 	} else {
 		err = (&journal.Dir{Path: filepath.Dir(output)}).Write(filepath.Base(output), fill)
 	}

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
@@ -21,8 +23,35 @@ type Streams struct{ In, Out, Err *os.File }
 // Width is how many columns a text for people has, where its words allow.
 const Width = 80
 
-// Linef writes a line for a person. A closed stream is no reason to stop.
-func Linef(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+// Linef writes a line for a person, in which nothing from outside steers the
+// terminal: see [Visible]. A closed stream is no reason to stop.
+func Linef(w io.Writer, format string, args ...any) {
+	io.WriteString(w, visible(fmt.Sprintf(format, args...), "\n\t")+"\n")
+}
+
+// Visible is a text from outside, such as a name or a message of a service, with
+// what steers a terminal or turns the direction of writing shown as Go writes it:
+// control characters, line feeds among them, and Unicode's formatting characters.
+func Visible(text string) string { return visible(text, "") }
+
+func visible(text, keep string) string {
+	steers := func(r rune) bool {
+		return !strings.ContainsRune(keep, r) && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r))
+	}
+	if !strings.ContainsFunc(text, steers) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if steers(r) {
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
 
 // IsTerminal reports whether a stream is a terminal.
 func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
