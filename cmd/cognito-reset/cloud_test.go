@@ -153,7 +153,7 @@ func TestRecordPolicy(t *testing.T) {
 			line []string
 			code int
 		}{
-			{append(slices.Clone(run), "--require-approval"), exit.Usage}, // and leaves nothing
+			{append(slices.Clone(run), "--require-approval"), exit.Usage}, // and leaves nothing that is in the way
 			{run, exit.SomeFailed},
 			{[]string{"cognito-reset", "resume", record}, exit.SomeFailed},
 		} {

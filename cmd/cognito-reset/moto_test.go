@@ -94,7 +94,7 @@ func TestAgainstMoto(t *testing.T) {
 		t.Errorf("alice is %v, %v", user, err)
 	}
 	found := 0
-	for _, row := range run("us-east-1_AbSent123", "absent", 4) {
+	for _, row := range run("us-east-1_AbSent123", "absent", 4, "--force", "pool") {
 		if row[3] == "pool_not_found" {
 			found++
 		} else if row[2] != "not_attempted" {

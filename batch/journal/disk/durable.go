@@ -27,7 +27,7 @@ func ReadFile(d Disk, name string) ([]byte, error) {
 // WriteFile replaces what a file holds, without making it durable: a crash may
 // leave it empty or torn.
 func WriteFile(d Disk, name string, text []byte) error {
-	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|noFollow, 0o600)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func Create(d Disk, name string, fill func(File) error) error {
 
 // Ensure makes an empty file, durably, unless there is a file.
 func Ensure(d Disk, name string) error {
-	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return err
 	}

@@ -6,12 +6,17 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/gofrs/flock"
 )
 
+// noFollow has a file not opened through a symbolic link, which somebody else may
+// have put there.
+const noFollow = syscall.O_NOFOLLOW
+
 func lock(name string) (Lock, error) {
-	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR|noFollow), flock.SetPermissions(0o600))
 	if held, err := lock.TryLock(); err != nil || !held {
 		return nil, errors.Join(err, lock.Close())
 	}

@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// noFollow has no meaning here: making a symbolic link takes a privilege.
+const noFollow = 0
+
 // lockAt is the byte that a lock covers, beyond any that a file has: on Windows,
 // nobody can read or write what another handle has locked, and to lock what is
 // behind the end of a file is no error there.

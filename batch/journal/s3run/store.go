@@ -124,7 +124,7 @@ func (s *store) upload(from disk.Disk, name, path string) error {
 }
 
 var keeping = objects.Words{
-	Denied: "allow s3:ListBucket on the bucket, s3:GetObject, s3:PutObject and s3:DeleteObject on what is below the prefix, and kms:Decrypt and kms:GenerateDataKey if a key of your own encrypts it",
+	Denied: "allow s3:ListBucket on the bucket, s3:GetObject and s3:PutObject on what is below the prefix, and kms:Decrypt and kms:GenerateDataKey if a key of your own encrypts it",
 	Lacks:  "the store does not know conditional writes, so two processes could both own a run in it: keep the run in Amazon S3, or on a disk",
 }
 
