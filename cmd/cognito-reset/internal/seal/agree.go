@@ -1,0 +1,147 @@
+package seal
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/report/evidence"
+)
+
+// Another version of the tool writes other columns and members. A report of its says
+// what the record says if all that both versions know is the same, and what every
+// version has is there.
+
+// everyColumn are those of the rows of every version.
+var everyColumn = []string{"row", "username", "outcome", "reason", "attempts", "error_code", "error_message", "request_id", "started_at", "finished_at", "duration_ms"}
+
+// everyMember are those of the summary of every version.
+var everyMember = []string{"user_pool_id", "dry_run", "rows", "outcomes", "reasons", "exit_code"}
+
+// agrees finds out whether a file of a bundle says what its record says, by what
+// another version of the tool and this one both know.
+func agrees(b *evidence.Bundle, m evidence.Member) error {
+	theirs, ours := piped(func(w io.Writer) error { return b.Copy(w, m.Name) }), piped(m.Write)
+	defer theirs.Close()
+	defer ours.Close()
+	var err error
+	switch m.Name {
+	case "report.csv":
+		err = sameCells(csv.NewReader(theirs), csv.NewReader(ours))
+	case "report.jsonl":
+		err = sameObjects(json.NewDecoder(theirs), json.NewDecoder(ours), everyColumn)
+	case rundir.SummaryFile:
+		err = sameObjects(json.NewDecoder(theirs), json.NewDecoder(ours), everyMember)
+	default:
+		err = sameObjects(json.NewDecoder(theirs), json.NewDecoder(ours), nil)
+	}
+	if differs, ok := errors.AsType[*difference](err); ok {
+		return &evidence.AlteredError{Part: m.Name, What: differs.Error()}
+	}
+	return err
+}
+
+// piped is what write writes.
+func piped(write func(io.Writer) error) io.ReadCloser {
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(write(w)) }() // it ends when the reader is closed
+	return r
+}
+
+// A difference is what a report says that its record does not.
+type difference struct {
+	line int
+	what string
+}
+
+func (d *difference) Error() string {
+	return fmt.Sprintf("line %d is not what the record says: %s", d.line, d.what)
+}
+
+// sameCells compares two tables by the columns that both have.
+func sameCells(theirs, ours *csv.Reader) error {
+	theirs.ReuseRecord, ours.ReuseRecord = true, true
+	var columns [][2]int
+	for line := 1; ; line++ {
+		a, errA := theirs.Read()
+		b, errB := ours.Read()
+		switch {
+		case errA == io.EOF && errB == io.EOF:
+			return nil
+		case errA == io.EOF || errB == io.EOF:
+			return &difference{line, "the one ends before the other"}
+		case errA != nil || errB != nil:
+			return &difference{line, fmt.Sprint(errors.Join(errA, errB))}
+		}
+		if line == 1 {
+			for _, name := range everyColumn {
+				if !slices.Contains(a, name) {
+					return &difference{line, "there is no column " + name}
+				}
+			}
+			for i, name := range a {
+				if j := slices.Index(b, name); j >= 0 {
+					columns = append(columns, [2]int{i, j})
+				}
+			}
+		}
+		for _, at := range columns {
+			if a[at[0]] != b[at[1]] {
+				return &difference{line, "it says something else"}
+			}
+		}
+	}
+}
+
+// sameObjects compares two files of objects by the members that both have.
+func sameObjects(theirs, ours *json.Decoder, every []string) error {
+	theirs.UseNumber()
+	ours.UseNumber()
+	for line := 1; ; line++ {
+		var a, b map[string]any
+		errA, errB := theirs.Decode(&a), ours.Decode(&b)
+		switch {
+		case errA == io.EOF && errB == io.EOF:
+			return nil
+		case errA == io.EOF || errB == io.EOF:
+			return &difference{line, "the one ends before the other"}
+		case errA != nil || errB != nil:
+			return &difference{line, fmt.Sprint(errors.Join(errA, errB))}
+		}
+		for _, name := range every {
+			if _, there := b[name]; there && a[name] == nil && b[name] != nil {
+				return &difference{line, "there is no " + name}
+			}
+		}
+		if !sameKnown(a, b) {
+			return &difference{line, "it says something else"}
+		}
+	}
+}
+
+// sameKnown reports whether two values are the same, but for members of objects that
+// only one of them has.
+func sameKnown(a, b any) bool {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok {
+			return false
+		}
+		for name, value := range a {
+			if other, known := b[name]; known && !sameKnown(value, other) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, sameKnown)
+	}
+	return reflect.DeepEqual(a, b)
+}
