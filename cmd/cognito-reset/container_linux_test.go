@@ -36,7 +36,7 @@ func newContainer(t *testing.T) (root string) {
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(root, toolInContainer), ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Skipf("the go command, to build the tool with, is not here: %v %s", err, out)
+		t.Fatalf("the tool cannot be built: %v %s", err, out)
 	}
 	roots, err := os.ReadFile(caRoots)
 	if err != nil {
