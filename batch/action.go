@@ -142,7 +142,7 @@ func (e *JournalError) Error() string { return "journal: " + e.Err.Error() }
 
 func (e *JournalError) Unwrap() error { return e.Err }
 
-// StopsRun tells whether an answer with this reason ends a run because every
+// StopsRun reports whether an answer with this reason ends a run because every
 // user would get it. A row that ended so is open: a resume attempts it again.
 func (r Reason) StopsRun() bool {
 	switch r {
@@ -152,7 +152,7 @@ func (r Reason) StopsRun() bool {
 	return false
 }
 
-// Final tells whether a resume leaves the row as it is. Rows that the run
+// Final reports whether a resume leaves the row as it is. Rows that the run
 // stopped before, at, or between two steps of, are attempted again.
 func (r Result) Final() bool {
 	if r.Outcome == Failed {

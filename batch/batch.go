@@ -112,7 +112,7 @@ var Outcomes = []Outcome{
 // so: what was done to the password counts for it.
 const SignedOut Outcome = "signed_out"
 
-// Done tells that what was asked for was done, or what took its place.
+// Done reports whether what was asked for was done, or what took its place.
 func (o Outcome) Done() bool {
 	switch o {
 	case Reset, Locked, UserDisabled, Invited, SignedOut:

@@ -24,7 +24,7 @@ func (r Reason) Suspicious() bool {
 // or Share; the zero value never stops. Its methods may be called from many
 // goroutines.
 type FailureGuard struct {
-	Most  int     // stop at so many among the last GuardWindow users
+	Most  int     // stop at this many of the last GuardWindow users
 	Share float64 // stop at this share of them, above 0 and at most 1
 
 	mu     sync.Mutex

@@ -117,7 +117,7 @@ func (s *Summary) begin() {
 	}
 }
 
-// keepsPassword tells that nothing was done about the password of a user who may
+// keepsPassword reports whether nothing was done about the password of a user who may
 // well have one here.
 func keepsPassword(r batch.Result) bool {
 	switch {
@@ -156,7 +156,7 @@ func (s *Summary) Close() error {
 	return nil
 }
 
-// Well tells that every row is reset, would be, or was skipped on purpose.
+// Well reports whether every row is reset, would be, or was skipped on purpose.
 func (s Summary) Well() bool {
 	return s.Outcomes[batch.Failed]+s.Outcomes[batch.Invalid]+s.Outcomes[batch.Unknown]+s.Outcomes[batch.NotAttempted] == 0
 }

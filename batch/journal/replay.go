@@ -23,7 +23,7 @@ type History struct {
 	// Sessions are the processes that worked on the run, oldest first.
 	Sessions []Session
 
-	// Torn tells that the last line was cut short by a crash, or is not yet
+	// Torn reports whether the last line was cut short by a crash, or is not yet
 	// whole in a run that is still going on. Nothing that was promised is lost
 	// with it: a call waits for its whole promise.
 	Torn bool
@@ -32,13 +32,13 @@ type History struct {
 	// compare with what [Dir.Spool] said.
 	RosterSHA256 string
 
-	// Strangers is how many users of the journal are not among those that the
+	// Unmatched is how many users of the journal are not among those that the
 	// roster, which was changed since, calls for.
-	Strangers int64
+	Unmatched int64
 
-	// StrangersInDoubt is how many of them were promised a call of which
+	// UnmatchedInDoubt is how many of them were promised a call of which
 	// nobody knows what became.
-	StrangersInDoubt int64
+	UnmatchedInDoubt int64
 
 	// Clock is what the next session to be started knows of its clock.
 	Clock batch.Clock
@@ -137,23 +137,23 @@ func (d *Dir) Replay() (*History, error) {
 	if err != nil {
 		return nil, err
 	}
-	strangers := make(map[string]state)
+	unmatched := make(map[string]state)
 	for rec, err := range read(f.Name(), io.LimitReader(f, now.Size()), h.chain, &h.size) {
 		if err != nil {
 			return nil, err
 		}
 		h.lines++
-		if err := h.apply(rec, rows, strangers); err != nil {
+		if err := h.apply(rec, rows, unmatched); err != nil {
 			return nil, err
 		}
 	}
 	if h.lines > 0 {
 		h.head = string(h.chain.hex[:])
 	}
-	h.Strangers = int64(len(strangers))
-	for _, last := range strangers {
+	h.Unmatched = int64(len(unmatched))
+	for _, last := range unmatched {
 		if last == promised {
-			h.StrangersInDoubt++
+			h.UnmatchedInDoubt++
 		}
 	}
 	h.seen = now.Size()
@@ -161,7 +161,7 @@ func (d *Dir) Replay() (*History, error) {
 	return h, h.reaches(known)
 }
 
-func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state) error {
+func (h *History) apply(rec record, rows *rowFinder, unmatched map[string]state) error {
 	if rec.Event == eventSession {
 		if rec.Format > formatVersion {
 			return fmt.Errorf("%s was written by cognito-reset %s in format %d; this program knows formats up to %d: use that version or a newer one",
@@ -211,7 +211,7 @@ func (h *History) apply(rec record, rows *rowFinder, strangers map[string]state)
 	case ok:
 		*h.marks.at(row - 1) = m
 	default:
-		strangers[rec.Username] = m.state
+		unmatched[rec.Username] = m.state
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ const slowest = 0.2
 // A Pace lets calls go one by one, evenly spaced. It implements batch.Pace; its
 // methods may be called from many goroutines.
 type Pace struct {
-	road    *Pace         // that this is a lane of; nil if it is of none
+	parent    *Pace         // that this is a child of; nil if it is of none
 	gate    chan struct{} // one caller at a time waits for its turn; the others queue
 	waiting atomic.Int64  // callers
 	limiter *rate.Limiter
@@ -64,7 +64,7 @@ type Pace struct {
 	most     int         // answers in a window, so far
 }
 
-// New returns a pace that holds a ceiling of so many calls a second. Zero is no
+// New returns a pace that holds a ceiling in calls a second. Zero is no
 // ceiling: the pace is then what the server's throttles make of it.
 func New(perSecond float64) *Pace {
 	p := &Pace{gate: make(chan struct{}, 1), changed: make(chan struct{}), alone: 1}
@@ -73,15 +73,15 @@ func New(perSecond float64) *Pace {
 	return p
 }
 
-// Lane returns a pace of its own, with a ceiling of so many calls a second, whose
+// Child returns a pace of its own, with a ceiling in calls a second, whose
 // calls also wait for their turn among those of p: what several share who must
-// not exceed p together. Each lane has one call waiting there, so that they take
+// not exceed p together. Each child has one call waiting there, so that they take
 // turns. How calls are met is for p to learn from; pause, hold and ceiling of a
-// lane are its own.
-func (p *Pace) Lane(perSecond float64) *Pace {
-	lane := New(perSecond)
-	lane.road = p
-	return lane
+// child are its own.
+func (p *Pace) Child(perSecond float64) *Pace {
+	child := New(perSecond)
+	child.parent = p
+	return child
 }
 
 func unlimited(perSecond float64) float64 {
@@ -120,9 +120,9 @@ func (p *Pace) Wait(ctx context.Context) (time.Time, error) {
 			continue
 		}
 		now := time.Now()
-		if p.road != nil {
+		if p.parent != nil {
 			var err error
-			if now, err = p.road.Wait(ctx); err != nil {
+			if now, err = p.parent.Wait(ctx); err != nil {
 				return now, err
 			}
 			if p.stands(now) { // since it waited; the turn is nobody's
@@ -134,7 +134,7 @@ func (p *Pace) Wait(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// stands tells that no call may go now, however few went before.
+// stands reports whether no call may go now, however few went before.
 func (p *Pace) stands(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,8 +194,8 @@ func lastSecond(times []time.Time, now time.Time) []time.Time {
 
 // Answered tells how a call was met.
 func (p *Pace) Answered(throttled bool) {
-	if p.road != nil {
-		p.road.Answered(throttled)
+	if p.parent != nil {
+		p.parent.Answered(throttled)
 		return
 	}
 	p.mu.Lock()
@@ -293,13 +293,13 @@ func (p *Pace) Hold(until time.Time) {
 // A State is how a pace stands.
 type State struct {
 	Ceiling float64   // calls a second at most; 0 without a ceiling
-	Rate    float64   // calls a second now, of a lane and those beside it; 0 without a ceiling or a throttle so far
+	Rate    float64   // calls a second now, of a child and those beside it; 0 without a ceiling or a throttle so far
 	Paused  bool      // no call goes until Resume
 	Held    time.Time // no call goes before; zero if that is past
 	Waiting int       // calls that wait for their turn
 }
 
-// Throttled tells that the server's quota, not the ceiling, sets the rate.
+// Throttled reports whether the server's quota, not the ceiling, sets the rate.
 func (s State) Throttled() bool { return s.Rate != s.Ceiling }
 
 // State is how the pace stands now.
@@ -317,9 +317,9 @@ func (p *Pace) State() State {
 	if p.held.After(now) {
 		s.Held = p.held
 	}
-	if p.road != nil {
-		if road := p.road.State().Rate; road > 0 && (s.Rate == 0 || road < s.Rate) {
-			s.Rate = road
+	if p.parent != nil {
+		if parent := p.parent.State().Rate; parent > 0 && (s.Rate == 0 || parent < s.Rate) {
+			s.Rate = parent
 		}
 	}
 	return s

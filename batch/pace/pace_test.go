@@ -250,17 +250,17 @@ func TestThrottlesThatHaveNothingToDoWithTheRateDoNotStopAPace(t *testing.T) {
 
 func TestLanesTakeTurnsWithinOnePace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		road := pace.New(30)
+		parent := pace.New(30)
 		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second-time.Millisecond)
 		defer stop()
 		counts := make([]int, 3)
 		var callers sync.WaitGroup
 		for i, ceiling := range []float64{30, 30, 5} {
-			lane := road.Lane(ceiling)
+			child := parent.Child(ceiling)
 			for range 1 + 20*i { // many callers have no more turns than one
 				callers.Go(func() {
 					for {
-						if _, err := lane.Wait(ctx); err != nil {
+						if _, err := child.Wait(ctx); err != nil {
 							return
 						}
 						counts[i]++
@@ -273,18 +273,18 @@ func TestLanesTakeTurnsWithinOnePace(t *testing.T) {
 			t.Errorf("%d calls left in 10 s, of 30 a second", total)
 		}
 		if counts[2] < 45 || counts[2] > 50 {
-			t.Errorf("the lane of 5 a second had %d calls in 10 s", counts[2])
+			t.Errorf("the child of 5 a second had %d calls in 10 s", counts[2])
 		}
 		if d := counts[0] - counts[1]; d < -2 || d > 2 {
-			t.Errorf("two lanes alike had %d and %d calls", counts[0], counts[1])
+			t.Errorf("two children alike had %d and %d calls", counts[0], counts[1])
 		}
 	})
 }
 
 func TestALaneThatIsPausedKeepsNobodyElseBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		road := pace.New(10)
-		one, other := road.Lane(10), road.Lane(10)
+		parent := pace.New(10)
+		one, other := parent.Child(10), parent.Child(10)
 		one.Pause()
 		var left []time.Time
 		var caller sync.WaitGroup
@@ -297,7 +297,7 @@ func TestALaneThatIsPausedKeepsNobodyElseBack(t *testing.T) {
 			other.Wait(t.Context())
 		}
 		if took := time.Since(start); took != 900*time.Millisecond || left != nil {
-			t.Errorf("10 calls beside a lane that is paused took %v; %d of its own left", took, len(left))
+			t.Errorf("10 calls beside a child that is paused took %v; %d of its own left", took, len(left))
 		}
 		one.Resume()
 		caller.Wait()
@@ -307,19 +307,19 @@ func TestALaneThatIsPausedKeepsNobodyElseBack(t *testing.T) {
 	})
 }
 
-// Who has waited on the road does not go while the lane is paused meanwhile.
+// Who has waited on the parent does not go while the child is paused meanwhile.
 func TestAPauseHoldsEvenWhoIsNextOnTheRoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		road := pace.New(1)
-		lane := road.Lane(1)
-		road.Wait(t.Context())
+		parent := pace.New(1)
+		child := parent.Child(1)
+		parent.Wait(t.Context())
 		start, left := time.Now(), time.Time{}
 		var caller sync.WaitGroup
-		caller.Go(func() { left, _ = lane.Wait(t.Context()) })
+		caller.Go(func() { left, _ = child.Wait(t.Context()) })
 		time.Sleep(500 * time.Millisecond)
-		lane.Pause()
+		child.Pause()
 		time.Sleep(10 * time.Second)
-		lane.Resume()
+		child.Resume()
 		caller.Wait()
 		if after := left.Sub(start); after < 10*time.Second {
 			t.Errorf("it left after %v, in the pause", after)
@@ -329,14 +329,14 @@ func TestAPauseHoldsEvenWhoIsNextOnTheRoad(t *testing.T) {
 
 func TestWhatALaneMeetsTheRoadLearns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		road := pace.New(30)
-		one, other := road.Lane(30), road.Lane(30)
+		parent := pace.New(30)
+		one, other := parent.Child(30), parent.Child(30)
 		for range 200 {
 			at, _ := one.Wait(t.Context())
 			one.Answered(at.Nanosecond()%3 == 0)
 		}
 		if s := other.State(); !s.Throttled() || s.Rate >= 30 || s.Ceiling != 30 {
-			t.Errorf("the lane beside it stands at %+v", s)
+			t.Errorf("the child beside it stands at %+v", s)
 		}
 	})
 }

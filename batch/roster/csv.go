@@ -178,7 +178,7 @@ func (c *csvFile) whole(fields []string) bool {
 	return len(fields) == c.fields && (c.Report || !strings.ContainsAny(fields[c.column], "\r\n"))
 }
 
-// leavesOpen tells whether a line ends within quotes, open being how it began.
+// leavesOpen reports whether a line ends within quotes, open being how it began.
 func (c *csvFile) leavesOpen(line []byte, open bool) bool {
 	comma, start := string(c.Delimiter), true
 	for i := 0; i < len(line); i++ {

@@ -3,7 +3,7 @@
 // entries, one for every row, without holding them in memory.
 //
 // Nobody is lost in it. A row that gives no usable username becomes an Invalid
-// entry that names its line; input of which it cannot be said who is meant is
+// entry that names its line; input that does not make clear who is meant is
 // an [*InputError], before anything is sent.
 package roster
 
@@ -49,17 +49,17 @@ type Options struct {
 	Sheet     string // of a workbook; "" is the first that is shown
 	PoolID    string // a row that names another pool is invalid; "" takes any
 
-	// Phones tells that the rows hold phone numbers. Entries then carry them in
+	// Phones reports whether the rows hold phone numbers. Entries then carry them in
 	// E.164, and a row without one is invalid. PhoneCountry is the country of
 	// those that do not name their own, such as DE; "" makes them invalid, too.
 	Phones       bool
 	PhoneCountry string
 
-	// AnyName tells that a row may hold any name of a user, a phone number with
+	// AnyName reports whether a row may hold any name of a user, a phone number with
 	// spaces in it included.
 	AnyName bool
 
-	// Report tells that the input is a report of an earlier run: whatever its
+	// Report reports whether the input is a report of an earlier run: whatever its
 	// cells hold is theirs, and a CSV that is guarded against spreadsheets is
 	// read as the exact one would be.
 	Report bool
@@ -143,7 +143,7 @@ const (
 	maxUsername = 128      // characters, Cognito's own limit
 )
 
-// A Roster is an input of which it is known how to read it.
+// A Roster is an input whose format is known.
 type Roster struct {
 	Options // Format, Column, Delimiter and Sheet as they were found, and Report if it was one
 

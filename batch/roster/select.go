@@ -32,7 +32,7 @@ type Selection struct {
 	Sample  int                        // pick that many users at random; 0 takes all
 	Seed    uint64                     // of the sample
 	OrderBy Order
-	Limit   int64 // so many users at most; 0 takes all
+	Limit   int64 // users at most; 0 takes all
 }
 
 // Columns are what [Options].Keep must name for Apply: those to keep come first.
@@ -206,7 +206,7 @@ func Limit(entries iter.Seq2[batch.Entry, error], n int64) iter.Seq2[batch.Entry
 	}
 }
 
-// Sample takes n users by chance, each with the same, and marks the others as
+// Sample takes n users at random, each with the same chance, and marks the others as
 // over the limit. The same users and seed give the same sample, in whatever
 // order they come, and a larger sample holds the smaller. It holds all entries,
 // in up to 400 bytes a row.

@@ -33,7 +33,7 @@ func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Count) }
 // Of is this shard's part of a quantity that all shards share.
 func (s Shard) Of(whole float64) float64 { return whole / float64(max(s.Count, 1)) }
 
-// Has tells that a user falls to the shard: the first 8 bytes of the SHA-256 of
+// Has reports whether a user falls to the shard: the first 8 bytes of the SHA-256 of
 // the username in lower case, as a big-endian number, leave Index-1 when they are
 // divided by Count. Letters count as alike on every pool, so that nobody is in
 // two shards whichever way the pool compares them.

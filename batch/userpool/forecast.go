@@ -32,7 +32,7 @@ type Prospect struct {
 	Channel Channel
 }
 
-// KeepsPassword tells that the user has a password, and that it works on, or
+// KeepsPassword reports whether the user has a password, and that it works on, or
 // again once the user is enabled or confirmed, after a reset was asked for.
 func (p Prospect) KeepsPassword() bool {
 	return p.State != "" && p.Outcome == batch.Failed &&

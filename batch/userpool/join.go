@@ -117,7 +117,7 @@ func (s Settings) lookups(attribute, value string) (filters []Filter) {
 	return filters
 }
 
-// mayHave tells whether a value has the form that Cognito demands of an attribute.
+// mayHave reports whether a value has the form that Cognito demands of an attribute.
 func mayHave(attribute, value string) bool {
 	switch attribute {
 	case "sub":

@@ -380,7 +380,7 @@ func (p *Pool) follow(ctx context.Context, c chain, pages chan<- []User) error {
 	}
 }
 
-// refused tells that the service did not take a parameter. Of a page after the
+// refused reports whether the service did not take a parameter. Of a page after the
 // first, only the token can be meant.
 func refused(err error) bool {
 	answer, ok := errors.AsType[*batch.Error](err)

@@ -28,7 +28,7 @@ type Selection struct {
 	Recent func(User) bool // reports whether an earlier run has reset a user; nil if none has
 }
 
-// Means tells whether a user is one of those meant.
+// Means reports whether a user is one of those meant.
 func (s Selection) Means(u User) bool {
 	return (s.Statuses == nil || slices.Contains(s.Statuses, u.Status)) &&
 		within(u.Created, s.CreatedAfter, s.CreatedBefore) &&

@@ -216,7 +216,7 @@ func (m *mirror) Write(p []byte) (int, error) {
 	return m.whole.Write(p)
 }
 
-// Has tells that a file is in the bundle.
+// Has reports whether a file is in the bundle.
 func (b *Bundle) Has(name string) bool { _, ok := b.offsets[name]; return ok }
 
 // Copy writes a file's content.

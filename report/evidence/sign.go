@@ -90,7 +90,7 @@ func parseSigner(line string) (s signer, options []string, err error) {
 	return s, options, nil
 }
 
-// allows tells that options let a key sign files.
+// allows reports whether options let a key sign files.
 func allows(options []string) (bool, error) {
 	allowed := true
 	for _, option := range options {

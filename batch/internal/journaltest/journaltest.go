@@ -306,8 +306,8 @@ func changedRoster(t *testing.T, p Place) {
 			t.Fatal(err)
 		}
 		look(t, p, func(h *journal.History) {
-			if h.Strangers != gone {
-				t.Errorf("%d strangers, want %d", h.Strangers, gone)
+			if h.Unmatched != gone {
+				t.Errorf("%d unmatched, want %d", h.Unmatched, gone)
 			}
 			results := collect(t, h.Results(batch.Stopped))
 			if len(results) != len(changed) {

@@ -25,7 +25,7 @@ type claim struct {
 	Fence   int64   `json:"fence"`       // one more for every holder
 	ID      string  `json:"id"`          // of the process, like no other
 	Holder  string  `json:"holder"`      // what it says of itself; "" once it let go
-	TTL     float64 `json:"ttl_seconds"` // without a change for so long, it is dead
+	TTL     float64 `json:"ttl_seconds"` // after that long without a change, it is dead
 	Renewed int64   `json:"renewed"`     // how often, so that no two contents are alike
 
 	// Mark is how far the journal reaches, if the run has begun: the lease is the

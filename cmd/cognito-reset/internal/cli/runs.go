@@ -44,7 +44,7 @@ func (a *app) runsCommand() *cli.Command {
 			"who guesses a username can confirm it there; --forget deletes that, too. The\n" +
 			"merged reports of these runs in the folders above them are deleted as well.",
 		Flags: []cli.Flag{
-			flags.String(flags.Safety, "older-than", "", "prune: runs that ended so long ago, `AGE`, such as 90d, 12w or 24h"),
+			flags.String(flags.Safety, "older-than", "", "prune: runs that ended this long ago, `AGE`, such as 90d, 12w or 24h"),
 			flags.Bool(flags.Safety, "include-open", "prune: also runs that a resume would go on with, and damaged ones"),
 			flags.Bool(flags.Safety, "forget", "prune: also history.idx, without which --history refuses these runs"),
 			flags.Bool(flags.Safety, "dry-run", "prune: only show what would be deleted"),

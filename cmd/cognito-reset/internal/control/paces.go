@@ -41,7 +41,7 @@ func SharePaces(all []spec.Settings) (paces []*Paces) {
 	updates := parent(func(s spec.Settings) float64 { return s.UpdateRate })
 	creations := parent(func(s spec.Settings) float64 { return s.Shard.Of(inviteRate) })
 	for _, s := range all {
-		paces = append(paces, &Paces{resets.Lane(s.Rate), updates.Lane(s.UpdateRate), creations.Lane(s.Shard.Of(inviteRate))})
+		paces = append(paces, &Paces{resets.Child(s.Rate), updates.Child(s.UpdateRate), creations.Child(s.Shard.Of(inviteRate))})
 	}
 	return paces
 }

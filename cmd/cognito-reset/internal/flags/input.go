@@ -31,7 +31,7 @@ func Source() []cli.Flag {
 		String(Input, "not-reset-within", "", "leave out whom a run of --history has reset `SINCE`: a date, a time, or 90d for as long ago"),
 		String(Input, "rotate-every", "", "leave out whom a run of --history has reset in this `PERIOD` already: quarter, month or year by the calendar (UTC), or 90d"),
 		list("history", "an earlier run's `DIR`, or a folder with such at any depth, or s3://bucket/prefix (repeatable)"),
-		&cli.IntFlag{Category: Input, Name: "sample", Usage: "so many users by chance, `N`", EnvVars: Env("sample")},
+		&cli.IntFlag{Category: Input, Name: "sample", Usage: "pick `N` users at random", EnvVars: Env("sample")},
 		&cli.Uint64Flag{Category: Input, Name: "seed", Usage: "`N` decides the sample; the same seed makes the same sample", EnvVars: Env("seed")},
 		&cli.Int64Flag{Category: Input, Name: "limit", Usage: "at most `N` users", EnvVars: Env("limit")},
 		Bool(Input, "all-users", "in place of an input: every user of the pool"),

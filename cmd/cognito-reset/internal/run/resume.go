@@ -120,10 +120,10 @@ func (s *Session) printUnmatched() {
 	if s.history.Torn {
 		term.Linef(s.Err, "The journal's last line was cut short by a crash; it is cut off. No call left without its whole promise.")
 	}
-	if n := s.history.Strangers; n > 0 {
+	if n := s.history.Unmatched; n > 0 {
 		term.Linef(s.Err, "%d users of the journal are not in the input any more; they stay in the journal, not in the report.", n)
 	}
-	if n := s.history.StrangersInDoubt; n > 0 {
+	if n := s.history.UnmatchedInDoubt; n > 0 {
 		term.Linef(s.Err, "Of %d of them it is not known whether they were reset; look them up, or name them in the input again.", n)
 	}
 }
