@@ -119,7 +119,7 @@ func (x *terminal) ends(code int) {
 
 func TestAPersonTypesThePoolIDOrNothingIsSent(t *testing.T) {
 	x, pool := onTerminal(t, 3, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv")
-	x.sees("Type the pool id to go on: ")
+	x.sees("Type us-east-1_Sandbox to reset 3 users of ")
 	x.types("yes\n")
 	x.ends(exit.Usage)
 	x.sees("that is not the pool id; nothing was sent")
@@ -128,7 +128,7 @@ func TestAPersonTypesThePoolIDOrNothingIsSent(t *testing.T) {
 	}
 
 	x, pool = onTerminal(t, 3, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv")
-	x.sees("Type the pool id to go on: ")
+	x.sees("Type us-east-1_Sandbox to reset 3 users of ")
 	x.types("us-east-1_Sandbox\n")
 	x.ends(exit.Done)
 	if n := len(pool.Outbox()); n != 3 {
@@ -162,7 +162,7 @@ func TestAPersonJudgesTheCanary(t *testing.T) {
 		exit, messages int
 	}{{"y", exit.Done, 10}, {"n", exit.Stopped, 2}} {
 		x, pool := onTerminal(t, 10, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--canary", "2")
-		x.sees("Type the pool id to go on: ")
+		x.sees("Type us-east-1_Sandbox to reset 10 users of ")
 		x.types("us-east-1_Sandbox\n")
 		x.sees("The canary, 2 users: 2 reset.")
 		x.sees("Go on with the others? (y/n) ")

@@ -14,6 +14,7 @@ import (
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
+	"cognito-reset/report"
 )
 
 // Known is what was found out before about who is meant.
@@ -135,9 +136,18 @@ func earlierRun(r *rundir.Record) (path string) {
 			continue
 		}
 		if other, err := rundir.Load(dir); err == nil && other.Spec.UserPoolID == r.Spec.UserPoolID &&
-			other.Found.InputSHA256 == r.Found.InputSHA256 && other.Spec.Shard == r.Spec.Shard && !other.Spec.DryRun && !other.Spec.Sandbox {
+			other.Found.InputSHA256 == r.Found.InputSHA256 && other.Spec.Shard == r.Spec.Shard && !other.Spec.DryRun && !other.Spec.Sandbox && reached(dir) {
 			path = dir.Path
 		}
 	}
 	return path
+}
+
+// reached reports whether a run has called anybody, as far as is known.
+func reached(dir *journal.Dir) bool {
+	var sum report.Summary
+	if err := dir.ReadJSON(rundir.SummaryFile, &sum); err == nil && sum.JournalBytes == rundir.JournalSize(dir) {
+		return sum.Calls > 0
+	}
+	return rundir.JournalSize(dir) > 0
 }

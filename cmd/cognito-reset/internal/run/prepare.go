@@ -160,13 +160,25 @@ func (s *Session) confirm(ctx context.Context) error {
 		return nil
 	}
 	term.Linef(s.Err, "Each of these users loses the current password and is sent a code%s.", map[bool]string{true: ", and is signed out"}[s.Record.Spec.SignsOut()])
-	switch typed, err := s.Prompt(ctx, "Type the pool id to go on: "); {
+	switch typed, err := s.Prompt(ctx, s.question()); {
 	case err != nil:
 		return exit.Early(err)
 	case typed != s.Record.Spec.UserPoolID:
 		return exit.Refusef("that is not the pool id")
 	}
 	return nil
+}
+
+// question names what is at stake.
+func (s *Session) question() string {
+	text := fmt.Sprintf("Type %s to reset %s", s.Record.Spec.UserPoolID, term.Plural(s.Left, "user"))
+	if name := s.Record.Found.PoolName; name != "" {
+		text += fmt.Sprintf(" of %q", name)
+	}
+	if account := s.Record.Found.Caller.Account; account != "" {
+		text += " in account " + account
+	}
+	return text + ": "
 }
 
 // who says who is meant, and how many.
