@@ -55,11 +55,16 @@ func onTerminal(t *testing.T, n int, columns uint16, args ...string) (*terminal,
 	if err := os.Symlink(self, filepath.Join(dir, "cognito-reset")); err != nil {
 		t.Fatal(err)
 	}
+	env := append(noAccount(), "HOME="+dir, "COGNITO_RESET_ENDPOINT_URL="+server.URL)
+	return newTerminal(t, dir, env, columns, args...), pool
+}
+
+// newTerminal runs the tool that is in a folder there, on a terminal.
+func newTerminal(t *testing.T, dir string, env []string, columns uint16, args ...string) *terminal {
+	t.Helper()
 	x := &terminal{T: t, cmd: exec.Command(filepath.Join(dir, "cognito-reset"), args...)}
-	x.cmd.Dir = dir
-	x.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "HOME="+dir,
-		"COGNITO_RESET_ENDPOINT_URL="+server.URL)
+	x.cmd.Dir, x.cmd.Env = dir, env
+	var err error
 	if x.keys, err = pty.StartWithSize(x.cmd, &pty.Winsize{Rows: 24, Cols: columns}); err != nil {
 		t.Skipf("there is no pseudo-terminal here: %v", err)
 	}
@@ -80,7 +85,7 @@ func onTerminal(t *testing.T, n int, columns uint16, args ...string) (*terminal,
 			}
 		}
 	})
-	return x, pool
+	return x
 }
 
 // sees waits until the terminal shows a text.
@@ -188,5 +193,30 @@ func TestTheSummaryIsColouredOnATerminalUnlessSomebodyMinds(t *testing.T) {
 		if got := strings.Contains(x.text(), "\x1b["); got != c.coloured {
 			t.Errorf("TERM=%s NO_COLOR=%s: coloured is %t in\n%q", c.term, c.noColour, got, x.text())
 		}
+	}
+}
+
+// Whoever resumes at a terminal sees what is at stake, and may say no; elsewhere, and
+// with --yes, a run goes on.
+func TestAPersonAgreesToAResume(t *testing.T) {
+	x, pool := onTerminal(t, 10, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--run", "record", "--canary", "2")
+	x.types("us-east-1_Sandbox\n")
+	x.sees("Go on with the others? (y/n) ")
+	x.types("n")
+	x.ends(exit.Stopped)
+	resume := func(args ...string) *terminal {
+		return newTerminal(t, x.cmd.Dir, x.cmd.Env, 80, append([]string{"resume", "record"}, args...)...)
+	}
+	y := resume()
+	y.sees("8 of 10 users are left")
+	y.sees("Type us-east-1_Sandbox to reset 8 users of ")
+	y.types("no\n")
+	y.ends(exit.Usage)
+	if n := len(pool.Outbox()); n != 2 {
+		t.Errorf("%d were mailed", n)
+	}
+	resume("--yes").ends(exit.Done)
+	if n := len(pool.Outbox()); n != 10 {
+		t.Errorf("%d were mailed", n)
 	}
 }

@@ -32,6 +32,7 @@ func (a *app) resumeCommand() *cli.Command {
 			flags.Bool(flags.Safety, "accept-changed-input", "go on although the input changed; rows then match by user"),
 			flags.UsernameCase(),
 			&cli.StringSliceFlag{Category: flags.Safety, Name: "retry", Usage: "take up settled users again: `failed` (by the moment, not by the user's own fault) or unknown (read back first)", EnvVars: flags.Env("retry")},
+			flags.Bool(flags.Safety, "yes", "on a terminal, do not ask before the first call"),
 			flags.Bool(flags.Safety, "moved", "the run directory was copied, moved or restored, and nobody goes on with another copy of it"),
 		}, flags.Account(), []cli.Flag{flags.CSVSafe(), flags.Lease()}, flags.Watch(), flags.Display()),
 		Action: a.resume,
@@ -70,8 +71,17 @@ func (a *app) goOn(ctx *cli.Context, path string) (err error) {
 		term.Linef(a.Err, "This run is finished; nothing was sent.")
 		return s.Finish(nil)
 	}
+	if a.asksToResume(ctx) {
+		if err := s.ConfirmResume(ctx.Context); err != nil {
+			return err
+		}
+	}
 	return work(ctx.Context, s)
 }
+
+// asksToResume reports whether a person is there to agree once more. Without one a
+// run goes on: it was agreed to when it began.
+func (a *app) asksToResume(ctx *cli.Context) bool { return !ctx.Bool("yes") && term.IsTerminal(a.In) }
 
 // resumption is how to go on with a run: with the settings of given in place of its
 // own.
@@ -98,7 +108,7 @@ func (a *app) resumeFleet(ctx *cli.Context, path string) error {
 	if ctx.Command.Name != "run" { // what is said now counts for runs that have not begun, too
 		args = []string{a.args[0], "run"}
 		for _, fl := range ctx.Command.Flags {
-			if name := fl.Names()[0]; a.typed(name) && name != "retry" && name != "accept-changed-input" {
+			if name := fl.Names()[0]; a.typed(name) && name != "retry" && name != "accept-changed-input" && name != "moved" {
 				args = append(args, fmt.Sprintf("--%s=%v", name, ctx.Value(name)))
 			}
 		}
@@ -110,7 +120,7 @@ func (a *app) resumeFleet(ctx *cli.Context, path string) error {
 	if err := config.Set(common, j.Common, make(config.Origins)); err != nil {
 		return err
 	}
-	job := fleet.Job{Folder: fleet.Folder{Path: path, GoesOn: true}}
+	job := fleet.Job{Folder: fleet.Folder{Path: path, GoesOn: true}, Ask: a.asksToResume(ctx)}
 	if job.Shard, err = flags.Shard(common, a.store); err != nil {
 		return err
 	}
