@@ -143,17 +143,23 @@ func (d *Dir) mark() (m Mark, ok bool, err error) {
 	} else if err != nil {
 		return m, false, err
 	}
-	for len(text) > 0 {
-		size := min(slotSize, len(text))
-		if now, whole := unseal(text[:size]); whole && (!ok || now.Bytes >= m.Bytes) {
-			m, ok = now, true
-		}
-		text = text[size:]
-	}
+	m, _, ok = newest(text)
 	if !ok {
 		return m, false, &CutError{d.File(MarkFile), "was changed, or rotted, after it was written, so that it does not say how far the journal reached"}
 	}
 	return m, true, nil
+}
+
+// newest is the mark that reaches furthest of those that are whole, and its slot.
+func newest(text []byte) (m Mark, slot int, ok bool) {
+	for i := 0; len(text) > 0; i++ {
+		size := min(slotSize, len(text))
+		if now, whole := unseal(text[:size]); whole && (!ok || now.Bytes >= m.Bytes) {
+			m, slot, ok = now, i, true
+		}
+		text = text[size:]
+	}
+	return m, slot, ok
 }
 
 // place is what a copy of the directory would not keep.
@@ -245,14 +251,20 @@ func (h *History) Begin(moved bool) error {
 	return nil
 }
 
-// marker opens the mark for a session.
+// marker opens the mark for a session, which begins to write in the slot that says
+// less: the other one may be torn.
 func (h *History) marker() (marker, error) {
 	if h.dir.home != nil {
 		return homeMark{h.dir.home}, nil
 	}
+	text, err := disk.ReadFile(h.dir.on(), h.dir.File(MarkFile))
+	if err != nil {
+		return nil, err
+	}
+	_, slot, _ := newest(text)
 	f, err := h.dir.on().OpenFile(h.dir.File(MarkFile), os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return &markFile{file: f}, nil
+	return &markFile{file: f, next: (slot + 1) % slots}, nil
 }
