@@ -40,7 +40,7 @@ const slowest = 0.2
 // A Pace lets calls go one by one, evenly spaced. It implements batch.Pace; its
 // methods may be called from many goroutines.
 type Pace struct {
-	parent    *Pace         // that this is a child of; nil if it is of none
+	parent  *Pace         // that this is a child of; nil if it is of none
 	gate    chan struct{} // one caller at a time waits for its turn; the others queue
 	waiting atomic.Int64  // callers
 	limiter *rate.Limiter
