@@ -53,7 +53,7 @@ func (d *Dir) hold() (*Dir, error) {
 	return d, nil
 }
 
-// writeHolder says that this process has the lock. That need not outlive a crash,
+// writeHolder writes who has the lock: this process. That need not outlive a crash,
 // which ends the lock, too.
 func (d *Dir) writeHolder() error {
 	if d.oldHolder() != "" { // it works here no more

@@ -36,8 +36,8 @@ type History struct {
 	// roster, which was changed since, calls for.
 	Unmatched int64
 
-	// UnmatchedInDoubt is how many of them were promised a call of which
-	// nobody knows what became.
+	// UnmatchedInDoubt is how many of them were promised a call that may or
+	// may not have been made.
 	UnmatchedInDoubt int64
 
 	// Clock is what the next session to be started knows of its clock.

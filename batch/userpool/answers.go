@@ -172,7 +172,7 @@ func classify(err error) *batch.Error {
 		e.Class = batch.ClassUser
 	case status > 0:
 		// An answer that cannot be read: leave it in doubt.
-	case neverSigned(err):
+	case NoCredentials(err):
 		e.Class, e.Reason = batch.ClassRun, batch.Credentials
 	case neverSent(err):
 		e.Class, e.Reason = batch.ClassRun, batch.PoolNotFound
@@ -238,11 +238,9 @@ func connected(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Resp
 	return nil
 }
 
-// NoCredentials reports whether a call was not made for want of credentials.
-func NoCredentials(err error) bool { return neverSigned(err) }
-
-// neverSigned reports whether no credentials could be had to sign the call with.
-func neverSigned(err error) bool {
+// NoCredentials reports whether a call was not made for want of credentials to sign
+// it with.
+func NoCredentials(err error) bool {
 	_, ok := errors.AsType[*credentialsError](err)
 	return ok && !errors.Is(err, context.Canceled)
 }

@@ -4,10 +4,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"cognito-reset/batch/internal/s3test"
 )
 
 // A transport answers within the process.
@@ -23,22 +24,10 @@ func answer(status int, body string, headers ...string) *http.Response {
 	return res
 }
 
-// ownCredentials keep the tests from whatever AWS configuration is around.
-func ownCredentials(t *testing.T) {
-	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", "test")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
-	t.Setenv("AWS_CA_BUNDLE", "")
-	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	t.Setenv("AWS_REGION", "")
-}
-
 // through is a bucket behind a transport.
 func through(t *testing.T, by transport) *Bucket {
 	t.Helper()
-	ownCredentials(t)
+	s3test.OwnCredentials(t)
 	client, err := New(Options{Region: "eu-west-1", HTTPClient: by})
 	if err != nil {
 		t.Fatal(err)

@@ -10,13 +10,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"cognito-reset/batch/internal/s3test"
 	"cognito-reset/batch/sandbox/mototest"
 )
 
 // A server that is not ours is read too, with its own ETags and checksums.
 func TestAgainstMoto(t *testing.T) {
 	url := mototest.Start(t)
-	ownCredentials(t)
+	s3test.OwnCredentials(t)
 	content, bucket, key := bytes.Repeat([]byte("user\n"), 10_000), "people", "exports/users 1.csv"
 	client := s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &url, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,23 +19,11 @@ import (
 	"cognito-reset/batch/journal"
 )
 
-// ownCredentials keep the tests from whatever AWS configuration is around.
-func ownCredentials(t *testing.T) {
-	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", "test")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
-	t.Setenv("AWS_CA_BUNDLE", "")
-	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	t.Setenv("AWS_REGION", "")
-}
-
 const run = "s3://" + s3test.Bucket + "/runs/monday"
 
 // through reaches a server in this process.
 func through(t *testing.T, s *s3test.Server) Options {
-	ownCredentials(t)
+	s3test.OwnCredentials(t)
 	return Options{Options: objects.Options{EndpointURL: "http://s3.test", HTTPClient: s}}
 }
 

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/internal/s3test"
 	"cognito-reset/batch/internal/sourcetest"
 	"cognito-reset/batch/roster"
 )
@@ -79,21 +79,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// ownCredentials keep the tests from whatever AWS configuration is around.
-func ownCredentials(t *testing.T) {
-	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", "test")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
-	t.Setenv("AWS_CA_BUNDLE", "")
-	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	t.Setenv("AWS_REGION", "")
-}
-
 func serve(t *testing.T, f *fake) roster.Opener {
 	t.Helper()
-	ownCredentials(t)
+	s3test.OwnCredentials(t)
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	return Opener(Options{EndpointURL: server.URL})
@@ -212,7 +200,7 @@ func answer(status int, body io.Reader, headers ...string) *http.Response {
 }
 
 func TestAServerThatBringsNothingMoreIsGivenUp(t *testing.T) {
-	ownCredentials(t)
+	s3test.OwnCredentials(t)
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		open := Opener(Options{Region: "eu-west-1", HTTPClient: transport(func(*http.Request) (*http.Response, error) {
@@ -250,7 +238,7 @@ func (s *stuck) Read(p []byte) (int, error) {
 }
 
 func TestAStalledConnectionCountsAsCut(t *testing.T) {
-	ownCredentials(t)
+	s3test.OwnCredentials(t)
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		open := Opener(Options{Region: "eu-west-1", HTTPClient: transport(func(r *http.Request) (*http.Response, error) {
@@ -275,7 +263,7 @@ func TestAStalledConnectionCountsAsCut(t *testing.T) {
 }
 
 func TestABucketElsewhereIsFollowedThere(t *testing.T) {
-	ownCredentials(t)
+	s3test.OwnCredentials(t)
 	var hosts []string
 	open := Opener(Options{Region: "eu-west-1", HTTPClient: transport(func(r *http.Request) (*http.Response, error) {
 		hosts = append(hosts, r.URL.Host)

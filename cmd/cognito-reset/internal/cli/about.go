@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"runtime"
@@ -15,6 +14,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/manual"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 )
 
 // build is what the binary knows of how it was made. What it does not know is
@@ -58,9 +58,7 @@ func (a *app) versionCommand() *cli.Command {
 		Action: func(ctx *cli.Context) error {
 			b := builtAs()
 			if ctx.Bool("json") {
-				enc := json.NewEncoder(a.Out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(b)
+				return render.Object(a.Out, b)
 			}
 			source := cmp.Or(b.Revision, "not known")
 			if b.Modified {

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/observe"
 	"cognito-reset/cmd/cognito-reset/internal/preflight"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/users"
@@ -55,9 +55,7 @@ func (a *app) preflight(ctx *cli.Context) error {
 	}
 	found := record.Found.Findings
 	if ctx.Bool("json") {
-		enc := json.NewEncoder(a.Out)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(struct {
+		err = render.Object(a.Out, struct {
 			UserPoolID string           `json:"user_pool_id"`
 			Checks     []rundir.Finding `json:"checks"`
 		}{record.Spec.UserPoolID, found})

@@ -72,7 +72,7 @@ func (a *app) goOn(ctx *cli.Context, path string) (err error) {
 		return s.Finish(nil)
 	}
 	if a.asksToResume(ctx) {
-		if err := s.ConfirmResume(ctx.Context); err != nil {
+		if err := s.Agree(ctx.Context); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (a *app) resumeFleet(ctx *cli.Context, path string) error {
 	if ctx.Command.Name != "run" { // what is said now counts for runs that have not begun, too
 		args = []string{a.args[0], "run"}
 		for _, fl := range ctx.Command.Flags {
-			if name := fl.Names()[0]; a.typed(name) && name != "retry" && name != "accept-changed-input" && name != "moved" {
+			if name := fl.Names()[0]; a.typed(name) && !slices.Contains([]string{"retry", "accept-changed-input", "moved"}, name) {
 				args = append(args, fmt.Sprintf("--%s=%v", name, ctx.Value(name)))
 			}
 		}

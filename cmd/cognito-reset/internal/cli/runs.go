@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -14,14 +13,13 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
@@ -91,7 +89,7 @@ func (a *app) listRuns(ctx *cli.Context) error {
 		return err
 	}
 	if ctx.Bool("json") {
-		return printJSON(a.Out, runs)
+		return render.JSON(a.Out, runs)
 	}
 	return a.tabulate(runs)
 }
@@ -221,13 +219,4 @@ func someOf(names []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
 	return strings.Join(names, ", ")
-}
-
-// printJSON prints a value for a program.
-func printJSON(w io.Writer, v any) error {
-	text, err := json.Marshal(v, jsontext.WithIndent("  "), json.Deterministic(true))
-	if err == nil {
-		_, err = w.Write(append(text, '\n'))
-	}
-	return err
 }

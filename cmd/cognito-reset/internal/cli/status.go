@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"cognito-reset/batch/journal"
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 	"cognito-reset/report"
@@ -88,9 +88,7 @@ func (a *app) statusOf(ctx *cli.Context, path string) error {
 		return err
 	}
 	if ctx.Bool("json") {
-		enc := json.NewEncoder(a.Out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(st)
+		return render.Object(a.Out, st)
 	}
 	return a.printStatus(st, path)
 }

@@ -252,7 +252,7 @@ func first(n ast.Node) ast.Node {
 	return n
 }
 
-// Check finds what a target cannot have, of which ctx is the command line.
+// Check finds what a target cannot have. ctx is the command line of the target.
 func (t Target) Check(ctx *cli.Context) error {
 	own := func(flag string) bool {
 		return slices.ContainsFunc(t.Settings, func(s Setting) bool { return s.Flag == flag })

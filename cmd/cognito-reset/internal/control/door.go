@@ -26,8 +26,8 @@ const (
 	AddressFile = "control.json"
 )
 
-// hasSockets is false on Windows, of which older versions have no Unix sockets, and
-// where nothing says who may connect to one.
+// hasSockets is false on Windows: its older versions have no Unix sockets, and nothing
+// there restricts who may connect to one.
 const hasSockets = runtime.GOOS != "windows"
 
 // An address is what AddressFile holds.

@@ -53,7 +53,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // With gives an error an exit code.
 func With(code int, err error) error { return &Error{Code: code, Err: err} }
 
-// Silent is an exit code of which everything has been printed already.
+// Silent is an exit code whose reason has been printed already.
 func Silent(code int) error { return &Error{Code: code} }
 
 // Usagef is an error of what was asked for.

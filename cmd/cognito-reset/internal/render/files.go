@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/json"
 	"io"
 	"os"
 
@@ -46,9 +45,7 @@ func CSV(w io.Writer, s spec.Spec) report.Writer {
 // Print prints a summary, as JSON or for a person.
 func Print(streams term.Streams, summary report.Summary, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(streams.Out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(summary)
+		return Object(streams.Out, summary)
 	}
 	return summary.Text(streams.Out, term.Coloured(streams.Out))
 }

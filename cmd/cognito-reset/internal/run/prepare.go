@@ -160,6 +160,11 @@ func (s *Session) confirm(ctx context.Context) error {
 		return nil
 	}
 	term.Linef(s.Err, "Each of these users loses the current password and is sent a code%s.", map[bool]string{true: ", and is signed out"}[s.Record.Spec.SignsOut()])
+	return s.Agree(ctx)
+}
+
+// Agree lets a person say no.
+func (s *Session) Agree(ctx context.Context) error {
 	switch typed, err := s.Prompt(ctx, s.question()); {
 	case err != nil:
 		return exit.Early(err)

@@ -86,17 +86,6 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 	return s, record.Save()
 }
 
-// ConfirmResume lets a person say no.
-func (s *Session) ConfirmResume(ctx context.Context) error {
-	switch typed, err := s.Prompt(ctx, s.question()); {
-	case err != nil:
-		return exit.Early(err)
-	case typed != s.Record.Spec.UserPoolID:
-		return exit.Refusef("that is not the pool id")
-	}
-	return nil
-}
-
 // resumable reads the record of a run that can go on, with the settings changed.
 func resumable(dir *journal.Dir, r Resumption) (*rundir.Record, error) {
 	record, err := rundir.Load(dir)

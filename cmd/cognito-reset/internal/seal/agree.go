@@ -63,6 +63,17 @@ func (d *difference) Error() string {
 	return fmt.Sprintf("line %d is not what the record says: %s", d.line, d.what)
 }
 
+// ended is what the ends of two files say, or of one that cannot be read.
+func ended(line int, a, b error) error {
+	switch {
+	case a == io.EOF && b == io.EOF:
+		return nil
+	case a == io.EOF || b == io.EOF:
+		return &difference{line, "the one ends before the other"}
+	}
+	return &difference{line, fmt.Sprint(errors.Join(a, b))}
+}
+
 // sameCells compares two tables by the columns that both have.
 func sameCells(theirs, ours *csv.Reader) error {
 	theirs.ReuseRecord, ours.ReuseRecord = true, true
@@ -70,13 +81,8 @@ func sameCells(theirs, ours *csv.Reader) error {
 	for line := 1; ; line++ {
 		a, errA := theirs.Read()
 		b, errB := ours.Read()
-		switch {
-		case errA == io.EOF && errB == io.EOF:
-			return nil
-		case errA == io.EOF || errB == io.EOF:
-			return &difference{line, "the one ends before the other"}
-		case errA != nil || errB != nil:
-			return &difference{line, fmt.Sprint(errors.Join(errA, errB))}
+		if errA != nil || errB != nil {
+			return ended(line, errA, errB)
 		}
 		if line == 1 {
 			for _, name := range everyColumn {
@@ -105,13 +111,8 @@ func sameObjects(theirs, ours *json.Decoder, every []string) error {
 	for line := 1; ; line++ {
 		var a, b map[string]any
 		errA, errB := theirs.Decode(&a), ours.Decode(&b)
-		switch {
-		case errA == io.EOF && errB == io.EOF:
-			return nil
-		case errA == io.EOF || errB == io.EOF:
-			return &difference{line, "the one ends before the other"}
-		case errA != nil || errB != nil:
-			return &difference{line, fmt.Sprint(errors.Join(errA, errB))}
+		if errA != nil || errB != nil {
+			return ended(line, errA, errB)
 		}
 		for _, name := range every {
 			if _, there := b[name]; there && a[name] == nil && b[name] != nil {

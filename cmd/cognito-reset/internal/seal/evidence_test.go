@@ -16,6 +16,7 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
 	"cognito-reset/cmd/cognito-reset/internal/recordtest"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/report/evidence"
 )
@@ -234,7 +235,7 @@ func TestAnUnnamedRecordKeepsNoTextThatPeopleWrote(t *testing.T) {
 		t.Fatalf("the request has no secret: %v", err)
 	}
 	var out bytes.Buffer
-	if err := writeJSON(&out, s.record.Unnamed()); err != nil {
+	if err := render.JSON(&out, s.record.Unnamed()); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(strings.ReplaceAll(out.String(), "secret-input", ""), "secret") || strings.Contains(out.String(), "user-1") {

@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/crypto/ssh"
 
 	"cognito-reset/batch/journal"
@@ -133,7 +131,7 @@ func rendered(record *rundir.Record, history *journal.History, name string) []ev
 	}
 	return []evidence.Member{
 		{Name: "preflight.json", Write: func(w io.Writer) error {
-			return writeJSON(w, struct {
+			return render.JSON(w, struct {
 				UserPoolID string           `json:"user_pool_id"`
 				Checks     []rundir.Finding `json:"checks"`
 			}{record.Spec.UserPoolID, record.Found.Findings})
@@ -148,17 +146,9 @@ func rendered(record *rundir.Record, history *journal.History, name string) []ev
 		}},
 		{Name: rundir.SummaryFile, Write: func(w io.Writer) error {
 			summary, err := write()
-			return cmp.Or(err, writeJSON(w, summary))
+			return cmp.Or(err, render.JSON(w, summary))
 		}},
 	}
-}
-
-func writeJSON(w io.Writer, v any) error {
-	text, err := json.Marshal(v, jsontext.WithIndent("  "), json.Deterministic(true))
-	if err == nil {
-		_, err = w.Write(append(text, '\n'))
-	}
-	return err
 }
 
 // write seals the record into a file, whole or not at all, and reads it back. What
