@@ -179,7 +179,7 @@ func (r *watched) settled(result batch.Result) {
 
 // guard tells of a stall when it begins.
 func (r *watched) guard(done <-chan struct{}) {
-	look := time.NewTicker(min(r.stallAfter/10, 10*time.Second))
+	look := time.NewTicker(max(min(r.stallAfter/10, 10*time.Second), time.Millisecond))
 	defer look.Stop()
 	for {
 		select {

@@ -104,3 +104,17 @@ func TestANotificationThatHangsEndsWithinTheGrace(t *testing.T) {
 		})
 	}
 }
+
+// However short the time is that somebody asks for, looking at the run is no fault.
+func TestTheShortestStallIsWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newObserver(Options{StallAfter: 5}, func(string, report.Summary) {})
+		ctl := control.New(control.NewPaces(spec.Settings{}), nil, nil)
+		_, end := o.Watch(Run{
+			Log: slog.New(slog.DiscardHandler), Live: ctl.Live, Counts: ctl.Tally.Counts,
+			Stands: func(why string) report.Summary { return report.Summary{StoppedBecause: why} },
+		})
+		time.Sleep(time.Second)
+		end()
+	})
+}
