@@ -220,3 +220,18 @@ func TestAPersonAgreesToAResume(t *testing.T) {
 		t.Errorf("%d were mailed", n)
 	}
 }
+
+// Of a fleet that is done nobody is asked about nobody.
+func TestAFleetThatIsDoneAsksNothing(t *testing.T) {
+	x, pool := onTerminal(t, 3, 80, "version")
+	x.ends(exit.Done)
+	job := "targets:\n  - user-pool-id: us-east-1_Sandbox\n    input: users.csv\n"
+	if err := os.WriteFile(filepath.Join(x.cmd.Dir, "job.yaml"), []byte(job), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	newTerminal(t, x.cmd.Dir, x.cmd.Env, 80, "run", "--config", "job.yaml", "--yes", "--run", "night").ends(exit.Done)
+	newTerminal(t, x.cmd.Dir, x.cmd.Env, 80, "resume", "night").ends(exit.Done)
+	if n := len(pool.Outbox()); n != 3 {
+		t.Errorf("%d were mailed", n)
+	}
+}

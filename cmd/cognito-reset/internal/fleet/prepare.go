@@ -50,7 +50,7 @@ func (f *fleet) prepare(ctx context.Context) error {
 	if able == 0 {
 		return exit.Refusef("no target can begin")
 	}
-	if f.Ask {
+	if f.Ask && (f.Keep != nil || f.users() > 0) { // of a fleet that is done there is nothing to ask
 		if err := f.ask(ctx); err != nil {
 			return err
 		}
