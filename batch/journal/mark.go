@@ -242,8 +242,9 @@ func (h *History) Begin(moved bool) error {
 	if marked && m.Place != place && m.Place != "" && !moved {
 		return &MovedError{d.String(), "is not where its run was worked on last"}
 	}
-	if !marked || m.Place != place || moved {
-		if err := d.writeMark(Mark{Lines: h.lines, Bytes: h.size, Head: h.head, Place: place}); err != nil {
+	// The mark of a process that was killed may be behind. From here on it is not.
+	if now := (Mark{Lines: h.lines, Bytes: h.size, Head: h.head, Place: place}); !marked || moved || m != now {
+		if err := d.writeMark(now); err != nil {
 			return err
 		}
 	}

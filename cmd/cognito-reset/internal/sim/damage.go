@@ -12,15 +12,15 @@ import (
 // damage does to the record what somebody does to it between two processes, if the
 // run has begun. The returned function, not nil if there is something to undo, puts
 // the record back as it was.
-func (w *world) damage(last *process, faults []fault) (undo func()) {
+func (w *world) damage(faults []fault) (undo func()) {
 	for _, f := range faults {
 		switch f.Kind {
 		case recordCut, recordEmptied, recordGone, recordExpired, recordCopied:
 		default:
 			continue
 		}
-		if f.Kind == recordCut && last != nil && last.dead() && (w.plan.InS3 || w.powerLost) {
-			return nil // the mark may be behind: it is not synced, or written to S3, each time
+		if f.Kind == recordCut && w.markBehind {
+			return nil
 		}
 		if w.plan.InS3 {
 			undo = w.store.damage(f)

@@ -26,7 +26,10 @@ type world struct {
 
 	processes sync.WaitGroup
 	unbegun   bool // the run never began, and cannot; whoever tries is told so
-	powerLost bool // since a process last ended as it should
+
+	// markBehind is set while the journal's mark may be behind the journal: it is not
+	// synced, or written to S3, with each line. A process that begins writes it anew.
+	markBehind bool
 
 	mu         sync.Mutex
 	story      []string
@@ -107,11 +110,16 @@ func (w *world) run() {
 				time.Sleep(f.For)
 			}
 		}
-		undo := w.damage(p, faults)
+		undo := w.damage(faults)
 		w.disk.fill(-1)
 		p = w.start(n, faults, moved)
 		p.wait()
-		w.powerLost = p.dead() && (w.powerLost || p.suffers(powerLost))
+		switch {
+		case p.dead():
+			w.markBehind = w.markBehind || w.plan.InS3 || p.suffers(powerLost)
+		case !p.refused():
+			w.markBehind = false
+		}
 		moved = p.asksWhetherMoved()
 		if undo != nil && !p.called() {
 			undo() // it was refused, or came to nothing
