@@ -242,7 +242,7 @@ func (h *History) Begin(moved bool) error {
 	if marked && m.Place != place && m.Place != "" && !moved {
 		return &MovedError{d.String(), "is not where its run was worked on last"}
 	}
-	// The mark of a process that was killed may be behind. From here on it is not.
+	// The mark of a process that was killed may be behind the journal.
 	if now := (Mark{Lines: h.lines, Bytes: h.size, Head: h.head, Place: place}); !marked || moved || m != now {
 		if err := d.writeMark(now); err != nil {
 			return err

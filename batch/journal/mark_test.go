@@ -94,6 +94,30 @@ func TestTheMarkFollowsEachPromise(t *testing.T) {
 	}
 }
 
+// The mark of a process that was killed, or whose machine was, may be behind. The
+// next one begins with a mark that is not, before it does anything else.
+func TestASessionBeginsWithAMarkAsFarAsTheJournal(t *testing.T) {
+	d := newRun(t)
+	if err := replay(t, d).Begin(false); err != nil {
+		t.Fatal(err)
+	}
+	behind, err := os.ReadFile(d.File(MarkFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session(t, d, func(j *Journal) error { return j.Promise(batch.Entry{Row: 1, Username: "alice"}) })
+	if err := os.WriteFile(d.File(MarkFile), behind, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replay(t, d).Begin(false); err != nil {
+		t.Fatal(err)
+	}
+	m, ok, err := d.mark()
+	if size := len(journalOf(t, d)); err != nil || !ok || m.Bytes != int64(size) {
+		t.Errorf("%+v, %t, %v; the journal has %d bytes", m, ok, err, size)
+	}
+}
+
 func TestAProcessNoticesAtItsEndThatItsJournalIsNotThere(t *testing.T) {
 	for what, meddle := range map[string]func(path string) error{
 		"deleted": os.Remove,

@@ -84,13 +84,14 @@ func Create(d Disk, name string, fill func(File) error) error {
 	return d.SyncDir(filepath.Dir(name))
 }
 
-// Ensure makes an empty file, durably, unless there is a file.
+// Ensure makes an empty file unless there is a file, and makes it durable: a process
+// that was killed may have left what it wrote unsynced.
 func Ensure(d Disk, name string) error {
 	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), d.SyncDir(filepath.Dir(name)))
+	return errors.Join(f.Sync(), f.Close(), d.SyncDir(filepath.Dir(name)))
 }
 
 // MkdirAll is [os.MkdirAll] with mode 0700, but durable: what is synced to a file

@@ -77,6 +77,13 @@ var regressions = map[string]plan{
 			{Kind: lostRequest, N: 1},
 		},
 	},
+	"a mark as far as what a killed process left unsynced": {
+		Users: 6, Processes: 1, Workers: 16, Standby: 2, MaxAttempts: 2, Rate: 200, Quota: 10, Faults: []fault{
+			{Kind: killedTorn, Process: 1, N: 29},
+			{Kind: killedAfter, Process: 2, N: 117},
+			{Kind: powerLost, Process: 3, N: 43},
+		},
+	},
 	"a write of run.json that comes after the run was given up": {
 		InS3: true, Users: 1, Processes: 1, Workers: 1, Standby: 1, MaxAttempts: 3, Rate: 50, Quota: 10, Faults: []fault{
 			{Kind: s3SlowDown, N: 7}, {Kind: s3SlowDown, N: 15}, {Kind: s3Late, N: 16}, {Kind: s3SlowDown, N: 17}, {Kind: s3Conflict, N: 18},
