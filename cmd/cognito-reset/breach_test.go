@@ -112,7 +112,7 @@ func TestAfterABreachResponseNobodyGetsInWithWhatWasLeaked(t *testing.T) {
 	if err := os.WriteFile(input, []byte("username\n"+strings.Join(names, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := kill(buildTool(t), run, "--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--endpoint-url", server.URL,
+	out, err := kill(linkTool(t, t.TempDir()), run, "--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--endpoint-url", server.URL,
 		"--steps", "reset,sign-out", "--if-unresettable", "no_verified_contact=lock,wrong_state=disable",
 		"--rate", "1000", "--update-rate", "1000", "--settle-after", "200ms")
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") { // some are not in the pool
@@ -167,7 +167,7 @@ func TestThePasswordOfALockedUserIsNowhere(t *testing.T) {
 		pool.Add(u)
 		input += u.Username + "\n"
 	}
-	tool, dir := buildTool(t), t.TempDir()
+	tool, dir := linkTool(t, t.TempDir()), t.TempDir()
 	var outputs strings.Builder
 	var mu sync.Mutex
 	var passwords []string

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"iter"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,7 +27,26 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Most of the tests wait for processes that wait for a server.
+	if err := flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"cognito-reset": main})
+}
+
+// linkTool puts the tool into a folder, to be started as a process of its own: this
+// test's program is the tool if it is called by its name.
+func linkTool(t testing.TB, dir string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tool := filepath.Join(dir, "cognito-reset")
+	if err := os.Symlink(self, tool); err != nil {
+		t.Fatal(err)
+	}
+	return tool
 }
 
 // The scripts are the tests: each tells one thing that people rely on.

@@ -134,7 +134,7 @@ func (e *estate) messages(account int) (n int) {
 // quota, and a resume completes the job: each user of each pool is reset once.
 func TestAFleetFinishesThoughOneOfItsAccountsGoesDown(t *testing.T) {
 	t.Parallel()
-	tool := buildTool(t)
+	tool := linkTool(t, t.TempDir())
 	const users, quota = 150, 150
 	e := newEstate(t, users, quota)
 	down := make(chan struct{})
@@ -192,7 +192,7 @@ func (e *estate) span(account int) (first, last time.Time) {
 // Of processes that are started at once on one fleet one works.
 func TestOfProcessesOnOneFleetOneWorks(t *testing.T) {
 	t.Parallel()
-	tool := buildTool(t)
+	tool := linkTool(t, t.TempDir())
 	e := newEstate(t, 30, 30)
 	var codes [3]int
 	var outputs [3]string
@@ -242,7 +242,7 @@ func (e *estate) checkComplete(t testing.TB, path string) {
 // many there are, every user is in exactly one.
 func TestShardsOfAFleetDealItsBudgetsOut(t *testing.T) {
 	t.Parallel()
-	tool := buildTool(t)
+	tool := linkTool(t, t.TempDir())
 	for _, shards := range []int{4, 8} {
 		e := newEstate(t, 40, 0)
 		var reports []string
@@ -275,7 +275,7 @@ func TestShardsOfAFleetDealItsBudgetsOut(t *testing.T) {
 // BenchmarkFleet is how long a job on nine pools takes, beside what the busiest of
 // its six budgets needs.
 func BenchmarkFleet(b *testing.B) {
-	tool := buildTool(b)
+	tool := linkTool(b, b.TempDir())
 	users := 400
 	if testing.Short() {
 		users = 40
@@ -306,7 +306,7 @@ func TestAFleetKilledAtAnyMomentResetsEachUserOnce(t *testing.T) {
 		t.Skip("killing takes a while")
 	}
 	t.Parallel()
-	tool := buildTool(t)
+	tool := linkTool(t, t.TempDir())
 	e := newEstate(t, 100, 100)
 	command := func() *exec.Cmd {
 		cmd := exec.Command(tool, "run", "--config", "job.yaml", "--yes", "--quiet", "--run", "night", "--shard", "auto", "--shards", "1", "--settle-after", "200ms")

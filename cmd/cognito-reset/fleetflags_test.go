@@ -91,7 +91,7 @@ func (o *ownTarget) checkRate(t *testing.T) {
 // killed, every call of each target goes where and as fast as its own flags say.
 func TestAFleetStartedAgainKeepsTheFlagsOfEachTarget(t *testing.T) {
 	t.Parallel()
-	tool := buildTool(t)
+	tool := linkTool(t, t.TempDir())
 	for _, c := range []struct {
 		name         string
 		begin, again []string

@@ -14,7 +14,7 @@ func TestHistoryIsReadFromS3(t *testing.T) {
 	t.Parallel()
 	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
 	input, at := populate(t, pool, 6), newEndpoint(t, pool)
-	tool := buildTool(t)
+	tool := linkTool(t, t.TempDir())
 	run := func(args ...string) string {
 		t.Helper()
 		cmd := exec.Command(tool, append([]string{"run", "--user-pool-id", "us-east-1_Sandbox", "--yes"}, args...)...)

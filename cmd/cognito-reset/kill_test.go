@@ -85,7 +85,7 @@ func TestKilledWhileClocksJumpAndUsersComeBackNobodyIsResetTwice(t *testing.T) {
 		tool, jump = buildToolOff(t), func() {}
 		environment = func() []string { return []string{fmt.Sprintf("%s=%d", clockOff, rand.IntN(21)-10)} }
 	} else {
-		tool = buildTool(t)
+		tool = linkTool(t, t.TempDir())
 	}
 	out, err := killUnless(tool, run, *kills, func() bool {
 		jump()
@@ -132,15 +132,6 @@ func (c *servedPool) judge(t *testing.T, run string) {
 	if missed > 0 || twice > 0 || misreported > 0 || counts["failed"] > 0 {
 		t.Errorf("%d missed, %d twice, %d misreported, %d failed", missed, twice, misreported, counts["failed"])
 	}
-}
-
-// buildTool makes the tool, to be started as a process of its own.
-func buildTool(t testing.TB) string {
-	tool := filepath.Join(t.TempDir(), "cognito-reset")
-	if out, err := exec.Command("go", "build", "-o", tool, ".").CombinedOutput(); err != nil {
-		t.Fatalf("the tool cannot be built: %v %s", err, out)
-	}
-	return tool
 }
 
 // fewKills are as many as take no tool with a clock of its own.
@@ -257,7 +248,7 @@ func survive(t *testing.T, sandboxFlags ...string) {
 		t.Skip("killing takes a while")
 	}
 	dir := t.TempDir()
-	tool := buildTool(t)
+	tool := linkTool(t, t.TempDir())
 	const usersAKill, rate = 60, "400"
 	users := *kills * usersAKill
 

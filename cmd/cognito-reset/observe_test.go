@@ -39,7 +39,7 @@ func TestMetricsOfARunThatWorks(t *testing.T) {
 	}
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	cmd := exec.CommandContext(ctx, buildTool(t), "run", "--user-pool-id", "eu-west-1_AbCdEfGhI", "--input", "users.csv", "--yes",
+	cmd := exec.CommandContext(ctx, linkTool(t, t.TempDir()), "run", "--user-pool-id", "eu-west-1_AbCdEfGhI", "--input", "users.csv", "--yes",
 		"--endpoint-url", server.URL, "--rate", "50", "--metrics-listen", "127.0.0.1:0", "--run", "night")
 	cmd.Dir, cmd.Env = dir, noAccount()
 	stderr, err := cmd.StderrPipe()

@@ -48,13 +48,7 @@ func onTerminal(t *testing.T, n int, columns uint16, args ...string) (*terminal,
 	if err := os.WriteFile(filepath.Join(dir, "users.csv"), []byte(input), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(self, filepath.Join(dir, "cognito-reset")); err != nil {
-		t.Fatal(err)
-	}
+	linkTool(t, dir)
 	env := append(noAccount(), "HOME="+dir, "COGNITO_RESET_ENDPOINT_URL="+server.URL)
 	return newTerminal(t, dir, env, columns, args...), pool
 }

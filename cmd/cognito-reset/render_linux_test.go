@@ -29,14 +29,7 @@ func BenchmarkRender(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	self, err := os.Executable()
-	if err != nil {
-		b.Fatal(err)
-	}
-	tool := filepath.Join(b.TempDir(), "cognito-reset")
-	if err := os.Symlink(self, tool); err != nil {
-		b.Fatal(err)
-	}
+	tool := linkTool(b, b.TempDir())
 	dir, output := filepath.Join(b.TempDir(), "run"), filepath.Join(b.TempDir(), "report.csv")
 	recordRun(b, dir, rows)
 	for b.Loop() {

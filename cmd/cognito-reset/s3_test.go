@@ -106,7 +106,7 @@ func TestKilledWithItsRecordInS3NobodyIsMissedAndNobodyIsResetTwice(t *testing.T
 	t.Setenv("COGNITO_RESET_LEASE", "2s")
 	t.Setenv("COGNITO_RESET_ENDPOINT_URL", at.url)
 	t.Setenv("TMPDIR", t.TempDir())
-	tool, run := buildTool(t), "s3://"+bucket+"/runs/night"
+	tool, run := linkTool(t, t.TempDir()), "s3://"+bucket+"/runs/night"
 	out, err := killUnless(tool, run, times, func() bool { return at.has("runs/night/run.json") }, nil,
 		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "100", "--settle-after", "200ms")
 	if err != nil {
@@ -156,7 +156,7 @@ func TestKilledWithItsRecordInMotosS3NobodyIsResetTwice(t *testing.T) {
 	t.Setenv("COGNITO_RESET_LEASE", "2s")
 	t.Setenv("COGNITO_RESET_ENDPOINT_URL", server.URL)
 	t.Setenv("TMPDIR", t.TempDir())
-	tool, run := buildTool(t), "s3://"+bucket+"/night"
+	tool, run := linkTool(t, t.TempDir()), "s3://"+bucket+"/night"
 	out, err := killUnless(tool, run, 3, func() bool { return there(http.MethodHead, "/night/run.json") }, nil,
 		"--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "50", "--settle-after", "200ms")
 	if err != nil {
@@ -173,7 +173,7 @@ func TestOfProcessesOnOneRunInS3OneWorks(t *testing.T) {
 	input, at := populate(t, pool, users), newEndpoint(t, pool)
 	t.Setenv("COGNITO_RESET_LEASE", "2s")
 	t.Setenv("TMPDIR", t.TempDir())
-	tool := buildTool(t)
+	tool := linkTool(t, t.TempDir())
 	var codes [processes]int
 	var outputs [processes]string
 	var working sync.WaitGroup
@@ -212,7 +212,7 @@ func TestARunInS3IsSteeredAtItsCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("TMPDIR", folder)
-	tool := buildTool(t)
+	tool := linkTool(t, t.TempDir())
 	command := func(args ...string) *exec.Cmd {
 		cmd := exec.Command(tool, args...)
 		cmd.Env = noAccount()
@@ -253,7 +253,7 @@ func TestAFleetInS3(t *testing.T) {
 	if err := os.WriteFile(job, []byte("endpoint-url: "+at.url+"\ninput: "+input+"\ntargets:\n  - user-pool-id: us-east-1_Sandbox\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tool := buildTool(t)
+	tool := linkTool(t, t.TempDir())
 	for _, want := range []string{"20 users of 20 rows", "nobody of 20 rows is left"} {
 		cmd := exec.Command(tool, "run", "--config", job, "--yes", "--rate", "0", "--run", "s3://"+bucket+"/job")
 		cmd.Env = noAccount()

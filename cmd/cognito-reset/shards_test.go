@@ -139,7 +139,7 @@ func TestShardsSideBySideResetEachUserOnce(t *testing.T) {
 	}
 	t.Parallel()
 	const shards, users, quota, kills = 8, 4000, 800, 10
-	a := newArray(t, buildTool(t), shards, users, quota)
+	a := newArray(t, linkTool(t, t.TempDir()), shards, users, quota)
 	copied, output, err := a.start(0)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestShardsSideBySideResetEachUserOnce(t *testing.T) {
 // BenchmarkShards is how long users take by one process and by eight, at the same
 // quota.
 func BenchmarkShards(b *testing.B) {
-	tool := buildTool(b)
+	tool := linkTool(b, b.TempDir())
 	users, quota := 80_000, 1000.0
 	if testing.Short() {
 		users = 4000
