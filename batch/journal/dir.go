@@ -190,8 +190,8 @@ func (d *Dir) WriteJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return d.write(name, func(f disk.File) error {
-		_, err := f.Write(append(text, '\n'))
+	return d.Write(name, func(w File) error {
+		_, err := w.Write(append(text, '\n'))
 		return err
 	})
 }
@@ -208,21 +208,13 @@ func (d *Dir) ReadJSON(name string, v any) error {
 	return nil
 }
 
+// A File is an open file of a directory.
+type File = disk.File
+
 // Write replaces a file by what fill writes: whole and durable, or not at all.
 // Nobody but the owner may read it.
-func (d *Dir) Write(name string, fill func(*os.File) error) error {
-	return d.write(name, func(f disk.File) error {
-		file, ok := f.(*os.File)
-		if !ok {
-			return fmt.Errorf("%s is no file of this machine: %w", f.Name(), errors.ErrUnsupported)
-		}
-		return fill(file)
-	})
-}
-
-// write is [Dir.Write] on any disk. A copy need not outlive this machine.
-func (d *Dir) write(name string, fill func(disk.File) error) error {
-	if d.home == nil {
+func (d *Dir) Write(name string, fill func(File) error) error {
+	if d.home == nil { // a copy need not outlive this machine
 		return disk.Replace(d.on(), d.File(name), fill)
 	}
 	if err := disk.Swap(d.on(), d.File(name), fill); err != nil {
@@ -230,6 +222,18 @@ func (d *Dir) write(name string, fill func(disk.File) error) error {
 	}
 	return d.home.Put(name, d.File(name))
 }
+
+// Open opens a file of the directory for reading.
+func (d *Dir) Open(name string) (File, error) {
+	return d.on().OpenFile(d.File(name), os.O_RDONLY, 0)
+}
+
+// Stat describes a file of the directory.
+func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.on().Stat(d.File(name)) }
+
+// OnMachine reports whether the directory is on a disk of this machine, where other
+// processes find it.
+func (d *Dir) OnMachine() bool { return d.on() == disk.OS }
 
 // Remove deletes the directory and all in it, for a run that never began.
 func (d *Dir) Remove() error {

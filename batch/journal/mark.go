@@ -184,8 +184,8 @@ func (d *Dir) writeMark(m Mark) error {
 	if err != nil {
 		return err
 	}
-	return d.write(MarkFile, func(f disk.File) error {
-		_, err := f.Write(bytes.Repeat(slot, slots))
+	return d.Write(MarkFile, func(w File) error {
+		_, err := w.Write(bytes.Repeat(slot, slots))
 		return err
 	})
 }

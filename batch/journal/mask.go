@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"cognito-reset/batch"
-	"cognito-reset/batch/journal/disk"
 )
 
 // A Mask has other words for what tells who somebody is. It is never asked about
@@ -47,7 +46,7 @@ func (d *Dir) CopyMasked(to *Dir, m Mask) (Survey, error) {
 		return survey, err
 	}
 	defer f.Close()
-	return survey, to.write(JournalFile, func(out disk.File) error {
+	return survey, to.Write(JournalFile, func(out File) error {
 		w, sealed := bufio.NewWriterSize(out, 1<<16), newChain()
 		var size int64
 		var text []byte

@@ -16,7 +16,6 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/names"
-	"cognito-reset/batch/journal/disk"
 )
 
 // A row is a line of roster.jsonl.
@@ -84,7 +83,7 @@ type Survey struct {
 func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 	survey := Survey{Reasons: make(map[batch.Reason]int64)}
 	sum := sha256.New()
-	err := d.write(RosterFile, func(file disk.File) error {
+	err := d.Write(RosterFile, func(file File) error {
 		w := bufio.NewWriterSize(io.MultiWriter(file, sum), 1<<16)
 		enc := jsontext.NewEncoder(w, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 		for e, err := range entries {

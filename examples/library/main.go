@@ -86,7 +86,7 @@ func write(dir *journal.Dir) error {
 	if err != nil {
 		return err
 	}
-	return dir.Write("report.csv", func(file *os.File) error {
+	return dir.Write("report.csv", func(file journal.File) error {
 		csv := report.NewCSV(file)
 		for result, err := range history.Results(batch.Interrupted) {
 			if err != nil {

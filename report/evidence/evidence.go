@@ -109,11 +109,17 @@ type Member struct {
 	Write func(io.Writer) error
 }
 
+// An Output is a file of this machine that is written. [*os.File] is one.
+type Output interface {
+	io.Writer
+	Name() string
+}
+
 // Write seals members into an empty file. It completes the manifest, in which only
 // they, the format and the signer are missing. The signer may be nil. What is sealed passes once
 // through a second file beside the first, never through memory. The same members
 // and manifest make the same bytes, and so does the same key if it is an Ed25519 one.
-func Write(f *os.File, m Manifest, signer ssh.Signer, members ...Member) (err error) {
+func Write(f Output, m Manifest, signer ssh.Signer, members ...Member) (err error) {
 	spool, err := os.CreateTemp(filepath.Dir(f.Name()), filepath.Base(f.Name())+".*.tmp") // mode 0600
 	if err != nil {
 		return err

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 	"cognito-reset/cmd/cognito-reset/internal/config"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
@@ -251,8 +251,8 @@ func (a *app) printConfig(ctx *cli.Context, w io.Writer, j *config.Job, from con
 }
 
 // keepConfig is printConfig into the file of a job.
-func (a *app) keepConfig(ctx *cli.Context, j *config.Job, from config.Origins, shard roster.Shard) func(*os.File) error {
-	return func(f *os.File) error {
+func (a *app) keepConfig(ctx *cli.Context, j *config.Job, from config.Origins, shard roster.Shard) func(journal.File) error {
+	return func(f journal.File) error {
 		if shard.Count > 0 { // whatever told of it
 			if err := ctx.Set("shard", shard.String()); err != nil {
 				return err

@@ -16,6 +16,9 @@ import (
 
 // Serve answers those who may read the run directory, until end is called.
 func (c *Control) Serve(dir *journal.Dir) (end func(), err error) {
+	if !dir.OnMachine() {
+		return nil, fmt.Errorf("%s is on no disk of this machine: %w", dir, errors.ErrUnsupported)
+	}
 	door, err := open(dir.Path)
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ type Job struct {
 
 	// Keep writes the job into its folder, for whoever goes on with it. It is nil
 	// for a job that was kept before.
-	Keep func(*os.File) error
+	Keep func(journal.File) error
 }
 
 // A Target is one user pool of several.

@@ -160,8 +160,8 @@ func (p Plan) Write(folder *journal.Dir, name string) error {
 	if err != nil {
 		return err
 	}
-	return folder.Write(name, func(f *os.File) error {
-		_, err := f.Write(text)
+	return folder.Write(name, func(w journal.File) error {
+		_, err := w.Write(text)
 		return err
 	})
 }

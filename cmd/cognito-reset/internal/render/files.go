@@ -2,7 +2,6 @@ package render
 
 import (
 	"io"
-	"os"
 
 	"cognito-reset/batch/journal"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
@@ -15,15 +14,15 @@ import (
 // stopped just now; nil goes by the journal.
 func Files(r *rundir.Record, history *journal.History, stopped error) (report.Summary, error) {
 	rows, dir, page := r.Rows(history, stopped), r.Dir, Page(r)
-	err := dir.Write("report.csv", func(csv *os.File) error {
-		return dir.Write("report.jsonl", func(jsonl *os.File) error {
+	err := dir.Write("report.csv", func(csv journal.File) error {
+		return dir.Write("report.jsonl", func(jsonl journal.File) error {
 			return rows.Write(CSV(csv, r.Spec), report.NewJSONL(jsonl, r.Spec.Keep...), page)
 		})
 	})
 	if err != nil {
 		return rows.Summary, err
 	}
-	if err := dir.Write("report.html", func(html *os.File) error { return page.Render(html, rows.Summary) }); err != nil {
+	if err := dir.Write("report.html", func(html journal.File) error { return page.Render(html, rows.Summary) }); err != nil {
 		return rows.Summary, err
 	}
 	if !r.Spec.DryRun && !r.Spec.Sandbox {

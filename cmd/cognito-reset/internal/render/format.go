@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,8 +29,8 @@ var Formats = []string{"csv", "jsonl", "html", "junit", "text"}
 // the exit code of its rows. write writes the rows to writers, as often as it is asked to,
 // and sums them up.
 func One(streams term.Streams, output, format string, r *rundir.Record, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
-	fill := func(f *os.File) (err error) {
-		code, err = one(f, format, r, write)
+	fill := func(f journal.File) (err error) {
+		code, err = one(f, output == "" && term.Coloured(streams.Out), format, r, write)
 		return err
 	}
 	if output == "" {
@@ -45,7 +46,7 @@ func One(streams term.Streams, output, format string, r *rundir.Record, write fu
 	return code, nil
 }
 
-func one(f *os.File, format string, r *rundir.Record, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
+func one(w io.Writer, coloured bool, format string, r *rundir.Record, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
 	var writers []report.Writer
 	var page *report.Page
 	switch format {
@@ -54,9 +55,9 @@ func one(f *os.File, format string, r *rundir.Record, write func(...report.Write
 		page.CSV = "" // it is not beside it
 		writers = append(writers, page)
 	case "csv":
-		writers = append(writers, CSV(f, r.Spec))
+		writers = append(writers, CSV(w, r.Spec))
 	case "jsonl":
-		writers = append(writers, report.NewJSONL(f, r.Spec.Keep...))
+		writers = append(writers, report.NewJSONL(w, r.Spec.Keep...))
 	}
 	sum, err := write(writers...)
 	if err != nil {
@@ -64,11 +65,11 @@ func one(f *os.File, format string, r *rundir.Record, write func(...report.Write
 	}
 	switch format {
 	case "text":
-		err = sum.Text(f, term.Coloured(f))
+		err = sum.Text(w, coloured)
 	case "html":
-		err = page.Render(f, sum)
+		err = page.Render(w, sum)
 	case "junit": // whose counts come first
-		_, err = write(report.NewJUnit(f, sum))
+		_, err = write(report.NewJUnit(w, sum))
 	}
 	return sum.ExitCode, err
 }

@@ -104,14 +104,14 @@ func (m *Merging) Files(path string) (sum report.Summary, err error) {
 	}
 	dir := &journal.Dir{Path: path}
 	page := Page(&m.Record)
-	err = dir.Write("report.csv", func(csv *os.File) error {
-		return dir.Write("report.jsonl", func(jsonl *os.File) (err error) {
+	err = dir.Write("report.csv", func(csv journal.File) error {
+		return dir.Write("report.jsonl", func(jsonl journal.File) (err error) {
 			sum, err = m.Write(CSV(csv, m.Spec), report.NewJSONL(jsonl, m.Spec.Keep...), page)
 			return err
 		})
 	})
 	if err == nil {
-		err = dir.Write("report.html", func(html *os.File) error { return page.Render(html, sum) })
+		err = dir.Write("report.html", func(html journal.File) error { return page.Render(html, sum) })
 	}
 	if err != nil {
 		return sum, err
@@ -132,5 +132,5 @@ func (m *Merging) writeConflicts(dir *journal.Dir) error {
 		return nil
 	}
 	as := spec.Spec{Settings: m.Spec.Settings, Source: spec.Source{Keep: []string{"run"}}}
-	return dir.Write(rundir.ConflictsFile, func(f *os.File) error { return rundir.WriteAll(m.Contradictions(), CSV(f, as)) })
+	return dir.Write(rundir.ConflictsFile, func(f journal.File) error { return rundir.WriteAll(m.Contradictions(), CSV(f, as)) })
 }

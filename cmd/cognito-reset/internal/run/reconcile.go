@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
-	"os"
 	"strconv"
 
+	"cognito-reset/batch/journal"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
@@ -23,7 +23,7 @@ func (s *Session) reconcile(ctx context.Context) error {
 		term.Linef(s.Err, "Listing the pool, to compare it with the input.")
 	}
 	found := &s.Record.Found
-	err := s.Record.Dir.Write(rundir.UncoveredFile, func(f *os.File) error {
+	err := s.Record.Dir.Write(rundir.UncoveredFile, func(f journal.File) error {
 		w := csv.NewWriter(f)
 		err := w.Write([]string{"username", "status", "enabled", "sub"})
 		if err != nil {

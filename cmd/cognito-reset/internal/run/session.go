@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/userpool"
@@ -28,7 +30,8 @@ type Env struct {
 	Observer    *observe.Observer // nil if nobody asked for it
 	Version     string            // of the tool
 	Calls       func() (end func())
-	Fleet       Fleet // that the run is part of; nil if it is alone
+	HTTPClient  aws.HTTPClient // in place of the network's; nil but for tests
+	Fleet       Fleet          // that the run is part of; nil if it is alone
 }
 
 // A Fleet shows how its runs go on, in place of each of them.
@@ -73,7 +76,7 @@ func newSession(record *rundir.Record, o Options, env Env) *Session {
 	}
 	s.find = &users.Finder{
 		Streams: s.Streams, Quiet: s.Quiet, Log: s.Log, Store: s.Store, Record: record, Force: s.Force,
-		Observe: s.Observer.Calls(record.Spec.UserPoolID), ClockJumped: s.clockJumped,
+		Observe: s.Observer.Calls(record.Spec.UserPoolID), ClockJumped: s.clockJumped, HTTPClient: s.HTTPClient,
 	}
 	return s
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"strings"
 	"time"
 
@@ -83,7 +82,7 @@ func Write(dir *journal.Dir, poolID string, journalBytes int64, resets iter.Seq2
 	if err != nil {
 		return err
 	}
-	return dir.Write(IndexFile, func(f *os.File) error {
+	return dir.Write(IndexFile, func(f journal.File) error {
 		_, err := f.Write(append(append(line, '\n'), body...))
 		return err
 	})
@@ -92,7 +91,7 @@ func Write(dir *journal.Dir, poolID string, journalBytes int64, resets iter.Seq2
 // ReadHeader reads the first line of a run's index. It fails with [fs.ErrNotExist]
 // if there is none.
 func ReadHeader(dir *journal.Dir) (h Header, err error) {
-	f, err := os.Open(dir.File(IndexFile))
+	f, err := dir.Open(IndexFile)
 	if err != nil {
 		return h, err
 	}
@@ -134,7 +133,7 @@ type Counts struct{ Before, Since int64 }
 
 // Add takes the index of a run in. An index that is cut short is an error.
 func (h *History) Add(dir *journal.Dir) (n Counts, err error) {
-	f, err := os.Open(dir.File(IndexFile))
+	f, err := dir.Open(IndexFile)
 	if err != nil {
 		return n, err
 	}

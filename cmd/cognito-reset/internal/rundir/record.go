@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"cognito-reset/batch/journal"
@@ -118,7 +117,7 @@ func (r *Record) Replay() (*journal.History, error) {
 	if err := r.Dir.ReadJSON(SummaryFile, &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if _, err := os.Stat(r.Dir.File(journal.JournalFile)); r.Found.Marked && errors.Is(err, fs.ErrNotExist) {
+	if _, err := r.Dir.Stat(journal.JournalFile); r.Found.Marked && errors.Is(err, fs.ErrNotExist) {
 		return nil, &journal.CutError{Path: r.Dir.File(journal.JournalFile), What: "is not there, though the run began"}
 	}
 	if size := history.Size(); size < last.JournalBytes {
@@ -142,7 +141,7 @@ func (r *Record) Unnamed() *Record {
 
 // JournalSize is the size of a run's journal in bytes; 0 if there is none.
 func JournalSize(dir *journal.Dir) int64 {
-	info, err := os.Stat(dir.File(journal.JournalFile))
+	info, err := dir.Stat(journal.JournalFile)
 	if err != nil {
 		return 0
 	}

@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/roster"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
@@ -21,7 +23,8 @@ import (
 
 // A Store opens run directories on the disk and in S3.
 type Store struct {
-	S3 s3run.Options
+	S3   s3run.Options
+	Disk disk.Disk // nil is the machine's
 
 	copies []*journal.Dir // of runs in S3 that are read
 }
@@ -35,12 +38,14 @@ func (s *Store) Close() (err error) {
 	return err
 }
 
+func (s *Store) disk() disk.Disk { return cmp.Or(s.Disk, disk.OS) }
+
 // Create makes a run directory.
 func (s *Store) Create(ctx context.Context, path string) (*journal.Dir, error) {
 	if s3run.Named(path) {
 		return s3run.Create(ctx, path, s.S3)
 	}
-	return journal.Create(path)
+	return journal.CreateOn(s.disk(), path)
 }
 
 // Open opens a run directory to go on with its run.
@@ -48,7 +53,7 @@ func (s *Store) Open(ctx context.Context, path string) (*journal.Dir, error) {
 	if s3run.Named(path) {
 		return s3run.Open(ctx, path, s.S3)
 	}
-	return journal.Open(path)
+	return journal.OpenOn(s.disk(), path)
 }
 
 // View opens a run directory for reading, until the store is closed.
@@ -57,7 +62,7 @@ func (s *Store) View(ctx context.Context, path string) (*journal.Dir, error) {
 		if runs := FleetRuns(path); runs != nil {
 			return nil, exit.Usagef("%s is the folder of a job on several user pools: name one of them, such as %s", path, runs[0])
 		}
-		return journal.View(path)
+		return journal.ViewOn(s.disk(), path)
 	}
 	dir, err := s3run.View(ctx, path, s.S3)
 	if err == nil {

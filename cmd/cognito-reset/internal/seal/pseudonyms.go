@@ -77,7 +77,7 @@ func pseudonymizeCSV(to, from *journal.Dir, name string, key evidence.Key) error
 		return err
 	}
 	defer in.Close() // it was only read
-	return to.Write(name, func(out *os.File) error {
+	return to.Write(name, func(out journal.File) error {
 		r, w := csv.NewReader(in), csv.NewWriter(out)
 		column, sub := -1, -1
 		for {

@@ -155,7 +155,7 @@ func rendered(record *rundir.Record, history *journal.History, name string) []ev
 // it returns tells of the file, and can read it no more.
 func (s *sealing) write(ctx context.Context, output string, signer ssh.Signer) (bundle *evidence.Bundle, err error) {
 	folder := journal.Dir{Path: filepath.Dir(output)}
-	err = folder.Write(filepath.Base(output), func(f *os.File) error {
+	err = folder.Write(filepath.Base(output), func(f journal.File) error {
 		if err := evidence.Write(f, s.manifest, signer, during(ctx, s.members())...); err != nil {
 			return err
 		}
@@ -193,7 +193,7 @@ type writerFunc func([]byte) (int, error)
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // Open opens a bundle.
-func Open(f *os.File) (*evidence.Bundle, error) {
+func Open(f journal.File) (*evidence.Bundle, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

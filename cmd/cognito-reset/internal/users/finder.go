@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"cognito-reset/batch"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
@@ -26,6 +28,8 @@ type Finder struct {
 	Store  *rundir.Store
 	Record *rundir.Record
 	Force  []string // blockers to overrule
+
+	HTTPClient aws.HTTPClient // in place of the network's; nil but for tests
 
 	// Observe and ClockJumped are told of the pool's calls. They may be nil.
 	Observe     func(operation string, answer *batch.Error, took time.Duration)
@@ -56,7 +60,7 @@ func (f *Finder) Connect(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	f.pool, err = pool.Open(ctx, s, pool.Options{Log: f.Log, Sandbox: f.sandbox, Observe: f.Observe, ClockJumped: f.ClockJumped})
+	f.pool, err = pool.Open(ctx, s, pool.Options{Log: f.Log, HTTPClient: f.HTTPClient, Sandbox: f.sandbox, Observe: f.Observe, ClockJumped: f.ClockJumped})
 	return err
 }
 

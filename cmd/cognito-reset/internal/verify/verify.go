@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,7 +171,7 @@ func resets(history *journal.History) iter.Seq2[batch.Result, error] {
 // verified looks in the pool and writes verify.csv.
 func (s *Run) verified(ctx context.Context, resets iter.Seq2[batch.Result, error]) (*verification, error) {
 	found := &verification{at: time.Now(), effects: make(map[userpool.Effect]int64)}
-	err := s.Record.Dir.Write(rundir.VerifyFile, func(f *os.File) error {
+	err := s.Record.Dir.Write(rundir.VerifyFile, func(f journal.File) error {
 		w := csv.NewWriter(f)
 		w.Write([]string{"row", "username", "effect", "state", "enabled", "reset_at", "modified_at", "sub"}) // buffered: an error shows later
 		for v, err := range s.Pool.Verify(ctx, resets) {
