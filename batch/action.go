@@ -160,3 +160,7 @@ func (r Result) Final() bool {
 	}
 	return r.Outcome != NotAttempted
 }
+
+// Open reports whether a resume works on the row: it was not attempted, or the run
+// stopped while it was in doubt.
+func (r Result) Open() bool { return !r.Final() || r.Outcome == Unknown && r.FinishedAt.IsZero() }

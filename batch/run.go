@@ -644,6 +644,7 @@ func (r *runner) settle(ctx context.Context, step *Step, e Entry, at *seat, sinc
 // left open.
 func (r *runner) cutShort(ctx context.Context, res Result, doubt *Error) (_ Result, settled bool) {
 	if doubt != nil {
+		res.FinishedAt = time.Time{}
 		return res.ended(Unknown, &Error{Reason: Interrupted, Message: doubt.Error(), RequestID: doubt.RequestID}), false
 	}
 	return r.stopped(ctx, res), true

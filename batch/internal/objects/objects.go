@@ -161,9 +161,6 @@ func IfStill(etag string) Condition {
 	return func(in *s3.PutObjectInput) { in.IfMatch = &etag }
 }
 
-// Always writes an object.
-func Always(*s3.PutObjectInput) {}
-
 // Put writes an object.
 func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, when Condition) (etag string, err error) {
 	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: body}
@@ -200,7 +197,8 @@ func (b *Bucket) MayList(ctx context.Context, prefix string) error {
 // A Listed is an object, or a folder of them, as a listing shows it.
 type Listed struct {
 	Key  string
-	Size int64 // of an object
+	Size int64  // of an object
+	ETag string // of an object
 }
 
 // List yields the objects whose keys have a prefix, in the order of keys.
@@ -228,7 +226,7 @@ func (b *Bucket) list(ctx context.Context, in *s3.ListObjectsV2Input) iter.Seq2[
 				return
 			}
 			for _, o := range page.Contents {
-				if !yield(Listed{aws.ToString(o.Key), aws.ToInt64(o.Size)}, nil) {
+				if !yield(Listed{aws.ToString(o.Key), aws.ToInt64(o.Size), aws.ToString(o.ETag)}, nil) {
 					return
 				}
 			}

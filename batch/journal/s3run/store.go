@@ -3,11 +3,13 @@ package s3run
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"iter"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"cognito-reset/batch/internal/objects"
@@ -16,8 +18,9 @@ import (
 
 // A store is the objects of a bucket whose keys begin with a prefix.
 type store struct {
-	bucket *objects.Bucket
-	prefix string // without a slash at its end
+	bucket   *objects.Bucket
+	prefix   string   // without a slash at its end
+	versions sync.Map // ETags that were seen last, by name
 }
 
 // String is the prefix as people write it.
@@ -39,7 +42,7 @@ func reach(ctx context.Context, name string, o objects.Options) (*store, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &store{client.Bucket(bucket), prefix}
+	s := &store{bucket: client.Bucket(bucket), prefix: prefix}
 	return s, s.explain(s.bucket.MayList(ctx, s.key("")))
 }
 
@@ -50,7 +53,11 @@ func (s *store) key(name string) string { return s.prefix + "/" + name }
 func (s *store) list(ctx context.Context, folder string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for o, err := range s.bucket.ListFolder(ctx, s.key(folder)) {
-			if !yield(strings.TrimPrefix(o.Key, s.key("")), s.explain(err)) {
+			name := strings.TrimPrefix(o.Key, s.key(""))
+			if o.ETag != "" {
+				s.versions.Store(name, o.ETag)
+			}
+			if !yield(name, s.explain(err)) {
 				return
 			}
 		}
@@ -106,7 +113,9 @@ func (s *store) put(ctx context.Context, name string, body io.ReadSeeker, when o
 // given up.
 const slowest = 256 << 10
 
-// upload copies a file, however large, in place of the object.
+// upload copies a file, however large, in place of the object as it was seen last: so
+// a write whose answer was lost cannot arrive after a later one and undo it. An object
+// that is another by now is an [objects.Unmet].
 func (s *store) upload(from disk.Disk, name, path string) error {
 	f, err := from.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
@@ -119,12 +128,47 @@ func (s *store) upload(from disk.Disk, name, path string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute+time.Duration(info.Size()/slowest)*time.Second)
 	defer cancel()
-	_, err = s.put(ctx, name, f, objects.Always)
-	return s.explain(err)
+	when := objects.IfNew
+	if seen, ok := s.versions.Load(name); ok {
+		when = objects.IfStill(seen.(string))
+	}
+	etag, err := s.put(ctx, name, f, when)
+	if objects.Missing(err) { // it was deleted
+		etag, err = s.put(ctx, name, f, objects.IfNew)
+	}
+	if objects.Unmet(err) {
+		etag, err = s.sameAs(ctx, name, f, err)
+	}
+	if err != nil {
+		return s.explain(err)
+	}
+	s.versions.Store(name, etag)
+	return nil
+}
+
+// sameAs is the ETag of an object whose content is the file's, as after a write
+// whose answer was lost; else it fails with unmet.
+func (s *store) sameAs(ctx context.Context, name string, f io.ReadSeeker, unmet error) (etag string, err error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	o, err := s.bucket.Get(ctx, s.key(name))
+	if err != nil {
+		return "", err
+	}
+	there, here := sha256.Sum256(o.Body), sha256.New()
+	if _, err := io.Copy(here, f); err != nil {
+		return "", err
+	}
+	if !bytes.Equal(here.Sum(nil), there[:]) {
+		return "", unmet
+	}
+	return o.ETag, nil
 }
 
 var keeping = objects.Words{
 	Denied: "allow s3:ListBucket on the bucket, s3:GetObject and s3:PutObject on what is below the prefix, and kms:Decrypt and kms:GenerateDataKey if a key of your own encrypts it",
+	Unmet:  "another process has written it in the meantime",
 	Lacks:  "the store does not know conditional writes, so two processes could both own a run in it: keep the run in Amazon S3, or on a disk",
 }
 

@@ -65,10 +65,10 @@ func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards
 	s.Observer.Allow(sp.Grace.Duration())
 	watched, over := s.Observer.Watch(s.observed(ctl))
 	defer over()
-	var open atomic.Int64 // users settled, but to be attempted again
+	var open atomic.Int64 // rows that a resume works on
 	note := options.OnResult
 	options.OnResult = func(r batch.Result) {
-		if !r.Final() || r.Reason == batch.Interrupted {
+		if r.Open() {
 			open.Add(1)
 		}
 		watched(r)

@@ -1,295 +1,173 @@
 package sim
 
 import (
-	"cmp"
+	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"sync/atomic"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
-
 	"cognito-reset/batch"
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/journal/s3run"
-	"cognito-reset/batch/pace"
+	"cognito-reset/batch/roster"
 	"cognito-reset/batch/roster/s3input"
 	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/run"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
+	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
-// What stands in for the application until its rooms can be played: it begins the
-// run or goes on with it, as cmd/cognito-reset does with run and resume.
+// A process begins the run or goes on with it, as the commands run and resume do.
 
 const (
 	runPath = "/runs/monday"
 	runInS3 = "s3://" + bucket + "/runs/monday"
+	poolID  = "eu-west-1_Simulated"
 )
 
-// Exit codes, as the command has them.
-const (
-	exitDone       = 0
-	exitFailed     = 1
-	exitUsage      = 2
-	exitSomeFailed = 3
-	exitStopped    = 4
-	exitSignal     = 128
-)
+// leaseTTL is that of a run in S3. A minute is the usual one; ten looks a second at
+// another's lease would take most of the time that a plan takes.
+const leaseTTL = 15 * time.Second
 
-// A request is what run.json says of a run.
-type request struct {
-	Roster journal.Survey `json:"roster"`
-	Marked bool           `json:"marked"`
-}
-
-const summaryFile = "summary.json"
-
-type summary struct {
-	JournalBytes int64 `json:"journal_bytes"`
-}
-
-func (p *process) inS3() s3run.Options {
-	return s3run.Options{
-		Options: s3input.Options{EndpointURL: "http://s3.sim", HTTPClient: s3Client{p.w.store, p}},
-		Disk:    mount{p.disk, p},
-		TTL:     15 * time.Second, // of which ten looks a second would take the most of the time that a plan takes
+func (p *process) env() run.Env {
+	return run.Env{
+		Streams: term.Streams{In: nowhere(), Out: nowhere(), Err: nowhere()}, Quiet: true, Log: slog.New(slog.DiscardHandler),
+		Store: p.store(), Version: "sim", Calls: func() func() { return func() {} }, HTTPClient: client{p.w.service, p},
 	}
 }
 
-func (p *process) open(create bool) (*journal.Dir, error) {
+func (p *process) store() *rundir.Store {
 	on := mount{p.disk, p}
-	switch {
-	case p.w.plan.InS3 && create:
-		return s3run.Create(p.ctx, runInS3, p.inS3())
-	case p.w.plan.InS3:
-		return s3run.Open(p.ctx, runInS3, p.inS3())
-	case create:
-		return journal.CreateOn(on, runPath)
+	return &rundir.Store{Disk: on, S3: s3run.Options{
+		Options: s3input.Options{EndpointURL: "http://s3.sim", HTTPClient: s3Client{p.w.store, p}}, Disk: on, TTL: leaseTTL,
+	}}
+}
+
+func (p *plan) path() string {
+	if p.InS3 {
+		return runInS3
 	}
-	return journal.OpenOn(on, runPath)
+	return runPath
+}
+
+// spec is what is asked of the run.
+func (p *plan) spec(input string) spec.Spec {
+	s := spec.Spec{
+		Version: "sim", CreatedAt: time.Now().UTC(), UserPoolID: poolID,
+		Source:   spec.Source{Inputs: []string{input}, Reading: spec.Reading{Format: roster.Auto}},
+		Response: spec.Response{Steps: []string{spec.StepReset}, IfResetRequired: "again", Snapshot: p.Looked},
+		Settings: spec.Settings{
+			Rate: p.Rate, MaxWorkers: p.Workers, MaxAttempts: p.MaxAttempts, StopOnFailures: "off", OnMessageLimit: "stop",
+			OnUnknown: "report", SettleAfter: spec.Seconds(userpool.Linger.Seconds()), Grace: 15,
+		},
+	}
+	if p.RetryUnknown {
+		s.OnUnknown = "retry"
+	}
+	if p.Users > 20 {
+		s.StopOnFailures = "50%"
+	}
+	return s
 }
 
 // work is what the process does, and its exit code.
 func (p *process) work() (code int, err error) {
-	dir, err := p.open(false)
-	var r request
+	s, err := run.Resume(p.ctx, run.Resumption{
+		Path: p.w.plan.path(), Moved: p.moved, Change: func(s spec.Settings) (spec.Settings, error) { return s, nil },
+	}, p.env())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if dir, err = p.open(true); err != nil {
-			return exitUsage, err
+		s = run.New(p.w.plan.spec(p.w.input), run.Options{Path: p.w.plan.path()}, p.env())
+		defer func() { err = errors.Join(err, s.Close()) }()
+		if err = s.Reach(p.ctx); err == nil {
+			err = s.Prepare(p.ctx)
 		}
-		defer func() { err = errors.Join(err, dir.Close()) }()
-		if r, err = p.begin(dir); err != nil {
-			return exitFailed, errors.Join(err, dir.Remove())
+	case err == nil:
+		defer func() { err = errors.Join(err, s.Close()) }()
+	}
+	if err != nil {
+		return exit.Of(err), err
+	}
+	var stopped error
+	if s.Left > 0 {
+		if stopped, err = s.Work(p.ctx); err != nil {
+			return exit.Of(err), err
 		}
-	case err != nil:
-		return exitUsage, err
-	default:
-		defer func() { err = errors.Join(err, dir.Close()) }()
-		if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
-			return exitUsage, err
-		}
 	}
-	history, err := replay(dir, r)
-	if err != nil {
-		return exitUsage, err
-	}
-	if left, _ := history.Open(); left == 0 {
-		return p.conclude(dir, r, exitDone, nil)
-	}
-	if err := history.Begin(p.moved); err != nil {
-		return exitUsage, err
-	}
-	code, stopped := p.reset(history, r)
-	return p.conclude(dir, r, code, stopped)
+	err = s.Finish(stopped)
+	p.checkReport(s.Record, exit.Of(err))
+	return exit.Of(err), errors.Join(stopped, err)
 }
 
-// begin writes down who is meant.
-func (p *process) begin(dir *journal.Dir) (r request, err error) {
-	r.Roster, err = dir.Spool(func(yield func(batch.Entry, error) bool) {
-		for n := 1; n <= p.w.plan.Users; n++ {
-			e := batch.Entry{Row: int64(n), Username: username(n)}
-			if p.w.plan.Looked {
-				e.Before = p.w.service.look(e.Username)
-			}
-			if !yield(e, nil) {
-				return
-			}
-		}
-	})
-	if err != nil {
-		return r, err
+// checkReport compares what the process has just reported, and how it ends, with what
+// the service did. A process that cannot write its reports says so by its exit code.
+func (p *process) checkReport(r *rundir.Record, code int) {
+	if p.dead() || code == exit.Failed {
+		return
 	}
-	history, err := dir.Replay()
-	if err == nil {
-		err = history.Begin(false)
-	}
-	if err != nil {
-		return r, err
-	}
-	r.Marked = true
-	return r, dir.WriteJSON(journal.RunFile, r)
-}
-
-// reset works on the users that are left.
-func (p *process) reset(history *journal.History, r request) (code int, stopped error) {
-	plan, began := p.w.plan, time.Now()
-	var reclock atomic.Pointer[func()]
-	pool, err := userpool.Open(p.ctx, userpool.Options{
-		PoolID: "eu-west-1_Simulated", HTTPClient: client{p.w.service, p},
-		Credentials: credentials.NewStaticCredentialsProvider("sim", "sim", ""),
-		ClockJumped: func(string) {
-			if record := reclock.Load(); record != nil {
-				(*record)()
-			}
-		},
-	})
-	if err != nil {
-		return exitFailed, err
-	}
-	history.Clock = pool.LearnClock(p.ctx, began)
-	j, err := history.Start("sim", r.Roster.SHA256)
-	if err != nil {
-		return exitFailed, err
-	}
-	reclock.Store(new(func() { _ = j.Clock(pool.Clock(began)) }))
-	defer reclock.Store(nil)
-	o := batch.Options{
-		Journal: j, Workers: plan.Workers, Standby: plan.Standby, MaxAttempts: plan.MaxAttempts,
-		Linger: userpool.Linger, RetryUnknown: plan.RetryUnknown, Grace: 15 * time.Second,
-		MayCall: func() error {
-			p.awake() // a process that is stopped does not look, either
-			return j.MayCall()
-		},
-	}
-	if plan.Users > 20 {
-		o.Failures = &batch.FailureGuard{Share: 0.5}
-	}
-	_, stopped = batch.Run(p.ctx, history.Remaining(nil), batch.ResetOnly(pool, pace.New(plan.Rate)), o)
-	code = exitCode(stopped)
-	because := ""
-	if stopped != nil {
-		because = stopped.Error()
-	}
-	if err := errors.Join(j.End(code, because), j.Close()); err != nil && stopped == nil {
-		code, stopped = exitFailed, &batch.JournalError{Err: err}
-	}
-	return code, stopped
-}
-
-// exitCode is that of a session which stopped for a cause.
-func exitCode(stopped error) int {
-	if stopped == nil {
-		return exitDone
-	}
-	if signal, ok := errors.AsType[stopSignal](stopped); ok {
-		return exitSignal + int(signal.Signal)
-	}
-	if _, ok := errors.AsType[*batch.Stop](stopped); ok {
-		return exitStopped
-	}
-	return exitFailed
-}
-
-// replay reads the record and sees to it that it is all of it.
-func replay(dir *journal.Dir, r request) (*journal.History, error) {
-	history, err := dir.Replay()
-	if err != nil {
-		return nil, err
-	}
-	if history.RosterSHA256 != r.Roster.SHA256 {
-		return nil, fmt.Errorf("%s is not what run.json says", journal.RosterFile)
-	}
-	var last summary
-	if err := dir.ReadJSON(summaryFile, &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if r.Marked && !history.Marked() {
-		return nil, errors.New("the mark of the journal is gone")
-	}
-	if history.Size() < last.JournalBytes {
-		return nil, errors.New("the journal was cut short")
-	}
-	return history, nil
-}
-
-// conclude reports how everybody has ended.
-func (p *process) conclude(dir *journal.Dir, r request, code int, stopped error) (int, error) {
-	history, err := replay(dir, r)
-	if err != nil {
-		return cmp.Or(code, exitFailed), errors.Join(stopped, err)
-	}
-	rows, code, err := rowsOf(history, code, stopped != nil)
-	if err == nil {
-		err = dir.WriteJSON(summaryFile, summary{history.Known()})
-	}
+	rows, _, err := rowsOf(r)
 	if err == nil && !p.dead() { // or it is no longer its run to report
 		p.w.check(rows, code, p.name)
 	}
-	if stopped == nil && err != nil {
-		code = exitFailed
-	}
-	return code, errors.Join(stopped, err)
 }
 
-// rowsOf are the rows of a report, and the exit code that goes with them: that of
-// a process which has just stopped, or else what the record says.
-func rowsOf(history *journal.History, code int, stopped bool) (rows []batch.Result, _ int, err error) {
-	if !stopped {
-		for _, session := range history.Sessions {
-			code = session.ExitCode
-		}
+// rowsOf are the rows of a report, and the exit code that goes with them.
+func rowsOf(r *rundir.Record) (rows []batch.Result, code int, err error) {
+	history, err := r.Replay()
+	if err != nil {
+		return nil, exit.Failed, err
 	}
-	well, open := true, 0
-	for row, err := range history.Results(batch.Interrupted) {
-		if err != nil {
-			return nil, exitFailed, err
-		}
-		rows = append(rows, row)
-		if left(row) {
-			open++
-		}
-		well = well && (row.Outcome == batch.Reset || row.Outcome == batch.Skipped)
-	}
-	switch {
-	case open > 0 && !stopped && code == exitDone:
-		code = exitStopped
-	case open == 0 && well:
-		code = exitDone
-	case open == 0:
-		code = exitSomeFailed
-	}
-	return rows, code, nil
+	all := r.Rows(history, nil)
+	err = all.Write(collector{&rows})
+	return rows, all.Summary.ExitCode, err
 }
 
-// A bystander is somebody who reads the record, and to whom nothing happens.
-type bystander struct{}
+// A collector is a report in memory.
+type collector struct{ rows *[]batch.Result }
 
-func (bystander) pass(string, string) fate { return fate{} }
+func (c collector) Write(r batch.Result) error {
+	*c.rows = append(*c.rows, r)
+	return nil
+}
+
+func (c collector) Close() error { return nil }
 
 // report is what the record says, of whatever processes.
 func (w *world) report() (rows []batch.Result, code int, err error) {
-	var dir *journal.Dir
-	if w.plan.InS3 {
-		reader := w.process("a reader", nil)
-		reader.calm = true
-		dir, err = s3run.View(reader.ctx, runInS3, reader.inS3())
-	} else {
-		dir, err = journal.ViewOn(mount{w.disk, bystander{}}, runPath)
-	}
+	reader := w.process("a reader", w.disk)
+	reader.calm = true
+	store := reader.store()
+	defer func() { err = errors.Join(err, store.Close()) }()
+	r, err := store.Read(context.Background(), w.plan.path())
 	if err != nil {
-		return nil, exitFailed, err
+		return nil, exit.Failed, err
 	}
-	defer func() { err = errors.Join(err, dir.Close()) }()
-	var r request
-	if err := dir.ReadJSON(journal.RunFile, &r); err != nil {
-		return nil, exitFailed, err
-	}
-	history, err := replay(dir, r)
+	return rowsOf(r)
+}
+
+// nowhere is where the processes read from and write to.
+var nowhere = sync.OnceValue(func() *os.File {
+	f, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return nil, exitFailed, err
+		panic(err)
 	}
-	return rowsOf(history, exitDone, false)
+	return f
+})
+
+// writeInput writes whom the run is to reset into a file of this machine: inputs are
+// read from no other.
+func writeInput(folder string, users int) (path string, err error) {
+	text := "username\n"
+	for n := range users {
+		text += username(n+1) + "\n"
+	}
+	path = filepath.Join(folder, "users.csv")
+	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
 // look reads the record once a process has ended, and reports whether the run is
@@ -312,17 +190,9 @@ func (w *world) look(p *process) (done bool) {
 	}
 	w.check(rows, code, "after "+p.name)
 	for _, r := range rows {
-		if left(r) {
+		if r.Open() {
 			return false
 		}
 	}
 	return true
-}
-
-// look is what a listing says of an account.
-func (s *service) look(name string) *batch.Snapshot {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a := s.accounts[name]
-	return &batch.Snapshot{Status: a.now.status, Enabled: a.refusal == nil, EmailVerified: true, ModifiedAt: a.now.modified}
 }

@@ -193,7 +193,7 @@ func (p *plan) drawUser(c chance, user int) {
 }
 
 func (p *plan) drawProcess(c chance, process int) {
-	at := func() int { return 1 + c.IntN(pick(c, 10, 40, 120)) }
+	at := func() int { return 1 + c.IntN(pick(c, 10, 40, 120, 300)) }
 	f := fault{Process: process}
 	switch end := c.IntN(10); {
 	case end < 5:

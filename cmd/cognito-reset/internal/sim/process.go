@@ -12,6 +12,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
 // A process is the tool at work on the run, until it ends or is killed. One that
@@ -159,7 +160,7 @@ func (p *process) called() bool {
 func (p *process) refused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.killed && p.exit == exitUsage
+	return !p.killed && p.exit == exit.Usage
 }
 
 // suffers reports whether a kind of fault is among those of the process.
@@ -245,14 +246,17 @@ func (p *process) outage() bool {
 
 // pass implements [gate].
 func (p *process) pass(op, name string) fate {
-	p.awake()
+	reset := op == "call" && name == "AdminResetUserPassword"
+	if !reset { // which leaves at the instant in which it was found that it may
+		p.awake()
+	}
 	p.mu.Lock()
 	if p.killed {
 		p.mu.Unlock()
 		return fate{err: errKilled}
 	}
 	p.ops++
-	if op == "call" && name == "AdminResetUserPassword" {
+	if reset {
 		p.calls++
 	}
 	f, ok := p.strike(op)

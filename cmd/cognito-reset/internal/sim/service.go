@@ -183,21 +183,29 @@ func (c client) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	var in struct{ Username string }
-	if err := json.Unmarshal(body, &in); err != nil {
+	var in struct{ Username, Filter string }
+	service, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if service != "AWSCognitoIdentityProviderService" {
+		operation = r.URL.Host // which tells of accounts and quotas
+	} else if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err
 	}
-	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	f := c.process.pass("call", operation)
 	if f.err != nil {
 		return nil, &net.OpError{Op: "write", Net: "tcp", Err: f.err}
 	}
 	answers := make(chan answer, 1)
 	a := c.service.accounts[in.Username]
-	switch operation {
-	case "AdminResetUserPassword":
+	switch {
+	case operation == "DescribeUserPool":
+		answers <- answer{status: http.StatusOK, body: fmt.Sprintf(`{"UserPool":{"Id":%q,"Name":"simulated","UsernameConfiguration":{"CaseSensitive":true}}}`, poolID)}
+	case operation == "ListUsers":
+		answers <- answer{status: http.StatusOK, body: c.service.list(in.Filter)}
+	case a == nil && in.Username != "": // a look at what is permitted
+		answers <- fails(http.StatusBadRequest, "UserNotFoundException", "User does not exist.")
+	case operation == "AdminResetUserPassword":
 		c.service.serveReset(a, c.process, answers)
-	case "AdminGetUser":
+	case operation == "AdminGetUser":
 		c.service.serveRead(a, answers)
 	default:
 		answers <- fails(http.StatusBadRequest, "AccessDeniedException", "not authorized to perform "+operation)
@@ -345,6 +353,22 @@ func (s *service) serveRead(a *account, answers chan<- answer) {
 		got = fails(http.StatusBadRequest, a.refusal.code, a.refusal.message)
 	}
 	s.w.after(s.w.plan.Latency, func() { answers <- got })
+}
+
+// list is what ListUsers says of those whom a filter names, of everybody without one.
+func (s *service) list(filter string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var users []string
+	for _, name := range sorted(s.accounts) {
+		a := s.accounts[name]
+		if gone := a.refusal != nil && a.refusal.code == "UserNotFoundException"; gone || filter != "" && filter != fmt.Sprintf("username = %q", name) {
+			continue
+		}
+		users = append(users, fmt.Sprintf(`{"Username":%q,"Enabled":%t,"UserStatus":%q,"UserLastModifiedDate":%.3f,"Attributes":[{"Name":"email_verified","Value":"true"}]}`,
+			name, a.refusal == nil, a.now.status, float64(a.now.modified.UnixMilli())/1000))
+	}
+	return `{"Users":[` + strings.Join(users, ",") + `]}`
 }
 
 // calledAnybody reports whether a reset was done, or may still be.

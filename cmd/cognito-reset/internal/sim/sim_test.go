@@ -84,6 +84,11 @@ var regressions = map[string]plan{
 			{Kind: powerLost, Process: 3, N: 43},
 		},
 	},
+	"a roster whose first version comes after its second": {
+		InS3: true, Users: 4, Processes: 1, Workers: 1, Standby: 1, MaxAttempts: 1, Rate: 10, Quota: 2, Looked: true, Faults: []fault{
+			{Kind: s3CutAfter, N: 7}, {Kind: s3Broken, N: 8}, {Kind: s3SlowDown, N: 14}, {Kind: s3Late, N: 17},
+		},
+	},
 	"a write of run.json that comes after the run was given up": {
 		InS3: true, Users: 1, Processes: 1, Workers: 1, Standby: 1, MaxAttempts: 3, Rate: 50, Quota: 10, Faults: []fault{
 			{Kind: s3SlowDown, N: 7}, {Kind: s3SlowDown, N: 15}, {Kind: s3Late, N: 16}, {Kind: s3SlowDown, N: 17}, {Kind: s3Conflict, N: 18},
@@ -169,7 +174,11 @@ func playIn(t *testing.T, p plan) (done played) {
 	})
 	cryptotest.SetGlobalRandom(t, p.Seed)
 	done.plan = p
-	synctest.Test(t, func(*testing.T) { done.violations, done.story = play(p) })
+	input, err := writeInput(t.TempDir(), p.Users)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(*testing.T) { done.violations, done.story = play(p, input) })
 	return done
 }
 

@@ -25,6 +25,7 @@ type store struct {
 	mu       sync.Mutex
 	objects  map[string]object
 	requests int
+	damaged  time.Time // when objects were deleted last
 }
 
 type object struct {
@@ -82,7 +83,12 @@ func (c s3Client) Do(r *http.Request) (*http.Response, error) {
 		if r.Method != http.MethodPut {
 			return nil, errCut
 		}
-		c.store.w.after(lateness, func() { c.store.serve(r, key, body) })
+		began := time.Now()
+		c.store.w.after(lateness, func() {
+			if c.store.lastDamage().Before(began) { // whoever deletes what is old does not race with what is new
+				c.store.serve(r, key, body)
+			}
+		})
 		return nil, errCut
 	case s3CutAfter:
 		c.store.serve(r, key, body)
@@ -209,9 +215,15 @@ func (s *store) list(r *http.Request) *http.Response {
 func (s *store) remove(which func(key string) bool) (was map[string]object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	was = maps.Clone(s.objects)
+	was, s.damaged = maps.Clone(s.objects), time.Now()
 	maps.DeleteFunc(s.objects, func(key string, _ object) bool { return which(key) })
 	return was
+}
+
+func (s *store) lastDamage() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.damaged
 }
 
 // restore puts back what is missing, unless somebody has gone on with what was left.

@@ -18,6 +18,7 @@ import (
 // A world is a plan that is played, in a bubble of testing/synctest.
 type world struct {
 	plan    plan
+	input   string // a file of this machine
 	began   time.Time
 	chance  *rand.Rand
 	disk    *hardDisk
@@ -38,9 +39,9 @@ type world struct {
 	alive      []*process
 }
 
-// play plays a plan and returns what was violated, and the story of it.
-func play(p plan) (violations, story []string) {
-	w := &world{plan: p, began: time.Now(), chance: rand.New(rand.NewPCG(p.Seed, 21)), disk: newHardDisk()}
+// play plays a plan on the users of an input, and returns what was violated, and the story of it.
+func play(p plan, input string) (violations, story []string) {
+	w := &world{plan: p, input: input, began: time.Now(), chance: rand.New(rand.NewPCG(p.Seed, 21)), disk: newHardDisk()}
 	w.store, w.service = newStore(w), newService(w)
 	w.run()
 	w.processes.Wait()
@@ -181,7 +182,7 @@ func (w *world) check(rows []batch.Result, code int, when string) {
 			w.violated("%s: row %d is of %s", when, i+1, r.Username)
 			continue
 		}
-		if left(r) {
+		if r.Open() {
 			open++
 		}
 		well = well && (r.Outcome == batch.Reset || r.Outcome == batch.Skipped)
@@ -200,9 +201,4 @@ func (w *world) check(rows []batch.Result, code int, when string) {
 	case open > 0 && (code == 0 || code == 3):
 		w.violated("%s: %d users are left, and the exit code is %d", when, open, code)
 	}
-}
-
-// left reports whether a resume works on the user: nothing has been settled.
-func left(r batch.Result) bool {
-	return !r.Final() || r.Outcome == batch.Unknown && r.FinishedAt.IsZero()
 }
