@@ -3,41 +3,41 @@ module cognito-reset
 go 1.26.0
 
 require (
-	github.com/aws/aws-sdk-go-v2 v1.48.0
-	github.com/aws/aws-sdk-go-v2/config v1.33.16
-	github.com/aws/aws-sdk-go-v2/credentials v1.20.16
-	github.com/aws/aws-sdk-go-v2/service/cloudwatch v1.75.6
-	github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider v1.61.0
-	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.9
-	github.com/aws/aws-sdk-go-v2/service/servicequotas v1.43.11
-	github.com/aws/aws-sdk-go-v2/service/sesv2 v1.79.8
-	github.com/aws/aws-sdk-go-v2/service/sts v1.51.9
-	github.com/aws/smithy-go v1.28.9
-	github.com/chromedp/cdproto v0.159.0
-	github.com/chromedp/chromedp v0.23.0
-	github.com/creack/pty v1.1.24
-	github.com/dustin/go-humanize v1.1.0
-	github.com/fxamacker/cbor/v2 v2.10.0
-	github.com/go-json-experiment/json v1.27.2
-	github.com/goccy/go-yaml v1.19.2
-	github.com/gofrs/flock v0.13.2
-	github.com/hiddeco/sshsig v0.2.0
-	github.com/johannesboyne/gofakes3 v1.2.0
-	github.com/klauspost/compress v1.20.3
-	github.com/nyaruka/phonenumbers v1.8.1
-	github.com/prometheus/client_golang v1.25.0
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
-	github.com/schollz/progressbar/v3 v3.19.1
-	github.com/urfave/cli/v2 v2.27.7
-	github.com/xuri/excelize/v2 v2.11.1
-	golang.org/x/crypto v0.58.0
-	golang.org/x/sys v0.49.0
-	golang.org/x/term v0.47.0
-	golang.org/x/text v0.43.0
-	golang.org/x/time v0.16.0
-	k8s.io/api v0.37.2
-	sigs.k8s.io/yaml v1.6.0
+	github.com/aws/aws-sdk-go-v2 v1.48.0 // configuration, signing, retries
+	github.com/aws/aws-sdk-go-v2/config v1.33.16 // profiles, SSO, roles, as every AWS tool finds them
+	github.com/aws/aws-sdk-go-v2/credentials v1.20.16 // roles, and the sandbox that needs none
+	github.com/aws/aws-sdk-go-v2/service/cloudwatch v1.75.6 // what live users take of the quota
+	github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider v1.61.0 // the user pool
+	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.9 // inputs and run directories in S3
+	github.com/aws/aws-sdk-go-v2/service/servicequotas v1.43.11 // the quota of the account
+	github.com/aws/aws-sdk-go-v2/service/sesv2 v1.79.8 // whether the pool may send at all
+	github.com/aws/aws-sdk-go-v2/service/sts v1.51.9 // who calls, and in which account
+	github.com/aws/smithy-go v1.28.9 // the errors of the SDK
+	github.com/chromedp/cdproto v0.159.0 // tests: the page in Chromium
+	github.com/chromedp/chromedp v0.23.0 // tests: the page in Chromium
+	github.com/creack/pty v1.1.24 // tests: a pseudo-terminal
+	github.com/dustin/go-humanize v1.1.0 // thousands and bytes for people
+	github.com/fxamacker/cbor/v2 v2.10.0 // the sandbox: CloudWatch speaks CBOR
+	github.com/go-json-experiment/json v1.27.2 // the journal and the roster: JSON that is strict and in order
+	github.com/goccy/go-yaml v1.19.2 // job files, with line and column of what is wrong
+	github.com/gofrs/flock v0.13.2 // the lock of a run directory, on every system
+	github.com/hiddeco/sshsig v0.2.0 // signatures of evidence, as ssh-keygen makes them
+	github.com/johannesboyne/gofakes3 v1.2.0 // tests: S3 in this process
+	github.com/klauspost/compress v1.20.3 // gzip and zstd, inputs and evidence
+	github.com/nyaruka/phonenumbers v1.8.1 // phone numbers in E.164
+	github.com/prometheus/client_golang v1.25.0 // metrics
+	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts that run the command
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: templates against their schemas
+	github.com/schollz/progressbar/v3 v3.19.1 // the bar
+	github.com/urfave/cli/v2 v2.27.7 // the command line
+	github.com/xuri/excelize/v2 v2.11.1 // Excel workbooks
+	golang.org/x/crypto v0.58.0 // SSH keys
+	golang.org/x/sys v0.49.0 // locks, births of files and terminals, on every system
+	golang.org/x/term v0.47.0 // passphrases, and how wide a terminal is
+	golang.org/x/text v0.43.0 // Unicode forms, UTF-16 and old code pages
+	golang.org/x/time v0.16.0 // the pace
+	k8s.io/api v0.37.2 // tests: manifests as a server reads them
+	sigs.k8s.io/yaml v1.6.0 // tests: manifests as a server reads them
 )
 
 require (
