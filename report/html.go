@@ -87,13 +87,9 @@ func (p *Page) Write(r batch.Result) error {
 	if rows.rows == PageRows {
 		return nil
 	}
-	duration := any(nil)
-	if !r.FinishedAt.IsZero() {
-		duration = r.Duration().Milliseconds()
-	}
-	cells := []any{
-		r.Row, r.Username, r.Outcome, r.Reason, r.Attempts, duration, stamp(r.FinishedAt),
-		steps(r)[0], r.SettledBy, r.ErrorCode, r.ErrorMessage, r.RequestID, r.Sub,
+	var cells []any
+	for _, name := range pageColumns {
+		cells = append(cells, columns[slices.Index(Columns, name)].cell(&r).any())
 	}
 	for _, value := range r.Kept {
 		cells = append(cells, value)
@@ -292,11 +288,11 @@ func (p *Page) Render(w io.Writer, s Summary) error {
 
 // rows writes the rows, of whose JSON nothing can end the element that holds them.
 func (p *Page) rows(w io.Writer) error {
-	columns, err := json.Marshal(p.columns, inHTML)
+	names, err := json.Marshal(p.columns, inHTML)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "<script type=\"application/json\" id=\"rows\">{\"columns\":%s,\"rows\":[", columns)
+	fmt.Fprintf(w, "<script type=\"application/json\" id=\"rows\">{\"columns\":%s,\"rows\":[", names)
 	w.Write(p.attention.text.Bytes())
 	room := PageRows - p.attention.rows
 	if p.attention.rows > 0 && p.others.rows > 0 && room > 0 {

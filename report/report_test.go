@@ -83,7 +83,7 @@ func TestStampsAreRFC3339(t *testing.T) {
 		if at.IsZero() {
 			want = ""
 		}
-		if got := stamp(at); got != want {
+		if got := string(appendStamp(nil, at)); got != want {
 			t.Errorf("%s, not %s", got, want)
 		}
 	}
