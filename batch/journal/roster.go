@@ -79,7 +79,8 @@ type Survey struct {
 // Spool copies the entries of a run into its directory, so that whatever
 // becomes of the input, a resume works on the same people. Rows must come in
 // order, counted from 1. The first error among the entries ends it, and leaves
-// no roster but an earlier one.
+// no roster but an earlier one. Where the directory is a copy, the roster is kept
+// with the run.json that is written next.
 func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 	survey := Survey{Reasons: make(map[batch.Reason]int64)}
 	sum := sha256.New()

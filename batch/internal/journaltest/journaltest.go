@@ -302,7 +302,7 @@ func changedRoster(t *testing.T, p Place) {
 		changed = append(changed[20:], "newcomer")
 		d := must[*journal.Dir](t)(p.Open())
 		must[journal.Survey](t)(d.Spool(users(changed...)))
-		if err := d.Close(); err != nil {
+		if err := errors.Join(d.WriteJSON(journal.RunFile, struct{}{}), d.Close()); err != nil {
 			t.Fatal(err)
 		}
 		look(t, p, func(h *journal.History) {

@@ -25,6 +25,7 @@ type home struct {
 	folder string        // with the copy
 	last   int64         // segment
 	ours   bool          // run.json is this process's
+	roster string        // path of a roster that goes with the next run.json; "" if none
 	marked *journal.Mark // that one who only reads found; nil if there was none
 }
 
@@ -225,16 +226,29 @@ func (h *home) add(name string, lines []byte) error {
 	return err
 }
 
+// Put implements [journal.Home]. A roster may be written more than once before its run
+// begins, and goes once, right before run.json: nobody reads it without that.
 func (h *home) Put(name, path string) error {
+	if name == journal.RosterFile {
+		h.roster = path
+		return nil
+	}
 	if h.lease != nil {
 		if err := h.lease.ensure(); err != nil {
 			return err
 		}
 	}
-	err := h.upload(h.disk, name, path)
-	if name == journal.RunFile && err == nil {
-		h.ours = true
+	if name != journal.RunFile {
+		return h.upload(h.disk, name, path)
 	}
+	if h.roster != "" {
+		if err := h.upload(h.disk, journal.RosterFile, h.roster); err != nil {
+			return err
+		}
+		h.roster = ""
+	}
+	err := h.upload(h.disk, name, path)
+	h.ours = h.ours || err == nil
 	return err
 }
 

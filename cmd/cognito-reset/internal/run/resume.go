@@ -69,8 +69,11 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 	}
 	s.printUnmatched()
 	inDoubt, err := s.count()
-	if err != nil || s.Left == 0 {
+	if err != nil {
 		return s, err
+	}
+	if s.Left == 0 {
+		return s, s.mark()
 	}
 	if err := s.wholeAndHere(r.Moved); err != nil {
 		return nil, exit.Refuse(err)
@@ -141,6 +144,17 @@ func (s *Session) count() (inDoubt int64, err error) {
 		}
 	}
 	return inDoubt, nil
+}
+
+// mark brings the mark of a run of which nobody is left up to its journal: the
+// process that made the last calls may have been killed. Wherever the record is now,
+// nobody is called.
+func (s *Session) mark() error {
+	err := s.history.Begin(false)
+	if _, moved := errors.AsType[*journal.MovedError](err); moved {
+		return nil
+	}
+	return err
 }
 
 // wholeAndHere sees to it that the journal is the one that the run left, and that

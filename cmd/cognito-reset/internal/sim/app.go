@@ -112,7 +112,7 @@ func (p *process) checkReport(r *rundir.Record, code int) {
 	}
 	rows, _, err := rowsOf(r)
 	if err == nil && !p.dead() { // or it is no longer its run to report
-		p.w.check(rows, code, p.name)
+		p.w.check(rows, code, p.name, p)
 	}
 }
 
@@ -188,7 +188,7 @@ func (w *world) look(p *process) (done bool) {
 		w.tell("after %s: the record cannot be read: %v", p.name, err)
 		return false
 	}
-	w.check(rows, code, "after "+p.name)
+	w.check(rows, code, "after "+p.name, nil)
 	for _, r := range rows {
 		if r.Open() {
 			return false

@@ -24,6 +24,7 @@ type process struct {
 	name   string
 	faults []fault
 	disk   *hardDisk // of its machine
+	began  time.Time
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	gone   chan struct{} // closed when it is killed
@@ -81,6 +82,7 @@ func (w *world) process(name string, on *hardDisk) *process {
 }
 
 func (p *process) run() {
+	p.began = time.Now()
 	p.w.mu.Lock()
 	p.w.alive = append(p.w.alive, p)
 	p.w.mu.Unlock()

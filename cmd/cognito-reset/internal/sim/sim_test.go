@@ -84,6 +84,11 @@ var regressions = map[string]plan{
 			{Kind: powerLost, Process: 3, N: 43},
 		},
 	},
+	"a mark that is behind when nobody is left": {
+		InS3: true, Users: 2, Processes: 4, Workers: 1, Standby: 1, MaxAttempts: 1, Rate: 2, Quota: 10, Faults: []fault{
+			{Kind: killed, Process: 1, N: 105}, {Kind: recordCut, Process: 4, N: 2},
+		},
+	},
 	"a roster whose first version comes after its second": {
 		InS3: true, Users: 4, Processes: 1, Workers: 1, Standby: 1, MaxAttempts: 1, Rate: 10, Quota: 2, Looked: true, Faults: []fault{
 			{Kind: s3CutAfter, N: 7}, {Kind: s3Broken, N: 8}, {Kind: s3SlowDown, N: 14}, {Kind: s3Late, N: 17},
