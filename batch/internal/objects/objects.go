@@ -150,7 +150,7 @@ func (b *Bucket) Get(ctx context.Context, key string) (o Object, err error) {
 	return o, nil
 }
 
-// A Condition is one under which an object is written.
+// A Condition is one under which an object is written; nil is none.
 type Condition func(*s3.PutObjectInput)
 
 // IfNew writes an object that is not there yet.
@@ -164,7 +164,9 @@ func IfStill(etag string) Condition {
 // Put writes an object.
 func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, when Condition) (etag string, err error) {
 	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: body}
-	when(in)
+	if when != nil {
+		when(in)
+	}
 	err = b.ask(func(there func(*s3.Options)) error {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
