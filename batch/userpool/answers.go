@@ -16,6 +16,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/internal/login"
 )
 
 // An answer of the service is known by its code and, where one code means
@@ -174,6 +175,7 @@ func classify(err error) *batch.Error {
 		// An answer that cannot be read: leave it in doubt.
 	case NoCredentials(err):
 		e.Class, e.Reason = batch.ClassRun, batch.Credentials
+		e.Err, _ = errors.AsType[*login.Error](err)
 	case neverSent(err):
 		e.Class, e.Reason = batch.ClassRun, batch.PoolNotFound
 	case neverLeft(err):
@@ -241,7 +243,7 @@ func connected(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Resp
 // NoCredentials reports whether a call was not made for want of credentials to sign
 // it with.
 func NoCredentials(err error) bool {
-	_, ok := errors.AsType[*credentialsError](err)
+	_, ok := errors.AsType[*login.Error](err)
 	return ok && !errors.Is(err, context.Canceled)
 }
 

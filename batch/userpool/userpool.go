@@ -34,6 +34,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/internal/login"
 )
 
 // Timeout is how long an answer may take. A trigger of the pool may take three
@@ -93,6 +94,10 @@ type Options struct {
 
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
+	// MFACode, if set, asks a person for the code that a device shows, where a
+	// profile's role takes one.
+	MFACode func(ctx context.Context, device string) (code string, err error)
+
 	// Credentials replace the usual chain, for a pool that needs none.
 	Credentials aws.CredentialsProvider
 	// Log is told once what could not be read, and what to do about it.
@@ -148,6 +153,9 @@ type Pool struct {
 
 // Open prepares a pool. It reads the shared AWS configuration but calls nothing.
 func Open(ctx context.Context, o Options) (*Pool, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	region := o.Region
 	if region == "" {
 		region = RegionOf(o.PoolID)
@@ -162,32 +170,19 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 			t.OnProxyConnectResponse = connected
 		})
 	}
-	options := []func(*config.LoadOptions) error{
-		config.WithHTTPClient(client),
-		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
-		config.WithRegion(region),
-		config.WithSharedConfigProfile(o.Profile),
-	}
-	if o.Credentials != nil {
-		options = append(options, config.WithCredentialsProvider(o.Credentials))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := login.Load(ctx, login.Options{
+		Profile: o.Profile, Region: region, HTTPClient: client, Credentials: o.Credentials, Log: o.Log, MFACode: o.MFACode,
+	}, config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }))
 	if err != nil {
-		return nil, fmt.Errorf("AWS configuration: %w", err)
+		return nil, err
 	}
 	if o.EndpointURL != "" {
 		cfg.BaseEndpoint = aws.String(o.EndpointURL)
 	}
 	if o.RoleARN != "" {
-		cfg.Credentials = assume(cfg, o.RoleARN, o.ExternalID)
-	}
-	if cfg.Credentials != nil {
-		cfg.Credentials = &credentials{cfg.Credentials}
+		cfg.Credentials = login.Advise(assume(cfg, o.RoleARN, o.ExternalID), o.Profile)
 	}
 	share, clock := cmp.Or(o.Share, 1), newClock(o.ClockJumped)
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	return &Pool{
 		ID: o.PoolID, Region: cfg.Region,
 		clock: clock,
@@ -234,22 +229,6 @@ func RegionOf(poolID string) string {
 		return ""
 	}
 	return region
-}
-
-// credentials mark their failures, so that "no credentials" is told apart from
-// an answer of the service.
-type credentials struct{ aws.CredentialsProvider }
-
-type credentialsError struct{ error }
-
-func (e *credentialsError) Unwrap() error { return e.error }
-
-func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	creds, err := c.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		err = &credentialsError{err}
-	}
-	return creds, err
 }
 
 // Do implements [batch.Action]: one [Pool.Reset]. Where Cognito refuses for a

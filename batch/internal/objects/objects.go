@@ -9,7 +9,6 @@ package objects
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -20,8 +19,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"cognito-reset/batch/internal/login"
 )
 
 // Scheme is what names of objects begin with, before ://.
@@ -61,13 +61,9 @@ func New(o Options) (*Client, error) {
 			t.ResponseHeaderTimeout = stallTimeout
 		})
 	}
-	cfg, err := config.LoadDefaultConfig(context.Background(),
-		config.WithHTTPClient(httpClient),
-		config.WithRegion(o.Region),
-		config.WithSharedConfigProfile(o.Profile),
-	)
+	cfg, err := login.Load(context.Background(), login.Options{Profile: o.Profile, Region: o.Region, HTTPClient: httpClient})
 	if err != nil {
-		return nil, fmt.Errorf("AWS configuration: %w", err)
+		return nil, err
 	}
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1" // which tells where any bucket is

@@ -24,8 +24,9 @@ import (
 // Options are who is told of a pool's calls. All but Log may be nil.
 type Options struct {
 	Log         *slog.Logger
-	Sandbox     *Sandbox       // that is asked in place of Cognito
-	HTTPClient  aws.HTTPClient // in place of the network's, for tests
+	Sandbox     *Sandbox                                                 // that is asked in place of Cognito
+	HTTPClient  aws.HTTPClient                                           // in place of the network's, for tests
+	MFACode     func(ctx context.Context, device string) (string, error) // asks a person; nil where nobody is there
 	Observe     func(operation string, answer *batch.Error, took time.Duration)
 	ClockJumped func(what string)
 }
@@ -35,7 +36,7 @@ func Open(ctx context.Context, s spec.Spec, o Options) (*userpool.Pool, error) {
 	options := userpool.Options{
 		PoolID: s.UserPoolID, Profile: s.Profile, Region: s.Region, EndpointURL: s.EndpointURL, RoleARN: s.RoleARN, ExternalID: s.ExternalID, PhoneCountry: s.PhoneCountry,
 		Connections: s.Workers(), Share: s.Shard.Of(1), Log: o.Log, UsernameCase: s.UsernameCase,
-		Observe: o.Observe, ClockJumped: o.ClockJumped, HTTPClient: o.HTTPClient,
+		Observe: o.Observe, ClockJumped: o.ClockJumped, HTTPClient: o.HTTPClient, MFACode: o.MFACode,
 	}
 	if s.Rate == 0 && !s.FindRate { // no limit at all
 		options.ListRate = math.MaxFloat64

@@ -28,7 +28,7 @@ func (f *facts) refusedFor(reason batch.Reason) bool {
 func (f *facts) callerCheck() (rundir.Level, string) {
 	switch {
 	case f.refusedFor(batch.Credentials) && userpool.NoCredentials(f.poolErr):
-		return rundir.Blocker, "no AWS credentials were found: run aws sso login, set AWS_PROFILE, or give --profile"
+		return rundir.Blocker, whyNoCredentials(f.poolErr)
 	case f.refusedFor(batch.Credentials):
 		return rundir.Blocker, fmt.Sprintf("AWS takes these credentials no more, or for others (%v): renew them, such as by aws sso login", f.poolErr)
 	}
@@ -77,6 +77,12 @@ func loopback(address string) bool {
 	}
 	ip := net.ParseIP(strings.Trim(address, "[]"))
 	return address == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// whyNoCredentials says so, and what helps.
+func whyNoCredentials(err error) string {
+	answer, _ := errors.AsType[*batch.Error](err)
+	return answer.Err.Error()
 }
 
 // cause is the innermost error: what happened, without who passed it on.

@@ -6,6 +6,7 @@ package users
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -60,8 +61,18 @@ func (f *Finder) Connect(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	f.pool, err = pool.Open(ctx, s, pool.Options{Log: f.Log, HTTPClient: f.HTTPClient, Sandbox: f.sandbox, Observe: f.Observe, ClockJumped: f.ClockJumped})
+	f.pool, err = pool.Open(ctx, s, pool.Options{Log: f.Log, MFACode: f.mfaCode(), HTTPClient: f.HTTPClient, Sandbox: f.sandbox, Observe: f.Observe, ClockJumped: f.ClockJumped})
 	return err
+}
+
+// mfaCode asks whoever is at the terminal for the code of a device; nil if nobody is.
+func (f *Finder) mfaCode() func(ctx context.Context, device string) (string, error) {
+	if !term.IsTerminal(f.In) || !term.IsTerminal(f.Err) {
+		return nil
+	}
+	return func(ctx context.Context, device string) (string, error) {
+		return f.Prompt(ctx, fmt.Sprintf("Code of the MFA device %s: ", term.Visible(device)))
+	}
 }
 
 // Reach is [Finder.Connect], unless it takes the users to make a pool, or none is
