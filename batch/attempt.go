@@ -252,6 +252,7 @@ func (r *runner) do(step *Step, e Entry, res *Result) *Error {
 	if err != nil {
 		answer = asError(err)
 	}
+	r.contact.note(answer, r.stop)
 	throttled := answer != nil && answer.Class == ClassThrottle
 	r.Tally.callAnswered(throttled)
 	if step.Pace != nil {

@@ -102,6 +102,7 @@ type runner struct {
 	ready   chan Entry     // promised users, on the way to a worker
 	atWork  sync.WaitGroup // users admitted
 
+	contact contact
 	workers sync.WaitGroup
 	seats   chan struct{} // one token a user who is worked on
 	aside   chan struct{} // and one a user who waits without a worker
