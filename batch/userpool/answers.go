@@ -60,6 +60,9 @@ var answers = []answer{
 	{"UnexpectedLambdaException", "", batch.ClassUser, batch.LambdaRefused},
 	{"InvalidLambdaResponseException", "", batch.ClassUser, batch.LambdaRefused},
 	{"UnsupportedUserStateException", "", batch.ClassUser, batch.WrongState},
+	{"PasswordResetRequiredException", "", batch.ClassUser, batch.WrongState},
+	{"UserNotConfirmedException", "", batch.ClassUser, batch.Unconfirmed},
+	{"TooManyFailedAttemptsException", "", batch.ClassUser, batch.AttemptLimit},
 
 	// Too often: for the account today, or for this user this hour.
 	{"LimitExceededException", "daily email limit", batch.ClassRun, batch.MessageLimit},
@@ -82,6 +85,11 @@ var answers = []answer{
 	{"AuthFailure", "", batch.ClassRun, batch.Credentials},
 	{"NotAuthorized", "", batch.ClassRun, batch.AccessDenied},
 	{"UnauthorizedOperation", "", batch.ClassRun, batch.AccessDenied},
+	{"UnauthorizedException", "", batch.ClassRun, batch.AccessDenied},
+	{"ForbiddenException", "", batch.ClassRun, batch.AccessDenied}, // by a web ACL of AWS WAF
+	{"Forbidden", "", batch.ClassRun, batch.AccessDenied},
+	{"SubscriptionRequiredException", "", batch.ClassRun, batch.Credentials},
+	{"InvalidSecurity", "", batch.ClassRun, batch.Credentials},
 	{"TokenRefreshRequired", "", batch.ClassRun, batch.Credentials},
 	{"InvalidToken", "", batch.ClassRun, batch.Credentials},
 	{"InvalidAccessKeyId", "", batch.ClassRun, batch.Credentials},
@@ -93,18 +101,29 @@ var answers = []answer{
 	{"InvalidEmailRoleAccessPolicyException", "", batch.ClassRun, batch.PoolConfiguration},
 	{"OperationNotEnabledException", "", batch.ClassRun, batch.PoolConfiguration},
 	{"InvalidPasswordException", "", batch.ClassRun, batch.PoolConfiguration},
+	{"InvalidUserPoolConfigurationException", "", batch.ClassRun, batch.PoolConfiguration},
+	{"FeatureUnavailableInTierException", "", batch.ClassRun, batch.PoolConfiguration},
+	{"UserPoolAddOnNotEnabledException", "", batch.ClassRun, batch.PoolConfiguration},
+	{"UserImportInProgressException", "", batch.ClassRun, batch.PoolConfiguration},
 	{"UnsupportedOperationException", "", batch.ClassRun, batch.PoolConfiguration},
 	{"UnknownOperationException", "", batch.ClassRun, batch.PoolConfiguration}, // of servers that are not Cognito's
 	{"InvalidAction", "", batch.ClassRun, batch.PoolConfiguration},
 
 	// The moment's: another password is drawn for the next attempt.
 	{"PasswordHistoryPolicyViolationException", "", batch.ClassMoment, batch.Other},
+	{"ConcurrentModificationException", "", batch.ClassMoment, batch.ServerError},
 
 	// Nobody can say whether it happened.
 	{"InternalErrorException", "", batch.ClassDoubt, batch.ServerError},
 	{"InternalFailure", "", batch.ClassDoubt, batch.ServerError},
 	{"InternalServerError", "", batch.ClassDoubt, batch.ServerError},
 	{"InternalError", "", batch.ClassDoubt, batch.ServerError},
+	{"InternalServerException", "", batch.ClassDoubt, batch.ServerError},
+	{"InternalServiceError", "", batch.ClassDoubt, batch.ServerError},
+	{"InternalServiceException", "", batch.ClassDoubt, batch.ServerError},
+	{"ServerException", "", batch.ClassDoubt, batch.ServerError},
+	{"RequestAbortedException", "", batch.ClassDoubt, batch.ServerError},
+	{"HttpTimeoutException", "", batch.ClassDoubt, batch.ServerError},
 	{"ServiceUnavailable", "", batch.ClassDoubt, batch.ServerError},
 	{"ServiceUnavailableException", "", batch.ClassDoubt, batch.ServerError},
 	{"RequestTimeout", "", batch.ClassDoubt, batch.ServerError},
@@ -115,6 +134,14 @@ var answers = []answer{
 	{"ValidationError", "", batch.ClassUser, batch.InvalidParameter},
 	{"InvalidParameterValue", "", batch.ClassUser, batch.InvalidParameter},
 	{"SerializationException", "", batch.ClassUser, batch.InvalidParameter},
+	{"InvalidParameterCombination", "", batch.ClassUser, batch.InvalidParameter},
+	{"InvalidQueryParameter", "", batch.ClassUser, batch.InvalidParameter},
+	{"MalformedQueryString", "", batch.ClassUser, batch.InvalidParameter},
+	{"MalformedHttpRequestException", "", batch.ClassUser, batch.InvalidParameter},
+	{"MissingAction", "", batch.ClassUser, batch.InvalidParameter},
+	{"MissingParameter", "", batch.ClassUser, batch.InvalidParameter},
+	{"RequestEntityTooLargeException", "", batch.ClassUser, batch.InvalidParameter},
+	{"UnknownParameter", "", batch.ClassUser, batch.InvalidParameter},
 }
 
 // kmsCode begins the codes of answers about the pool's key.

@@ -52,7 +52,11 @@ func (f *facts) endpointCheck() (rundir.Level, string) {
 	if f.refusedFor(batch.Network) {
 		return rundir.Blocker, fmt.Sprintf("%s is not reached: %v", f.endpoint, cause(f.poolErr))
 	}
-	if home := userpool.RegionOf(f.spec.UserPoolID); home != f.region {
+	home := userpool.RegionOf(f.spec.UserPoolID)
+	if home != f.region && f.spec.EndpointURL == "" && f.poolErr == nil {
+		return rundir.Blocker, fmt.Sprintf("%s answers for a pool of %s: this is a replica, which resets nobody. Ask the primary Region, such as by --region %s", f.region, home, home)
+	}
+	if home != f.region {
 		return rundir.Warning, fmt.Sprintf("%s, in Region %s, though the pool is of %s", f.endpoint, f.region, home)
 	}
 	return rundir.OK, fmt.Sprintf("%s (%s)", f.endpoint, f.region)

@@ -1,0 +1,46 @@
+package userpool_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/userpool"
+)
+
+// An answer whose body comes in a second packet is an answer: nobody is in doubt, and
+// nobody is read back, which would be billed.
+func TestABodyInASecondPacketIsNoDoubt(t *testing.T) {
+	const users = 2000
+	var reads atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".AdminGetUser") {
+			reads.Add(1)
+		}
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.Header().Set("X-Amzn-Requestid", "1")
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		w.Write([]byte("{}"))
+	}))
+	defer server.Close()
+	pool, err := userpool.Open(t.Context(), userpool.Options{PoolID: poolID, EndpointURL: server.URL, Credentials: anyCredentials, Connections: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := func(yield func(batch.Entry, error) bool) {
+		for n := range int64(users) {
+			if !yield(batch.Entry{Row: n + 1, Username: fmt.Sprint("user-", n)}, nil) {
+				return
+			}
+		}
+	}
+	counts, err := batch.Run(t.Context(), entries, batch.ResetOnly(pool, nil), batch.Options{Workers: 64})
+	if err != nil || counts.Outcomes[batch.Reset] != users || counts.Calls != users || reads.Load() > 0 {
+		t.Errorf("%v; %v, %d calls, %d read-backs", err, counts.Outcomes, counts.Calls, reads.Load())
+	}
+}
