@@ -20,7 +20,7 @@ func (c *contact) note(answer *Error, stop func(error)) {
 	if c.made.Load() {
 		return
 	}
-	if answer == nil || answer.Reason != Network || answer.Class != ClassMoment {
+	if answer == nil || answer.Code != "" || answer.Reason != Network || answer.Class != ClassMoment {
 		c.made.Store(true)
 		return
 	}
