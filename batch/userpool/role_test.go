@@ -21,7 +21,7 @@ func TestARoleIsAssumedAgainBeforeItsCredentialsExpire(t *testing.T) {
 		server.Add(sandbox.NewUser("alice"))
 		open := func(externalID string) *userpool.Pool {
 			pool, err := userpool.Open(t.Context(), userpool.Options{
-				PoolID: "us-east-1_Sandbox01", RoleARN: "arn:aws:iam::210987654321:role/resetter", ExternalID: externalID,
+				PoolID: "us-east-1_Sandbox01", Role: userpool.Role{ARN: "arn:aws:iam::210987654321:role/resetter", ExternalID: externalID, SessionName: "ann@night"},
 				HTTPClient: &http.Client{Transport: server}, EndpointURL: "http://sandbox.test",
 				Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 			})
@@ -37,7 +37,7 @@ func TestARoleIsAssumedAgainBeforeItsCredentialsExpire(t *testing.T) {
 			}
 			time.Sleep(15 * time.Minute)
 		}
-		if caller, err := pool.Caller(t.Context()); err != nil || caller.Account != "210987654321" || caller.ARN != "arn:aws:sts::210987654321:assumed-role/resetter/cognito-reset" {
+		if caller, err := pool.Caller(t.Context()); err != nil || caller.Account != "210987654321" || caller.ARN != "arn:aws:sts::210987654321:assumed-role/resetter/ann@night" || caller.Base != "arn:aws:iam::123456789012:user/sandbox" {
 			t.Errorf("the caller is %+v, %v", caller, err)
 		}
 		if n := server.Stats().Calls["AssumeRole"][sandbox.OK]; n < 72 || n > 100 {

@@ -64,8 +64,8 @@ type Options struct {
 	Profile     string // of the shared AWS configuration; "" as usual
 	Region      string // "" takes the pool id's
 	EndpointURL string // serves every AWS service; "" as usual
-	RoleARN     string // of a role to assume through STS, again and again before it expires; "" assumes none
-	ExternalID  string // that the role's trust policy asks for; "" if none
+	Role        Role
+	Version     string // of the tool, which every call names to AWS; "" names none
 	Connections int    // idle connections kept, as many as there are workers
 
 	// UsernameCase, CaseSensitive or CaseInsensitive, is believed for comparing names
@@ -104,14 +104,29 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// assume gives the credentials of a role. They are fetched anew when they are
+// A Role is one to assume through STS, again and again before it expires. The zero
+// value is none.
+type Role struct {
+	ARN        string
+	ExternalID string // that the trust policy asks for; "" if none
+
+	// SessionName is what CloudTrail shows as the name of who calls; "" is
+	// cognito-reset. SourceIdentity stays with the session, whatever roles it
+	// assumes; it takes permission for sts:SetSourceIdentity. "" sets none.
+	SessionName, SourceIdentity string
+}
+
+// provider gives the credentials of the role. They are fetched anew when they are
 // about to expire, so that a run may take days.
-func assume(cfg aws.Config, role, externalID string) aws.CredentialsProvider {
+func (r Role) provider(cfg aws.Config) aws.CredentialsProvider {
 	client := sts.NewFromConfig(cfg, func(o *sts.Options) { o.Retryer = retry.NewStandard() })
-	provider := stscreds.NewAssumeRoleProvider(client, role, func(o *stscreds.AssumeRoleOptions) {
-		o.RoleSessionName = "cognito-reset"
-		if externalID != "" {
-			o.ExternalID = &externalID
+	provider := stscreds.NewAssumeRoleProvider(client, r.ARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = cmp.Or(r.SessionName, "cognito-reset")
+		if r.ExternalID != "" {
+			o.ExternalID = &r.ExternalID
+		}
+		if r.SourceIdentity != "" {
+			o.SourceIdentity = &r.SourceIdentity
 		}
 	})
 	return aws.NewCredentialsCache(provider, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow })
@@ -129,6 +144,8 @@ type Pool struct {
 
 	client  *cognito.Client
 	sts     *sts.Client
+	base    *sts.Client // without the role
+	role    bool        // one is assumed
 	quotas  *servicequotas.Client
 	metrics *cloudwatch.Client
 	emails  *sesv2.Client
@@ -172,15 +189,21 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	}
 	cfg, err := login.Load(ctx, login.Options{
 		Profile: o.Profile, Region: region, HTTPClient: client, Credentials: o.Credentials, Log: o.Log, MFACode: o.MFACode,
-	}, config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }))
+	}, config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), func(l *config.LoadOptions) error {
+		if o.Version != "" {
+			l.APIOptions = append(l.APIOptions, awsmiddleware.AddUserAgentKeyValue("cognito-reset", o.Version))
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	if o.EndpointURL != "" {
 		cfg.BaseEndpoint = aws.String(o.EndpointURL)
 	}
-	if o.RoleARN != "" {
-		cfg.Credentials = login.Advise(assume(cfg, o.RoleARN, o.ExternalID), o.Profile)
+	base := sts.NewFromConfig(cfg)
+	if o.Role.ARN != "" {
+		cfg.Credentials = login.Advise(o.Role.provider(cfg), o.Profile)
 	}
 	share, clock := cmp.Or(o.Share, 1), newClock(o.ClockJumped)
 	return &Pool{
@@ -189,7 +212,7 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		client: cognito.NewFromConfig(cfg, observed(o.Observe), func(o *cognito.Options) {
 			o.HTTPClient = timed{o.HTTPClient, clock}
 			o.APIOptions = append(o.APIOptions, proven)
-		}), sts: sts.NewFromConfig(cfg),
+		}), sts: sts.NewFromConfig(cfg), base: base, role: o.Role.ARN != "",
 		quotas: servicequotas.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		emails: sesv2.NewFromConfig(cfg),
 		reads:  rate.NewLimiter(rate.Limit(readRate*share), 1),
@@ -300,17 +323,26 @@ func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (bat
 type Caller struct {
 	Account string `json:"account"`
 	ARN     string `json:"arn"`
+	Base    string `json:"base_arn,omitzero"` // ARN of who assumed the role that calls; "" if none was assumed here
 }
 
-// Caller asks STS who the credentials belong to.
-func (p *Pool) Caller(ctx context.Context) (Caller, error) {
+// Caller asks STS who the credentials belong to, and who assumed the role if one is.
+func (p *Pool) Caller(ctx context.Context) (c Caller, err error) {
 	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
 	defer cancel()
 	out, err := p.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
+		return c, explain(err)
+	}
+	c.Account, c.ARN = aws.ToString(out.Account), aws.ToString(out.Arn)
+	if !p.role {
+		return c, nil
+	}
+	if out, err = p.base.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err != nil {
 		return Caller{}, explain(err)
 	}
-	return Caller{aws.ToString(out.Account), aws.ToString(out.Arn)}, nil
+	c.Base = aws.ToString(out.Arn)
+	return c, nil
 }
 
 // explain keeps of an SDK error what a person can use.

@@ -163,3 +163,15 @@ type deny struct{ error }
 func (d deny) Retrieve(context.Context) (aws.Credentials, error) { return aws.Credentials{}, d.error }
 
 var discard = log.New(io.Discard, "", 0)
+
+// CloudTrail shows which version called.
+func TestEveryCallNamesTheTool(t *testing.T) {
+	agent := ""
+	pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
+		agent = r.Header.Get("User-Agent")
+		return jsonResponse(200, "{}"), nil
+	}), func(o *userpool.Options) { o.Version = "v1.2.3" })
+	if _, err := pool.Reset(t.Context(), batch.Entry{Username: "ann"}); err != nil || !strings.Contains(agent, "cognito-reset/v1.2.3") {
+		t.Errorf("%v; it is %q", err, agent)
+	}
+}

@@ -117,7 +117,7 @@ func (c *Command) run(ctx *cli.Context) error {
 
 	pool, err := userpool.Open(ctx.Context, userpool.Options{
 		PoolID: in.UserPoolId, Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url"),
-		RoleARN: ctx.String("role-arn"), ExternalID: ctx.String("external-id"),
+		Role: userpool.Role{ARN: ctx.String("role-arn"), ExternalID: ctx.String("external-id"), SessionName: ctx.String("role-session-name"), SourceIdentity: ctx.String("source-identity")},
 	})
 	if err != nil {
 		return exit.With(exitAWSConfig, fmt.Errorf("admin-reset-user-password: %w", err))

@@ -61,7 +61,7 @@ func (a *app) verifiable(ctx *cli.Context, path string) (*verify.Run, error) {
 	if s.DryRun || s.Sandbox {
 		return nil, exit.Usagef("%s reset nobody in a pool that is still there: there is nothing to verify", path)
 	}
-	for name, to := range map[string]*string{"profile": &s.Profile, "region": &s.Region, "endpoint-url": &s.EndpointURL, "role-arn": &s.RoleARN, "external-id": &s.ExternalID} {
+	for name, to := range map[string]*string{"profile": &s.Profile, "region": &s.Region, "endpoint-url": &s.EndpointURL, "role-arn": &s.RoleARN, "external-id": &s.ExternalID, "role-session-name": &s.SessionName, "source-identity": &s.SourceIdentity} {
 		if ctx.IsSet(name) {
 			*to = ctx.String(name)
 		}

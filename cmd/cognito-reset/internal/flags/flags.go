@@ -43,6 +43,8 @@ func Account() []cli.Flag {
 	return append(Record(),
 		String(AWS, "role-arn", "", "`ARN` of a role to assume, with the profile's credentials"),
 		String(AWS, "external-id", "", "`ID` that the role's trust policy asks for"),
+		String(AWS, "role-session-name", "", "`NAME` of the role's session, as CloudTrail shows who called (default: cognito-reset- and your login name)"),
+		String(AWS, "source-identity", "", "`NAME` of the person, which stays with the role's session; the trust policy must allow sts:SetSourceIdentity"),
 	)
 }
 

@@ -84,6 +84,8 @@ func ReadSettings(ctx *cli.Context, before spec.Settings, first bool) (s spec.Se
 	text("region", &s.Region)
 	text("role-arn", &s.RoleARN)
 	text("external-id", &s.ExternalID)
+	text("role-session-name", &s.SessionName)
+	text("source-identity", &s.SourceIdentity)
 	text("endpoint-url", &s.EndpointURL)
 	if given("csv-safe") {
 		s.CSVSafe = ctx.Bool("csv-safe")

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
+	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,7 +36,7 @@ type Options struct {
 // Open prepares the user pool of a spec, and calls nobody.
 func Open(ctx context.Context, s spec.Spec, o Options) (*userpool.Pool, error) {
 	options := userpool.Options{
-		PoolID: s.UserPoolID, Profile: s.Profile, Region: s.Region, EndpointURL: s.EndpointURL, RoleARN: s.RoleARN, ExternalID: s.ExternalID, PhoneCountry: s.PhoneCountry,
+		PoolID: s.UserPoolID, Profile: s.Profile, Region: s.Region, EndpointURL: s.EndpointURL, Role: role(s.Settings), Version: s.Version, PhoneCountry: s.PhoneCountry,
 		Connections: s.Workers(), Share: s.Shard.Of(1), Log: o.Log, UsernameCase: s.UsernameCase,
 		Observe: o.Observe, ClockJumped: o.ClockJumped, HTTPClient: o.HTTPClient, MFACode: o.MFACode,
 	}
@@ -43,11 +45,25 @@ func Open(ctx context.Context, s spec.Spec, o Options) (*userpool.Pool, error) {
 	}
 	if o.Sandbox != nil {
 		options.EndpointURL = o.Sandbox.url
-		options.Profile, options.RoleARN, options.Region = "", "", userpool.RegionOf(s.UserPoolID)
+		options.Profile, options.Role, options.Region = "", userpool.Role{}, userpool.RegionOf(s.UserPoolID)
 		options.Credentials = awscredentials.NewStaticCredentialsProvider("sandbox", "sandbox", "")
 	}
 	return userpool.Open(ctx, options)
 }
+
+// role is the role that settings ask for. Its session is named after who is logged in
+// here, unless it has a name.
+func role(s spec.Settings) userpool.Role {
+	r := userpool.Role{ARN: s.RoleARN, ExternalID: s.ExternalID, SessionName: s.SessionName, SourceIdentity: s.SourceIdentity}
+	if who, err := user.Current(); err == nil && r.SessionName == "" {
+		name := notInName.ReplaceAllString("cognito-reset-"+who.Username, "-")
+		r.SessionName = name[:min(len(name), 64)]
+	}
+	return r
+}
+
+// notInName is what the name of a role's session cannot hold.
+var notInName = regexp.MustCompile(`[^\w+=,.@-]`)
 
 // Latency is what a call to a sandbox takes, unless told otherwise.
 const Latency = 50 * time.Millisecond

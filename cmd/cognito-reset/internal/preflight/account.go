@@ -35,11 +35,19 @@ func (f *facts) callerCheck() (rundir.Level, string) {
 	if f.callerErr != nil {
 		return rundir.Warning, gap(f.callerErr, "sts:GetCallerIdentity")
 	}
-	who := f.caller.ARN
-	if parsed, err := arn.Parse(who); err == nil {
-		who = parsed.Resource
+	who := fmt.Sprintf("%s, account %s", resource(f.caller.ARN), f.caller.Account)
+	if f.caller.Base != "" {
+		who += ", assumed by " + resource(f.caller.Base)
 	}
-	return rundir.OK, fmt.Sprintf("%s, account %s", who, f.caller.Account)
+	return rundir.OK, who
+}
+
+// resource is the last part of an ARN, which people know.
+func resource(who string) string {
+	if parsed, err := arn.Parse(who); err == nil {
+		return parsed.Resource
+	}
+	return who
 }
 
 func (f *facts) endpointCheck() (rundir.Level, string) {

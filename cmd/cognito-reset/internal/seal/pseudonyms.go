@@ -44,6 +44,9 @@ func (s *sealing) pseudonymize(keyFile, folder string) error {
 	}
 	if who := s.record.Found.Caller; who.ARN != "" {
 		r.Found.Caller = userpool.Caller{Account: who.Account, ARN: actor(who.ARN)}
+		if who.Base != "" {
+			r.Found.Caller.Base = actor(who.Base)
+		}
 	}
 	if who := s.record.Spec.ApprovedBy; who != "" {
 		r.Spec.ApprovedBy = actor(who)

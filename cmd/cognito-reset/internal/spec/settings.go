@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,8 @@ type Settings struct {
 	EndpointURL    string  `json:"endpoint_url"`
 	RoleARN        string  `json:"role_arn,omitzero"`
 	ExternalID     string  `json:"external_id,omitzero"`
+	SessionName    string  `json:"role_session_name,omitzero"`
+	SourceIdentity string  `json:"source_identity,omitzero"`
 	CSVSafe        bool    `json:"csv_safe,omitzero"` // of report.csv
 
 	// Shard is the part of the users that the run works on. The rates and
@@ -106,11 +109,16 @@ func (s Settings) End(now time.Time) (at time.Time, why string, err error) {
 	return at, why, nil
 }
 
+// sessionName is how AWS writes the name of a role's session, or none.
+var sessionName = regexp.MustCompile(`^([\w+=,.@-]{2,64})?$`)
+
 // Validate finds what cannot be.
 func (s Settings) Validate() error {
 	switch {
-	case s.ExternalID != "" && s.RoleARN == "":
-		return exit.Usagef("--external-id goes with --role-arn")
+	case s.RoleARN == "" && s.ExternalID+s.SourceIdentity != "":
+		return exit.Usagef("--external-id and --source-identity go with --role-arn")
+	case !sessionName.MatchString(s.SessionName) || !sessionName.MatchString(s.SourceIdentity):
+		return exit.Usagef("--role-session-name and --source-identity have 2 to 64 letters, digits and =,.@-_+")
 	case s.MaxWorkers < 0:
 		return exit.Usagef("--workers cannot be negative")
 	case s.MaxAttempts < 1:

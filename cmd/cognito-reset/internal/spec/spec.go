@@ -119,6 +119,7 @@ func (s Spec) Unnamed() Spec {
 		},
 	}
 	u.Profile, u.EndpointURL, u.RateAuto = "", "", ""
+	u.RoleARN, u.ExternalID, u.SessionName, u.SourceIdentity = "", "", "", ""
 	return u
 }
 
@@ -147,7 +148,7 @@ func (a Approval) Missing(caller userpool.Caller) error {
 		return exit.Refusef("--require-approval: say who approved this with --approved-by NAME")
 	case caller.ARN == "":
 		return exit.Refusef("--require-approval: who calls is not known, so it cannot be told that somebody else approved; allow sts:GetCallerIdentity")
-	case slices.ContainsFunc(callerNames(caller.ARN), func(name string) bool { return strings.EqualFold(name, strings.TrimSpace(a.ApprovedBy)) }):
+	case slices.ContainsFunc(append(callerNames(caller.ARN), callerNames(caller.Base)...), func(name string) bool { return strings.EqualFold(name, strings.TrimSpace(a.ApprovedBy)) }):
 		return exit.Refusef("--require-approval: %s is who calls, and cannot approve as well", a.ApprovedBy)
 	}
 	return nil
@@ -155,8 +156,11 @@ func (a Approval) Missing(caller userpool.Caller) error {
 
 // callerNames are the names of an ARN's owner: the ARN, and the name of the user
 // or of the role's session.
-func callerNames(who string) []string {
-	names := []string{who}
+func callerNames(who string) (names []string) {
+	if who == "" {
+		return nil
+	}
+	names = append(names, who)
 	if parsed, err := arn.Parse(who); err == nil {
 		names = append(names, parsed.Resource, parsed.Resource[strings.LastIndex(parsed.Resource, "/")+1:])
 	}

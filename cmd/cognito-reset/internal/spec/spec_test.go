@@ -28,6 +28,16 @@ func TestNobodyApprovesForThemselves(t *testing.T) {
 	}
 }
 
+// Whoever assumes a role is who calls, whatever the role is called.
+func TestNobodyApprovesThroughARole(t *testing.T) {
+	caller := userpool.Caller{ARN: "arn:aws:sts::123456789012:assumed-role/ops/cognito-reset-ann", Base: "arn:aws:iam::123456789012:user/ann"}
+	for approver, refused := range map[string]bool{"ann": true, "cognito-reset-ann": true, "bob": false} {
+		if err := (Approval{ApprovedBy: approver}).Missing(caller); (err != nil) != refused {
+			t.Errorf("%s: %v", approver, err)
+		}
+	}
+}
+
 // An hour that comes twice comes the second time, too, and one that is left out
 // is no reason to go on for another day.
 func TestUntilIsTheFirstThatIsStillToCome(t *testing.T) {
