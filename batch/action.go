@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 )
 
@@ -96,6 +97,22 @@ func (e *Error) words() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// permission is what a refusal says of the one that is missing.
+var permission = regexp.MustCompile(`not authorized to perform: [\w-]+:\w+`)
+
+// Brief is the answer without the service's own words, which may name a user: its
+// code, the permission that is missing, or what the transport said.
+func (e *Error) Brief() string {
+	text := cmp.Or(e.Code, string(e.Reason))
+	switch missing := permission.FindString(e.Message); {
+	case missing != "":
+		return text + ": " + missing
+	case e.Message == "" && e.Err != nil:
+		return e.Err.Error()
+	}
+	return text
+}
 
 // unsettled is a doubt that a read-back did not settle, and why if it failed.
 func (e *Error) unsettled(readBack *Error) *Error {

@@ -25,6 +25,6 @@ func (c *contact) note(answer *Error, stop func(error)) {
 		return
 	}
 	if c.missed.Add(1) == firstCalls {
-		stop(&Stop{Reason: Network, Message: fmt.Sprintf("none of the first %d calls reached the service: %v", firstCalls, answer), Err: answer})
+		stop(&Stop{Reason: Network, Message: fmt.Sprintf("none of the first %d calls reached the service: %v", firstCalls, answer.Brief()), Err: answer})
 	}
 }

@@ -273,7 +273,7 @@ func (r *runner) now() time.Time { return r.began.Add(time.Since(r.began)) }
 
 // stopAt stops the run at an answer that every user would get.
 func (r *runner) stopAt(answer *Error) {
-	r.stop(&Stop{Reason: answer.Reason, Message: answer.Error(), Err: answer})
+	r.stop(&Stop{Reason: answer.Reason, Message: answer.Brief(), Err: answer})
 }
 
 // stopped ends a row that the run stopped before: nothing has been done for it.

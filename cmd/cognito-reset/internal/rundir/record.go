@@ -126,11 +126,11 @@ func (r *Record) Replay() (*journal.History, error) {
 	return history, nil
 }
 
-// Unnamed is the record without names, paths and texts that people wrote, in no
-// directory. What is added to [Found] is not in it unless it is added here.
+// Unnamed is the record without names, paths and texts that people wrote, and without
+// the sum of the input, from which a short list can be guessed, in no directory. What is added to [Found] is not in it unless it is added here.
 func (r *Record) Unnamed() *Record {
 	u := &Record{Spec: r.Spec.Unnamed(), Found: Found{
-		Roster: r.Found.Roster, Forecast: r.Found.Forecast, Coverage: r.Found.Coverage, InputSHA256: r.Found.InputSHA256, PrunedAt: r.Found.PrunedAt,
+		Roster: r.Found.Roster, Forecast: r.Found.Forecast, Coverage: r.Found.Coverage, PrunedAt: r.Found.PrunedAt,
 	}}
 	u.Found.Caller.Account = r.Found.Caller.Account
 	for _, f := range r.Found.Findings {

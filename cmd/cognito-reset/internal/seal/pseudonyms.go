@@ -39,7 +39,7 @@ func (s *sealing) pseudonymize(keyFile, folder string) error {
 	}); err != nil {
 		return err
 	}
-	if sum := r.Found.InputSHA256; sum != "" {
+	if sum := s.record.Found.InputSHA256; sum != "" {
 		r.Found.InputSHA256 = key.Other("input", sum)
 	}
 	if who := s.record.Found.Caller; who.ARN != "" {
