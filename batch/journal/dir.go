@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -141,7 +142,27 @@ func OpenOn(on disk.Disk, path string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.hold()
+	if err := d.closeToOthers(); err != nil {
+		return nil, err
+	}
+	if d, err = d.hold(); err != nil {
+		return nil, err
+	}
+	return d, disk.ClearUnfinished(on, path)
+}
+
+// closeToOthers takes away everybody's permission to write into the directory, where
+// that was given since it was made.
+func (d *Dir) closeToOthers() error {
+	const everybody = 0o002
+	info, err := d.on().Stat(d.Path)
+	if err != nil || info.Mode().Perm()&everybody == 0 {
+		return err
+	}
+	if err := d.on().Chmod(d.Path, 0o700); err != nil {
+		return fmt.Errorf("anybody on this machine can write into %s, and so could have changed whom it names: make it private, such as by chmod 700 (%w)", d.Path, err)
+	}
+	return nil
 }
 
 // View opens a run directory for reading. Its run may still be going on.
@@ -235,12 +256,26 @@ func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.on().Stat(d.File
 // processes find it.
 func (d *Dir) OnMachine() bool { return d.on() == disk.OS }
 
-// Remove deletes the directory and all in it, for a run that never began.
-func (d *Dir) Remove() error {
+// Remove deletes what a run that never began has written: the files of this package
+// and others that are named, and the directory unless somebody has put more into it.
+func (d *Dir) Remove(others ...string) error {
 	if d.home != nil {
 		return errors.Join(d.home.Remove(), d.Close())
 	}
-	err := d.on().RemoveAll(d.Path)      // before anybody else may take the lock
+	entries, err := d.on().ReadDir(d.Path)
+	left := len(entries)
+	for _, e := range entries {
+		if name := e.Name(); name == RunFile || name == reserveFile || NeverBegan(name) || slices.Contains(others, name) {
+			err = errors.Join(err, d.on().Remove(d.File(name)))
+			left--
+		} else if IsOfLock(name) {
+			left--
+		}
+	}
+	if err != nil || left > 0 {
+		return errors.Join(err, d.Close())
+	}
+	err = d.on().RemoveAll(d.Path)       // before anybody else may take the lock
 	if closed := d.Close(); err != nil { // some systems keep a file that is open
 		err = errors.Join(d.on().RemoveAll(d.Path), closed)
 	}

@@ -270,3 +270,44 @@ func TestWhatWasLeftBeforeARunBeganIsNoRun(t *testing.T) {
 		d.Close()
 	}
 }
+
+// What somebody else has put beside a run that never began is not the run's to delete.
+func TestARunThatIsGivenUpLeavesWhatItDidNotWrite(t *testing.T) {
+	for _, foreign := range []string{"", "notes.txt"} {
+		d := newRun(t)
+		if foreign != "" {
+			if err := os.WriteFile(d.File(foreign), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(d.File("plan.json"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Remove("plan.json"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(d.Path); (err == nil) != (foreign != "") {
+			t.Errorf("%q: the directory: %v", foreign, err)
+		} else if err == nil && filesIn(t, d.Path) != foreign+" "+LockFile && filesIn(t, d.Path) != LockFile+" "+foreign {
+			t.Errorf("left is %s", filesIn(t, d.Path))
+		}
+	}
+}
+
+func TestADirectoryThatAnybodyCanWriteIntoIsClosed(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such permissions")
+	}
+	d := newRun(t)
+	if err := errors.Join(d.Close(), os.Chmod(d.Path, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(d.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if info, err := os.Stat(d.Path); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}

@@ -299,6 +299,9 @@ func TestSignersAreTrustedOnlyForFiles(t *testing.T) {
 		"ben " + public:                           "ben",
 		`ben namespaces="git,file" ` + public:     "ben",
 		`ben namespaces="*" ` + public:            "ben",
+		`ben namespaces="!file,*" ` + public:      "refused",
+		`ben namespaces="*,!fi?e" ` + public:      "refused",
+		`ben namespaces="!git,file" ` + public:    "ben",
 		`ben namespaces="git" ` + public:          "refused",
 		`ben cert-authority ` + public:            "refused",
 		`ben valid-before="20260101" ` + public:   "refused",
@@ -395,4 +398,20 @@ func FuzzNoOtherBytesAreABundle(f *testing.F) {
 			t.Errorf("these bytes are a bundle: %+v", b.Manifest)
 		}
 	})
+}
+
+func TestTheKeysOfAnIdentity(t *testing.T) {
+	key, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signers, err := ParseSigners([]byte("ann@example.com,*@audit.example.com,!eve@audit.example.com " + string(ssh.MarshalAuthorizedKey(key.PublicKey()))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for identity, want := range map[string]int{"ann@example.com": 1, "bob@audit.example.com": 1, "eve@audit.example.com": 0, "bob@example.com": 0, "": 0} {
+		if got := signers.Of(identity); len(got) != want {
+			t.Errorf("%q has %d keys, not %d", identity, len(got), want)
+		}
+	}
 }

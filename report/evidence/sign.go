@@ -98,14 +98,39 @@ func allows(options []string) (bool, error) {
 		if !strings.EqualFold(name, "namespaces") {
 			return false, fmt.Errorf("the option %s is not known here", name)
 		}
-		allowed = false
-		for pattern := range strings.SplitSeq(strings.Trim(value, `"`), ",") {
-			if matched, err := path.Match(pattern, namespace); err == nil && matched {
-				allowed = true
-			}
-		}
+		allowed = matches(strings.Trim(value, `"`), namespace)
 	}
 	return allowed, nil
+}
+
+// matches reports whether a name is in a list of OpenSSH's patterns: in one of them,
+// and in none with an exclamation mark before it.
+func matches(patterns, name string) (found bool) {
+	for pattern := range strings.SplitSeq(patterns, ",") {
+		pattern, not := strings.CutPrefix(pattern, "!")
+		// Of what path.Match knows, OpenSSH has * and ? alone, and * takes a slash.
+		literal := strings.NewReplacer(`\`, `\\`, "[", `\[`, "/", "\x00").Replace(pattern)
+		matched, err := path.Match(literal, strings.ReplaceAll(name, "/", "\x00"))
+		switch {
+		case err != nil || !matched:
+		case not:
+			return false
+		default:
+			found = true
+		}
+	}
+	return found
+}
+
+// Of are those of the keys that somebody's identity may sign with, by the principals
+// of allowed signers.
+func (s Signers) Of(identity string) (its Signers) {
+	for _, signer := range s {
+		if matches(signer.who, identity) {
+			its = append(its, signer)
+		}
+	}
+	return its
 }
 
 // Find tells whose a key is, and whether it is trusted at all.

@@ -23,6 +23,7 @@ type home struct {
 	disk   disk.Disk
 	lease  *lease        // nil for one who only reads
 	folder string        // with the copy
+	drop   func() error  // deletes it; nil before it is made
 	last   int64         // segment
 	ours   bool          // run.json is this process's
 	roster string        // path of a roster that goes with the next run.json; "" if none
@@ -91,9 +92,9 @@ func (h *home) begun(ctx context.Context) error {
 	return fmt.Errorf("%s is not a run directory, or its run never began: it has no %s: %w", h, journal.RunFile, fs.ErrNotExist)
 }
 
-// makeFolder makes a folder for the copy, with nothing beside it.
+// makeFolder makes a folder for the copy.
 func (h *home) makeFolder() (err error) {
-	if h.folder, err = h.disk.MkdirTemp("", "cognito-reset-"); err != nil { // mode 0700
+	if h.folder, h.drop, err = disk.TempDir(h.disk); err != nil {
 		return err
 	}
 	return h.disk.Mkdir(h.path(), 0o700)
@@ -271,8 +272,8 @@ func (h *home) Close() error {
 	if h.lease != nil {
 		h.lease.release()
 	}
-	if h.folder == "" {
+	if h.drop == nil {
 		return nil
 	}
-	return h.disk.RemoveAll(h.folder)
+	return h.drop()
 }

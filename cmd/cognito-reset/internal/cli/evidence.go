@@ -43,6 +43,7 @@ func (a *app) evidenceCommand() *cli.Command {
 			flags.Bool(flags.Safety, "pseudonymize", "put keyed hashes in place of usernames, and leave out free text and paths"),
 			flags.String(flags.Safety, "pseudonym-key", "", "key of these hashes, made if there is no such `FILE`: keep it, and keep it apart"),
 			flags.String(flags.Safety, "sha256", "", "check: the bundle must have this SHA-256, in `HEX`"),
+			flags.String(flags.Safety, "identity", "", "check: the signer must be `NAME` in the allowed_signers of --signer"),
 			flags.String(flags.Safety, "signer", "", "check: it must be signed by a key in `FILE`, a public key or OpenSSH's allowed_signers"),
 		),
 		Action: func(ctx *cli.Context) error {
@@ -168,14 +169,14 @@ func (a *app) matchEvidence(ctx *cli.Context) error {
 
 // checkEvidence is evidence check FILE.
 func (a *app) checkEvidence(ctx *cli.Context) error {
-	if err := flags.Only(ctx, "sha256", "signer"); err != nil {
+	if err := flags.Only(ctx, "sha256", "signer", "identity"); err != nil {
 		return err
 	}
 	if ctx.NArg() != 2 {
 		return exit.Usagef("evidence check takes one bundle: cognito-reset evidence check FILE")
 	}
 	path := ctx.Args().Get(1)
-	signers, err := readSigners(ctx.String("signer"))
+	signers, err := readSigners(ctx.String("signer"), ctx.String("identity"))
 	if err != nil {
 		return err
 	}
@@ -203,7 +204,11 @@ func (a *app) checkEvidence(ctx *cli.Context) error {
 	return a.printWhole(b, path, results, signers, ctx.IsSet("sha256"))
 }
 
-func readSigners(path string) (evidence.Signers, error) {
+// readSigners reads the keys that are trusted: those of one identity, if it is named.
+func readSigners(path, identity string) (evidence.Signers, error) {
+	if path == "" && identity != "" {
+		return nil, exit.Usagef("--identity is a name in the allowed_signers of --signer FILE: give that, too")
+	}
 	if path == "" {
 		return nil, nil
 	}
@@ -214,6 +219,12 @@ func readSigners(path string) (evidence.Signers, error) {
 	signers, err := evidence.ParseSigners(text)
 	if err != nil {
 		return nil, exit.Usagef("--signer: %s: %w", path, err)
+	}
+	if identity == "" {
+		return signers, nil
+	}
+	if signers = signers.Of(identity); signers == nil {
+		return nil, exit.Usagef("--identity: %s has no key that %s may sign files with", path, identity)
 	}
 	return signers, nil
 }

@@ -88,8 +88,9 @@ func (a *app) asksToResume(ctx *cli.Context) bool { return !ctx.Bool("yes") && t
 func resumption(ctx, given *cli.Context) run.Resumption {
 	r := run.Resumption{
 		UsernameCase: ctx.String("username-case"), AcceptChangedInput: ctx.Bool("accept-changed-input"), Moved: ctx.Bool("moved"),
-		Change: func(before spec.Settings) (spec.Settings, error) { return flags.ReadSettings(given, before, false) },
-		Flags:  planFlags(given),
+		EndpointNamed: given.IsSet("endpoint-url"),
+		Change:        func(before spec.Settings) (spec.Settings, error) { return flags.ReadSettings(given, before, false) },
+		Flags:         planFlags(given),
 	}
 	if kinds := strings.Join(ctx.StringSlice("retry"), ","); kinds != "" {
 		r.Retry = strings.Split(kinds, ",")

@@ -66,6 +66,9 @@ func (a *app) verifiable(ctx *cli.Context, path string) (*verify.Run, error) {
 			*to = ctx.String(name)
 		}
 	}
+	if err := s.Trusted(ctx.IsSet("endpoint-url")); err != nil {
+		return nil, err
+	}
 	asked, err := pool.Open(ctx.Context, *s, pool.Options{Log: log})
 	if err != nil {
 		return nil, exit.With(exit.Usage, err)

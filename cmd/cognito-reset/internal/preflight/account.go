@@ -3,7 +3,6 @@ package preflight
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -11,6 +10,7 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
@@ -54,7 +54,7 @@ func (f *facts) endpointCheck() (rundir.Level, string) {
 	if f.endpointErr != nil {
 		return rundir.Warning, gap(f.endpointErr, "")
 	}
-	if host, plain := strings.CutPrefix(f.endpoint, "http://"); plain && !loopback(host) {
+	if plain := strings.HasPrefix(f.endpoint, "http://"); plain && !spec.OnThisMachine(f.endpoint) {
 		return rundir.Blocker, f.endpoint + " is not encrypted, and not this machine: usernames and passwords would be readable on the way"
 	}
 	if f.refusedFor(batch.Network) {
@@ -79,16 +79,6 @@ func (f *facts) poolCheck() (rundir.Level, string) {
 		return rundir.Warning, fmt.Sprintf("%s, %s", id, gap(f.poolErr, "cognito-idp:DescribeUserPool"))
 	}
 	return rundir.OK, fmt.Sprintf("%s, %s, about %s users", id, f.pool.Name, term.Comma(f.pool.EstimatedUsers))
-}
-
-// loopback reports whether an address, with or without a port, is this machine's.
-func loopback(address string) bool {
-	address, _, _ = strings.Cut(address, "/")
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		address = host
-	}
-	ip := net.ParseIP(strings.Trim(address, "[]"))
-	return address == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // whyNoCredentials says so, and what helps.

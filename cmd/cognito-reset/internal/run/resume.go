@@ -24,6 +24,7 @@ type Resumption struct {
 	UsernameCase       string   // where the pool does not tell; "" is as before
 	AcceptChangedInput bool
 	Moved              bool // the directory was moved, and nobody goes on with another copy
+	EndpointNamed      bool // the endpoint is not only the run directory's word
 
 	// Change is the settings with what replaces them. Flags are those that were
 	// given, to be compared with a plan.
@@ -109,6 +110,9 @@ func resumable(dir *journal.Dir, r Resumption) (*rundir.Record, error) {
 		}
 	}
 	if record.Spec.Settings, err = r.Change(record.Spec.Settings); err != nil {
+		return nil, err
+	}
+	if err := record.Spec.Trusted(r.EndpointNamed); err != nil {
 		return nil, err
 	}
 	if !spec.KnownCase(r.UsernameCase) {

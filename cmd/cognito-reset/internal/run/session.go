@@ -100,12 +100,12 @@ func (s *Session) Close() (err error) {
 	return err
 }
 
-// Discard deletes the run directory of a run that has not begun.
+// Discard deletes what a run that has not begun has written.
 func (s *Session) Discard() error {
 	dir := s.Record.Dir
 	if dir == nil {
 		return nil
 	}
 	s.Record.Dir = nil
-	return dir.Remove()
+	return dir.Remove(rundir.PlanFile, rundir.UncoveredFile)
 }

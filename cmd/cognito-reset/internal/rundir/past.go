@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"time"
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/report"
@@ -112,12 +112,12 @@ func (p *Past) indexed(ctx context.Context, past *Record, path string) (_ *journ
 			return past.Dir, done, err
 		}
 	}
-	folder, err := os.MkdirTemp("", "cognito-reset-") // mode 0700
+	folder, drop, err := disk.TempDir(disk.OS)
 	if err != nil {
 		return nil, done, err
 	}
 	temporary, closed := &journal.Dir{Path: folder}, done
-	done = func() error { return errors.Join(closed(), os.RemoveAll(folder)) }
+	done = func() error { return errors.Join(closed(), drop()) }
 	return temporary, done, past.WriteIndex(temporary)
 }
 

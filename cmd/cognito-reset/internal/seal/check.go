@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/report/evidence"
 )
@@ -35,11 +35,11 @@ func Expect(b *evidence.Bundle, sum string, signers evidence.Signers) error {
 // Reproduce makes the reports again from the record in a bundle, in a folder for
 // temporary files, and compares them with those in it. It returns their names.
 func Reproduce(ctx context.Context, b *evidence.Bundle, version string) (names []string, err error) {
-	path, err := os.MkdirTemp("", "cognito-reset-evidence-*") // mode 0700
+	path, drop, err := disk.TempDir(disk.OS)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(path)) }()
+	defer func() { err = errors.Join(err, drop()) }()
 	dir := &journal.Dir{Path: path}
 	for _, name := range []string{journal.RunFile, journal.RosterFile, journal.JournalFile} {
 		if name == journal.JournalFile && b.Manifest.Journal.Lines == 0 && !b.Has(name) { // a look, without a call
