@@ -77,7 +77,7 @@ func TestAfterABreachResponseNobodyGetsInWithWhatWasLeaked(t *testing.T) {
 	if testing.Short() {
 		t.Skip("killing takes a while")
 	}
-	const users = 5000
+	const users = 1500
 	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox", Latency: 5 * time.Millisecond, Faults: sandbox.EvenFaults(0.1)})
 	pool.PopulateN(users)
 	th := newThief(pool)

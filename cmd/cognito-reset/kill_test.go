@@ -22,7 +22,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
-var kills = flag.Int("kills", 20, "how often the kill tests kill the tool")
+var kills = flag.Int("kills", 12, "how often the kill tests kill the tool")
 
 // The tool is killed again and again at random moments and resumed. In the end
 // the server, in another process, has seen every user exactly once.
