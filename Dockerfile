@@ -1,13 +1,17 @@
-# The tool and the roots that TLS trusts, and nothing else. It needs one folder to
-# write to: mount a volume at /data, writable for user 65532. The rest may be
-# read-only.
+# The tool, the roots that TLS trusts and the licenses of what the tool holds, and
+# nothing else. It needs one folder to write to: mount a volume at /data, writable for
+# user 65532. The rest may be read-only.
 FROM golang:1.26 AS build
 WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -buildid=' -o /cognito-reset ./cmd/cognito-reset
+RUN .ci/notices > /THIRD-PARTY-NOTICES.txt
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /THIRD-PARTY-NOTICES.txt /
 COPY --from=build /cognito-reset /usr/local/bin/
 USER 65532:65532
 WORKDIR /data

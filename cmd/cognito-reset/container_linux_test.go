@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -86,6 +87,7 @@ func TestTheToolRunsInAContainerOfItsOwn(t *testing.T) {
 	if failed, ok := errors.AsType[*exec.ExitError](err); !ok || failed.ExitCode() != exit.SomeFailed { // ben has an identity provider
 		t.Fatalf("%v: %s", err, out)
 	}
+	checkNotices(t, filepath.Join(root, toolInContainer))
 	for _, args := range [][]string{
 		{"status", "night"}, {"evidence", "night", "--output", "night.zip"}, {"version"},
 	} {
@@ -95,6 +97,25 @@ func TestTheToolRunsInAContainerOfItsOwn(t *testing.T) {
 	}
 	if out, err := inContainer(ctx, root, "run", "--sandbox", "--input", "users.csv", "--yes", "--run", "/elsewhere").CombinedOutput(); err == nil {
 		t.Errorf("it wrote beside its volume: %s", out)
+	}
+}
+
+// checkNotices sees to it that the license of every module in the tool goes with it.
+func checkNotices(t *testing.T, tool string) {
+	t.Helper()
+	info, err := buildinfo.ReadFile(tool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notices, err := exec.Command("../../.ci/notices").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, module := range info.Deps {
+		_, license, found := bytes.Cut(notices, []byte("\n"+module.Path+" "+module.Version+"\n\n"))
+		if license, _, _ = bytes.Cut(license, []byte("\n-----")); !found || len(license) < 200 {
+			t.Errorf("%s has no license in the notices", module.Path)
+		}
 	}
 }
 
@@ -137,7 +158,7 @@ func names(n int) (all []string) {
 
 // The image is what the tests above ran in: the Dockerfile's last stage copies the
 // tool and the roots, and nothing else.
-func TestTheImageHoldsTheToolAndTheRootsAlone(t *testing.T) {
+func TestTheImageHoldsTheToolTheRootsAndTheLicensesAlone(t *testing.T) {
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +170,7 @@ func TestTheImageHoldsTheToolAndTheRootsAlone(t *testing.T) {
 	}
 	want := []string{
 		"COPY --from=build " + caRoots + " " + filepath.Dir(caRoots) + "/",
+		"COPY --from=build /THIRD-PARTY-NOTICES.txt /",
 		"COPY --from=build /cognito-reset " + filepath.Dir(toolInContainer) + "/",
 		"USER 65532:65532",
 		"WORKDIR /data",
