@@ -129,7 +129,7 @@ func (c *Command) run(ctx *cli.Context) error {
 	code := exitAWSOther
 	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Code != "" {
 		// Scripts read this line as the AWS CLI writes it.
-		term.Linef(c.Err, "\nAn error occurred (%s) when calling the AdminResetUserPassword operation: %s", answer.Code, answer.Message)
+		term.Linef(c.Err, "\nAn error occurred (%s) when calling the AdminResetUserPassword operation: %s", term.Visible(answer.Code), term.Visible(answer.Message))
 		return exit.Silent(exitAWSService)
 	} else if ok && answer.Class == batch.ClassRun {
 		code = exitAWSConfig

@@ -62,7 +62,7 @@ func Main(ctx context.Context, args []string, p Process) (code int) {
 		err = errors.Join(err, a.store.Close())
 	}
 	if text := exit.Text(err); text != "" {
-		term.Linef(p.Err, "cognito-reset: %s", text)
+		_ = term.Write(p.Err, "cognito-reset: "+text+"\n")
 	}
 	code = exit.Of(err)
 	a.observer.EndedEarly(code, err)

@@ -72,6 +72,6 @@ func (a *app) steer(ctx *cli.Context, path, command string, value ...string) err
 	if err != nil {
 		return exit.With(exit.Usage, fmt.Errorf("%s: %w", path, err))
 	}
-	_, err = fmt.Fprintln(a.Out, done)
+	err = term.Write(a.Out, done+"\n")
 	return err
 }

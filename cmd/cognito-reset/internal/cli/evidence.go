@@ -101,7 +101,7 @@ func (a *app) printSealed(s *seal.Sealed, path, output string) error {
 	if s.Bundle.Signer == nil {
 		term.Linef(a.Err, "Note this SHA-256 where nobody can change it, such as in the ticket: who can write the file could make all of it anew, and only that would tell.")
 	}
-	_, err := fmt.Fprintf(a.Out, "%s  %s\n", s.Bundle.SHA256, output)
+	err := term.Write(a.Out, fmt.Sprintf("%s  %s\n", s.Bundle.SHA256, term.Visible(output)))
 	return err
 }
 
@@ -236,7 +236,7 @@ func (a *app) printWhole(b *evidence.Bundle, path string, reproduced []string, s
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(&text, "%-9s  %s\n", label, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(&text, "%s: no byte was changed\n", path)
+	fmt.Fprintf(&text, "%s: no byte was changed\n", term.Visible(path))
 	line("Run", "%s, %s", term.Visible(m.Run), term.Visible(m.State))
 	line("Sealed", "%s by cognito-reset %s", m.SealedAt.Format(rundir.Minute), term.Visible(m.Tool.Version))
 	line("Journal", "%d lines, up to %s", m.Journal.Lines, term.Visible(cmp.Or(m.Journal.SHA256, "none")))
@@ -264,6 +264,5 @@ func (a *app) printWhole(b *evidence.Bundle, path string, reproduced []string, s
 	if signers == nil && !noted {
 		term.Linef(a.Err, "Who can write the file could have made all of it anew: compare its SHA-256 with the one that was noted (--sha256), or check who signed it (--signer).")
 	}
-	_, err := fmt.Fprint(a.Out, text.String())
-	return err
+	return term.Write(a.Out, text.String())
 }

@@ -102,7 +102,7 @@ func (a *app) tabulate(runs []rundir.Run) error {
 		if run.StartedAt.IsZero() {
 			started = "?"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", started, run.State, humanize.Bytes(uint64(run.Bytes)), term.Comma(run.Rows), outcomesOf(run), run.Path)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", started, run.State, humanize.Bytes(uint64(run.Bytes)), term.Comma(run.Rows), outcomesOf(run), term.Visible(run.Path))
 	}
 	return w.Flush()
 }
@@ -150,7 +150,7 @@ func (a *app) prune(ctx *cli.Context) error {
 	}
 	for _, l := range beside {
 		for _, name := range l.Files {
-			fmt.Fprintln(a.Out, filepath.Join(l.Folder, name))
+			term.Linef(a.Out, "%s", filepath.Join(l.Folder, name))
 		}
 	}
 	if ctx.Bool("dry-run") {

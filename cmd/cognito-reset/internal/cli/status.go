@@ -156,9 +156,9 @@ func (st *status) sessions(history *journal.History) {
 }
 
 func (a *app) printStatus(st status, path string) error {
-	text := fmt.Sprintf("%s: %s\n", path, st.State)
+	text := fmt.Sprintf("%s: %s\n", term.Visible(path), st.State)
 	if st.Why != "" {
-		text += fmt.Sprintf("Why    %s\n", st.Why)
+		text += fmt.Sprintf("Why    %s\n", term.Visible(st.Why))
 	}
 	text += fmt.Sprintf("Pool   %s\n", st.UserPoolID)
 	for _, o := range batch.Outcomes {
@@ -172,7 +172,7 @@ func (a *app) printStatus(st status, path string) error {
 	}
 	if n := len(st.Steered); n > 0 {
 		last := st.Steered[n-1]
-		text += fmt.Sprintf("Steered %s by %s at %s\n", last.Command, last.By, last.At.Format(time.RFC3339))
+		text += fmt.Sprintf("Steered %s by %s at %s\n", term.Visible(last.Command), term.Visible(last.By), last.At.Format(time.RFC3339))
 	}
 	switch {
 	case st.State == "running" && st.ETASeconds > 0:
@@ -180,6 +180,5 @@ func (a *app) printStatus(st status, path string) error {
 	case st.Left > 0 && st.State != "running":
 		text += fmt.Sprintf("Left   %d users, %d of them in doubt: cognito-reset resume %s\n", st.Left, st.InDoubt, term.Quote(path))
 	}
-	_, err := fmt.Fprint(a.Out, text)
-	return err
+	return term.Write(a.Out, text)
 }

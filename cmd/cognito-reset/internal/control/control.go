@@ -185,7 +185,7 @@ func (c *Control) Ask(ctx context.Context, question string, w io.Writer) (yes bo
 		defer c.mu.Unlock()
 		c.asking = nil
 	}()
-	fmt.Fprint(w, question)
+	_ = term.Write(w, question)
 	select {
 	case yes = <-answer:
 		term.Linef(w, "%s", map[bool]string{true: "yes", false: "no"}[yes])

@@ -81,7 +81,9 @@ func Of(err error) int {
 }
 
 // Text is what is to be printed of an error: "" where everything has been. Of
-// joined errors those that have nothing to say leave no blank line.
+// joined errors those that have nothing to say leave no blank line. Lines after the
+// first are indented: what an error quotes may hold line feeds, and is no message of
+// ours.
 func Text(err error) string {
 	if err == nil {
 		return ""
@@ -92,7 +94,7 @@ func Text(err error) string {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines, "\n  ")
 }
 
 // A Signal is a signal that stops a run. Its number is part of the exit code.

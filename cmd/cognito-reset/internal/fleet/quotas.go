@@ -131,7 +131,7 @@ func (f *fleet) print(g *quotaGroup) {
 // printMember shows what one target would meet.
 func (f *fleet) printMember(m *member) {
 	if m.out != nil {
-		term.Linef(f.Err, "%s", term.Hang("LEFT OUT  ", m.PoolID+": "+m.out.Error()))
+		_ = term.Write(f.Err, term.Hang("LEFT OUT  ", m.PoolID+": "+term.Visible(m.out.Error()))+"\n")
 		return
 	}
 	if f.Quiet {
@@ -147,7 +147,7 @@ func (f *fleet) printMember(m *member) {
 		term.Linef(f.Err, "  %s  %s users of %s rows, %s", m.PoolID, left, rows, m.s.Record.Spec.Source)
 		for _, found := range m.s.Record.Found.Findings {
 			if found.Level != rundir.OK {
-				term.Linef(f.Err, "%s", term.Hang("    "+string(found.Level)+"  ", found.Name+": "+found.Text))
+				_ = term.Write(f.Err, term.Hang("    "+string(found.Level)+"  ", found.Name+": "+term.Visible(found.Text))+"\n")
 			}
 		}
 	}

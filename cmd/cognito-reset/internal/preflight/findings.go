@@ -79,8 +79,7 @@ func Write(w io.Writer, findings []rundir.Finding) error {
 			level, name = "", ""
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return term.Write(w, b.String())
 }
 
 // Blocked is the error of the blockers that nobody overruled.

@@ -46,5 +46,13 @@ func Print(streams term.Streams, summary report.Summary, asJSON bool) error {
 	if asJSON {
 		return Object(streams.Out, summary)
 	}
-	return summary.Text(streams.Out, term.Coloured(streams.Out))
+	return printText(streams.Out, summary, term.Coloured(streams.Out))
+}
+
+// printText prints a summary for a person.
+func printText(w io.Writer, summary report.Summary, coloured bool) error {
+	for _, text := range []*string{&summary.RunDirectory, &summary.StoppedBecause, &summary.Next} {
+		*text = term.Visible(*text)
+	}
+	return summary.Text(w, coloured)
 }

@@ -65,7 +65,7 @@ func one(w io.Writer, coloured bool, format string, r *rundir.Record, write func
 	}
 	switch format {
 	case "text":
-		err = sum.Text(w, coloured)
+		err = printText(w, sum, coloured)
 	case "html":
 		err = page.Render(w, sum)
 	case "junit": // whose counts come first

@@ -33,7 +33,7 @@ func (s *Session) Finish(stopped error) error {
 		code = exit.Failed
 	}
 	if text := exit.Text(errors.Join(stopped, err)); text != "" {
-		term.Linef(s.Err, "cognito-reset: %s", text)
+		_ = term.Write(s.Err, "cognito-reset: "+text+"\n")
 	}
 	if stopped != nil && !s.Record.Spec.Sandbox {
 		term.Linef(s.Err, "To go on: cognito-reset resume %s", term.Quote(s.Record.Path()))

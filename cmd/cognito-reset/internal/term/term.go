@@ -23,10 +23,27 @@ type Streams struct{ In, Out, Err *os.File }
 // Width is how many columns a text for people has, where its words allow.
 const Width = 80
 
-// Linef writes a line for a person, in which nothing from outside steers the
-// terminal: see [Visible]. A closed stream is no reason to stop.
+// Linef writes a line for a person, in which no argument steers the terminal or begins
+// a line of its own: see [Visible]. A closed stream is no reason to stop.
 func Linef(w io.Writer, format string, args ...any) {
-	io.WriteString(w, visible(fmt.Sprintf(format, args...), "\n\t")+"\n")
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			args[i] = Visible(arg)
+		case error:
+			args[i] = Visible(arg.Error())
+		case fmt.Stringer:
+			args[i] = Visible(arg.String())
+		}
+	}
+	io.WriteString(w, fmt.Sprintf(format, args...)+"\n")
+}
+
+// Write writes lines for a person, in which nothing steers the terminal. What comes
+// from outside and may hold a line feed goes through [Visible] before.
+func Write(w io.Writer, lines string) error {
+	_, err := io.WriteString(w, visible(lines, "\n\t"))
+	return err
 }
 
 // Visible is a text from outside, such as a name or a message of a service, with
@@ -67,7 +84,7 @@ func Password(f *os.File) ([]byte, error) { return term.ReadPassword(int(f.Fd())
 // Prompt asks a question and returns the line that a person types, without
 // spaces around it. It fails with the cause of ctx when that ends first.
 func (s Streams) Prompt(ctx context.Context, question string) (string, error) {
-	fmt.Fprint(s.Err, question)
+	_ = Write(s.Err, question) // a closed stream answers nothing
 	answer := make(chan string, 1)
 	go func() { // a read of a terminal cannot be cancelled; it ends with the process
 		line, _ := bufio.NewReader(s.In).ReadString('\n')

@@ -7,7 +7,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"strconv"
@@ -237,9 +236,8 @@ func (s *Run) printVerified(found *verification) error {
 		}
 		fmt.Fprintf(&b, "%8d  %q, %s, %s\n", u.Row, u.Username, state, u.Modified.UTC().Format(rundir.Minute))
 	}
-	fmt.Fprintf(&b, "\nWho: %s\n", s.Record.Dir.File(rundir.VerifyFile))
-	_, err := io.WriteString(s.Out, b.String())
-	return err
+	fmt.Fprintf(&b, "\nWho: %s\n", term.Visible(s.Record.Dir.File(rundir.VerifyFile)))
+	return term.Write(s.Out, b.String())
 }
 
 // printPoint is one point of the curve of those who have a new password.
