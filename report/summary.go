@@ -39,6 +39,7 @@ type Summary struct {
 	JournalBytes   int64                   `json:"journal_bytes"` // of the journal that this was rendered from
 
 	KeepPassword int64   `json:"keep_password"` // users whose old password works, or will again, as far as the run can tell
+	Remaining    int64   `json:"remaining"`     // users who are not safe yet: the rows of remaining.csv
 	RateAsked    float64 `json:"rate_asked"`    // calls a second, as asked for last; 0 is no limit
 	RateHeld     float64 `json:"rate_held"`     // calls a second, over the time at work
 	LongestWaits []Wait  `json:"longest_waits"` // at most 3, the longest first
@@ -99,8 +100,11 @@ func (s *Summary) Write(r batch.Result) error {
 	}
 	s.Calls += int64(r.Attempts)
 	s.Throttled += int64(r.Throttled)
-	if keepsPassword(r) {
+	if KeepsPassword(r) {
 		s.KeepPassword++
+	}
+	if Remains(r) {
+		s.Remaining++
 	}
 	s.wait(r)
 	return nil
@@ -115,18 +119,6 @@ func (s *Summary) begin() {
 	for _, o := range batch.Outcomes {
 		s.Outcomes[o] = 0
 	}
-}
-
-// keepsPassword reports whether nothing was done about the password of a user who may
-// well have one here.
-func keepsPassword(r batch.Result) bool {
-	switch {
-	case r.Outcome != batch.Failed && r.Outcome != batch.NotAttempted:
-		return false
-	case r.Reason == batch.UserNotFound || r.Reason == batch.ExternalProvider:
-		return false
-	}
-	return !slices.ContainsFunc(r.Steps, func(s batch.StepResult) bool { return s.Outcome.Done() })
 }
 
 // wait takes a result among the longest waits, if it is one.
@@ -257,6 +249,9 @@ func (s Summary) Text(w io.Writer, colour bool) error {
 			p.tell(yellow, "Pool", t.UserPoolID+": "+t.StoppedBecause)
 		}
 	}
+	if s.Remaining > 0 && !s.DryRun {
+		p.tell(plain, "Remaining", fmt.Sprintf("%d are not safe yet: %s says who, and what helps", s.Remaining, RemainingFile))
+	}
 	if s.Next != "" {
 		p.line(plain, fmt.Sprintf(labelled, "Next", s.Next)) // whole, to be copied
 	}
@@ -343,13 +338,6 @@ func (s Summary) tellCalls(p *page) {
 	}
 	p.tell(plain, "Rate", fmt.Sprintf("%.1f calls/s held, %s; %.1f users/s", s.RateHeld, asked, s.UsersPerSecond))
 	p.tell(plain, "Calls", fmt.Sprintf("%d calls in %v, %d throttled", s.Calls, short(s.ElapsedSeconds), s.Throttled))
-	var waits []string
-	for _, w := range s.LongestWaits {
-		waits = append(waits, fmt.Sprintf("row %d %v", w.Row, short(w.Seconds)))
-	}
-	if waits != nil {
-		p.tell(plain, "Longest", strings.Join(waits, ", "))
-	}
 }
 
 // short is a time rounded to what people read.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -242,6 +243,15 @@ func (d *Dir) Write(name string, fill func(File) error) error {
 		return err
 	}
 	return d.home.Put(name, d.File(name))
+}
+
+// Scratch makes a file in the directory that is deleted when it is closed.
+func (d *Dir) Scratch() (io.ReadWriteSeeker, func() error, error) {
+	f, err := d.on().CreateTemp(d.Path, "scratch.*"+disk.Unfinished) // mode 0600
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, func() error { return errors.Join(f.Close(), d.on().Remove(f.Name())) }, nil
 }
 
 // Open opens a file of the directory for reading.

@@ -14,11 +14,7 @@ import (
 // stopped just now; nil goes by the journal.
 func Files(r *rundir.Record, history *journal.History, stopped error) (report.Summary, error) {
 	rows, dir, page := r.Rows(history, stopped), r.Dir, Page(r)
-	err := dir.Write("report.csv", func(csv journal.File) error {
-		return dir.Write("report.jsonl", func(jsonl journal.File) error {
-			return rows.Write(CSV(csv, r.Spec), report.NewJSONL(jsonl, r.Spec.Keep...), page)
-		})
-	})
+	err := lists(dir, r, r.Path(), func(writers ...report.Writer) error { return rows.Write(append(writers, page)...) })
 	if err != nil {
 		return rows.Summary, err
 	}
@@ -31,6 +27,22 @@ func Files(r *rundir.Record, history *journal.History, stopped error) (report.Su
 		}
 	}
 	return rows.Summary, dir.WriteJSON(rundir.SummaryFile, rows.Summary)
+}
+
+// lists writes the rows into a directory: all of them, and those who are not safe yet,
+// unless nothing was to be sent. run is what a resume of theirs names.
+func lists(dir *journal.Dir, r *rundir.Record, run string, write func(...report.Writer) error) error {
+	return dir.Write("report.csv", func(csv journal.File) error {
+		return dir.Write("report.jsonl", func(jsonl journal.File) error {
+			writers := []report.Writer{CSV(csv, r.Spec), report.NewJSONL(jsonl, r.Spec.Keep...)}
+			if r.Spec.DryRun {
+				return write(writers...)
+			}
+			return dir.Write(report.RemainingFile, func(remaining journal.File) error {
+				return write(append(writers, report.NewRemaining(remaining, term.Quote(run), r.Spec.CSVSafe, dir.Scratch))...)
+			})
+		})
+	})
 }
 
 // CSV writes report.csv as a spec asks for it.

@@ -104,11 +104,9 @@ func (m *Merging) Files(path string) (sum report.Summary, err error) {
 	}
 	dir := &journal.Dir{Path: path}
 	page := Page(&m.Record)
-	err = dir.Write("report.csv", func(csv journal.File) error {
-		return dir.Write("report.jsonl", func(jsonl journal.File) (err error) {
-			sum, err = m.Write(CSV(csv, m.Spec), report.NewJSONL(jsonl, m.Spec.Keep...), page)
-			return err
-		})
+	err = lists(dir, &m.Record, path, func(writers ...report.Writer) (err error) {
+		sum, err = m.Write(append(writers, page)...)
+		return err
 	})
 	if err == nil {
 		err = dir.Write("report.html", func(html journal.File) error { return page.Render(html, sum) })

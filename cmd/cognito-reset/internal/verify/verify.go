@@ -19,6 +19,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/term"
+	"cognito-reset/report"
 )
 
 // A Run is a run to look at, in a pool that is asked.
@@ -114,13 +115,25 @@ func (s *Run) look(ctx context.Context) (found *verification, err error) {
 	if ctx.Err() != nil {
 		return nil, exit.Early(context.Cause(ctx))
 	}
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	for r, err := range history.Results(batch.Interrupted) {
+		if err != nil {
+			return nil, err
+		}
+		if report.KeepsPassword(r) {
+			found.never++
+		}
+	}
+	return found, nil
 }
 
 // verification is what one look at the pool found.
 type verification struct {
 	at      time.Time
 	effects map[userpool.Effect]int64
+	never   int64               // users whom the run did not reset, and whose old password works or comes back
 	chase   []userpool.Verified // the first of those whose old password may work
 }
 
@@ -147,7 +160,7 @@ func (v *verification) completed() float64 {
 }
 
 func (v *verification) err() error {
-	if v.effects[userpool.NotInForce] > 0 {
+	if v.effects[userpool.NotInForce]+v.never > 0 {
 		return exit.Silent(exit.SomeFailed)
 	}
 	return nil
@@ -226,6 +239,9 @@ func (s *Run) printVerified(found *verification) error {
 			fmt.Fprintf(&b, "%8d  %-12s  %s\n", n, m.effect, m.meaning)
 		}
 	}
+	if found.never > 0 {
+		fmt.Fprintf(&b, "%8d  %-12s  %s\n", found.never, "never_reset", "STILL HAVE THEIR OLD PASSWORD: "+report.RemainingFile+" says what helps")
+	}
 	if found.chase != nil {
 		b.WriteString("\n     row  username, state, last changed\n")
 	}
@@ -256,8 +272,8 @@ func (s *Run) printPoint(found *verification) error {
 }
 
 func (s *Run) printCounts(found *verification) error {
-	_, err := fmt.Fprintf(s.Out, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"locked":%d,"disabled":%d,"gone":%d}`+"\n",
+	_, err := fmt.Fprintf(s.Out, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"locked":%d,"disabled":%d,"gone":%d,"never_reset":%d}`+"\n",
 		stamp(found.at), found.all(), found.effects[userpool.NotInForce], found.effects[userpool.Waiting],
-		found.effects[userpool.Completed], found.effects[userpool.Shut], found.effects[userpool.Barred], found.effects[userpool.Gone])
+		found.effects[userpool.Completed], found.effects[userpool.Shut], found.effects[userpool.Barred], found.effects[userpool.Gone], found.never)
 	return err
 }

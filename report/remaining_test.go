@@ -1,0 +1,83 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cognito-reset/batch"
+)
+
+// scratches makes files that count how many of them were not dropped.
+func scratches(t *testing.T, open *int) Scratch {
+	dir := t.TempDir()
+	return func() (io.ReadWriteSeeker, func() error, error) {
+		f, err := os.CreateTemp(dir, "")
+		*open++
+		return f, func() error { *open--; return errors.Join(f.Close(), os.Remove(f.Name())) }, err
+	}
+}
+
+func TestRemainingHasWhoIsNotSafeYetTheMostUrgentFirst(t *testing.T) {
+	ended := time.Now()
+	done := batch.StepResult{Step: "reset", Outcome: batch.Reset}
+	var out bytes.Buffer
+	open := 0
+	m := NewRemaining(&out, "runs/monday", false, scratches(t, &open))
+	for i, r := range []batch.Result{
+		{Username: "safe", Outcome: batch.Reset, FinishedAt: ended},
+		{Username: "off", Outcome: batch.Skipped, Reason: batch.Disabled},
+		{Username: "twice", Outcome: batch.Skipped, Reason: batch.Duplicate},
+		{Username: "later", Outcome: batch.NotAttempted, Reason: batch.Stopped},
+		{Username: "lost", Outcome: batch.Unknown, Reason: batch.Network, FinishedAt: ended},
+		{Username: "bare", Outcome: batch.Failed, Reason: batch.NoVerifiedContact, FinishedAt: ended},
+		{Username: "gone", Outcome: batch.Failed, Reason: batch.UserNotFound, FinishedAt: ended},
+		{Username: "broken", Outcome: batch.Failed, Reason: batch.ServerError, FinishedAt: ended},
+		{Username: "half", Outcome: batch.Failed, Reason: batch.ServerError, FinishedAt: ended, Steps: []batch.StepResult{done, {Step: "sign-out", Outcome: batch.Failed}}},
+	} {
+		r.Row = int64(i) + 1
+		if err := m.Write(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Close(); err != nil || open != 0 {
+		t.Fatalf("%v, %d files are left", err, open)
+	}
+	rows, err := csv.NewReader(&out).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range rows[1:] {
+		got = append(got, row[1]+": "+row[5]+": "+row[7])
+	}
+	want := []string{
+		"bare: the old one works: verify an e-mail address or phone number of theirs and run this file again, or lock them: run --input remaining.csv --if-unresettable no_verified_contact=lock",
+		"later: the old one works: cognito-reset resume runs/monday",
+		"lost: the old one may work: nobody knows whether it was reset: cognito-reset resume runs/monday --retry unknown",
+		"broken: the old one works: cognito-reset resume runs/monday --retry failed",
+		"half: is replaced: cognito-reset resume runs/monday --retry failed",
+		"off: the old one comes back if the user is enabled: reset them when they are enabled, or lock them now: run --input remaining.csv --if-unresettable disabled=lock",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") || m.Rows != int64(len(want)) {
+		t.Errorf("%d rows:\n%s", m.Rows, strings.Join(got, "\n"))
+	}
+}
+
+// Where there is no room, nothing stays behind.
+func TestRemainingFailsWithItsDisk(t *testing.T) {
+	full := errors.New("no space")
+	m := NewRemaining(io.Discard, "run", false, func() (io.ReadWriteSeeker, func() error, error) { return nil, nil, full })
+	if err := m.Write(batch.Result{Outcome: batch.NotAttempted}); !errors.Is(err, full) {
+		t.Errorf("%v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(t.TempDir(), "*")); left != nil {
+		t.Errorf("left are %v", left)
+	}
+}
