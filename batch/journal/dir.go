@@ -25,6 +25,10 @@ const (
 	LockFile    = "lock"        // is empty
 	HolderFile  = "holder.json" // who took the lock, while it is held
 
+	// How whoever works in it is reached.
+	SocketFile  = "control.sock"
+	AddressFile = "control.json"
+
 	reserveFile = "reserve"
 )
 
@@ -115,7 +119,7 @@ func (d *Dir) leftovers() (names []string, err error) {
 // may leave a file of that name, beside its lock.
 func NeverBegan(name string) bool {
 	switch name {
-	case RosterFile, JournalFile, MarkFile:
+	case RosterFile, JournalFile, MarkFile, SocketFile, AddressFile:
 		return true
 	}
 	return strings.HasSuffix(name, disk.Unfinished) &&

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -62,6 +64,9 @@ func (a *app) ctl(ctx *cli.Context) error {
 // steer tells the session that works on a run what to do.
 func (a *app) steer(ctx *cli.Context, path, command string, value ...string) error {
 	dir, err := journal.View(path)
+	if errors.Is(err, fs.ErrNotExist) && preparing(path) {
+		dir, err = &journal.Dir{Path: path}, nil
+	}
 	if err != nil {
 		return exit.With(exit.Usage, err)
 	}
@@ -75,3 +80,6 @@ func (a *app) steer(ctx *cli.Context, path, command string, value ...string) err
 	err = term.Write(a.Out, done+"\n")
 	return err
 }
+
+// preparing reports whether a process prepares a run in a directory that is none yet.
+func preparing(path string) bool { return (&journal.Dir{Path: path}).Held() }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/render"
@@ -80,6 +82,9 @@ func (a *app) statusOf(ctx *cli.Context, path string) error {
 		return ofFleet(runs, func(path string) error { return a.statusOf(ctx, path) })
 	}
 	r, err := a.store.Read(ctx.Context, path)
+	if errors.Is(err, fs.ErrNotExist) && !s3run.Named(path) && preparing(path) {
+		return a.printPreparing(ctx, path)
+	}
 	if err != nil {
 		return err
 	}
@@ -91,6 +96,15 @@ func (a *app) statusOf(ctx *cli.Context, path string) error {
 		return render.Object(a.Out, st)
 	}
 	return a.printStatus(st, path)
+}
+
+// printPreparing tells of a run that has not begun.
+func (a *app) printPreparing(ctx *cli.Context, path string) error {
+	const why = "the run is being prepared; nothing was sent yet"
+	if ctx.Bool("json") {
+		return render.Object(a.Out, status{State: "preparing", Why: why})
+	}
+	return term.Write(a.Out, fmt.Sprintf("%s: %s\n", term.Visible(path), why))
 }
 
 // statusNow is how a run stands.

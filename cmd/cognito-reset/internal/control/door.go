@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"cognito-reset/batch/journal"
 	"cognito-reset/batch/journal/disk"
 )
 
@@ -22,8 +23,8 @@ import (
 // that no other user can read. The port is for where there can be no socket: systems
 // take about 100 bytes of path, and some file systems have none.
 const (
-	SocketFile  = "control.sock"
-	AddressFile = "control.json"
+	SocketFile  = journal.SocketFile
+	AddressFile = journal.AddressFile
 )
 
 // hasSockets is false on Windows: its older versions have no Unix sockets, and nothing

@@ -40,15 +40,16 @@ func session(t *testing.T, path string) (*Control, *journal.Dir, func()) {
 		t.Fatal(err)
 	}
 	c := New(&Paces{pace.New(1), pace.New(1), pace.New(1)}, j, func(error) {})
-	end, err := c.Serve(dir)
+	l, err := Listen(dir, func(error) {})
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.HandOver(c)
 	t.Cleanup(func() {
 		j.Close()
 		dir.Close()
 	})
-	return c, dir, end
+	return c, dir, l.Close
 }
 
 // tooLong is a folder whose path no Unix socket takes.
@@ -155,5 +156,34 @@ func TestAnAddressThatIsDamagedIsNotFollowed(t *testing.T) {
 		if way, err := find(folder); err == nil || !strings.Contains(err.Error(), AddressFile) {
 			t.Errorf("%q: %+v, %v", text, way, err)
 		}
+	}
+}
+
+// Before a run works, all that it can do is stop.
+func TestARunThatIsBeingPreparedCanBeStopped(t *testing.T) {
+	dir, err := journal.Create(filepath.Join(t.TempDir(), "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	ctx, stop := context.WithCancelCause(t.Context())
+	l, err := Listen(dir, stop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if live, err := AskLive(t.Context(), dir); err != nil || !strings.Contains(live.Why, "nothing was sent yet") {
+		t.Errorf("%+v, %v", live, err)
+	}
+	if _, err := Steer(t.Context(), dir, "pause"); err == nil || ctx.Err() != nil {
+		t.Errorf("it is paused: %v", err)
+	}
+	if done, err := Steer(t.Context(), dir, "stop"); err != nil || done != "Stopping: no call leaves." || ctx.Err() == nil {
+		t.Errorf("%q, %v", done, err)
+	}
+	var stopped error
+	l.HandOver(New(&Paces{}, nil, func(why error) { stopped = why }))
+	if stopped == nil {
+		t.Error("the session goes on all the same")
 	}
 }

@@ -9,13 +9,29 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
+	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
-// Serve answers those who may read the run directory, until end is called.
-func (c *Control) Serve(dir *journal.Dir) (end func(), err error) {
+// A Listener answers those who may read a run directory, from before its run is
+// prepared until its session has ended.
+type Listener struct {
+	door   *door
+	server *http.Server
+	stop   context.CancelCauseFunc // of the preparation
+
+	mu      sync.Mutex
+	control *Control    // nil while the run is being prepared
+	stopped *batch.Stop // why it was stopped meanwhile; nil if it was not
+}
+
+// Listen opens the ways to steer what is about to begin in a directory. Until there is
+// a [Control], stop is all that it can be told.
+func Listen(dir *journal.Dir, stop context.CancelCauseFunc) (*Listener, error) {
 	if !dir.OnMachine() {
 		return nil, fmt.Errorf("%s is on no disk of this machine: %w", dir, errors.ErrUnsupported)
 	}
@@ -23,27 +39,71 @@ func (c *Control) Serve(dir *journal.Dir) (end func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	l := &Listener{door: door, stop: stop}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(c.Live())
+		json.NewEncoder(w).Encode(l.live())
 	})
 	mux.HandleFunc("POST /{command}", func(w http.ResponseWriter, r *http.Request) {
-		done, err := c.do(r.FormValue("by"), r.PathValue("command"), r.FormValue("value"))
+		done, err := l.do(r.FormValue("by"), r.PathValue("command"), r.FormValue("value"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
 		fmt.Fprintln(w, done)
 	})
-	server := &http.Server{Handler: door.guard(mux), ReadHeaderTimeout: 5 * time.Second}
-	go server.Serve(door.listener) // until it is shut down
-	return func() {
-		door.hide()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		server.Shutdown(ctx) // who asked for the end is answered
-	}, nil
+	l.server = &http.Server{Handler: door.guard(mux), ReadHeaderTimeout: 5 * time.Second}
+	go l.server.Serve(door.listener) // until it is closed
+	return l, nil
+}
+
+// HandOver has a session's control decide from now on. A session that was stopped while
+// it was prepared makes no call.
+func (l *Listener) HandOver(c *Control) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.control = c; l.stopped != nil {
+		c.stop(l.stopped)
+	}
+}
+
+func (l *Listener) handedOver() *Control {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.control
+}
+
+// Close answers nobody any more.
+func (l *Listener) Close() {
+	l.door.hide()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	l.server.Shutdown(ctx) // who asked for the end is answered
+}
+
+func (l *Listener) live() Live {
+	if c := l.handedOver(); c != nil {
+		return c.Live()
+	}
+	return Live{Why: "the run to be prepared; nothing was sent yet", Resting: true}
+}
+
+func (l *Listener) do(by, command, value string) (done string, err error) {
+	if c := l.handedOver(); c != nil {
+		return c.do(by, command, value)
+	}
+	if command != "stop" {
+		return "", exit.Usagef("the run is being prepared, and nothing was sent yet: all that it can do is stop")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = &batch.Stop{Reason: batch.Stopped, Message: "stopped by " + by + " before the first call"}
+	if l.control != nil {
+		l.control.stop(l.stopped)
+	}
+	l.stop(l.stopped)
+	return "Stopping: no call leaves.", nil
 }
 
 // Steer tells the session that works in a run directory what to do, and returns

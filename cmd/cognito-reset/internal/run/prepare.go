@@ -24,7 +24,9 @@ import (
 // Prepare does all that comes before the first call: it reads who is meant, looks
 // at the pool, and asks. Where it fails it leaves no run directory.
 func (s *Session) Prepare(ctx context.Context) error {
-	if err := s.begin(ctx); err != nil {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if err := s.begin(ctx, stop); err != nil {
 		return err
 	}
 	if err := s.ready(ctx); err != nil {
@@ -65,19 +67,20 @@ func (s *Session) ready(ctx context.Context) error {
 	return s.Record.Save()
 }
 
-// begin reads who is meant into a new run directory. Where that cannot be used,
-// it leaves none.
-func (s *Session) begin(ctx context.Context) (err error) {
-	var in *roster.Inputs
-	if !s.Record.Spec.Listed() {
-		if in, err = s.find.OpenInputs(ctx); err != nil {
-			return cmp.Or(readNoFurther(ctx), exit.Refuse(err))
-		}
-		defer in.Close()
-	}
+// begin reads who is meant into a new run directory, which stop ends. Where that cannot
+// be used, it leaves none.
+func (s *Session) begin(ctx context.Context, stop context.CancelCauseFunc) (err error) {
 	if s.Record.Dir, err = s.Store.Create(ctx, s.Path); err != nil {
 		s.Record.Dir = nil
 		return cmp.Or(readNoFurther(ctx), s.notCreated(err))
+	}
+	s.listen(stop)
+	var in *roster.Inputs
+	if !s.Record.Spec.Listed() {
+		if in, err = s.find.OpenInputs(ctx); err != nil {
+			return errors.Join(cmp.Or(readNoFurther(ctx), exit.Refuse(err)), s.Discard())
+		}
+		defer in.Close()
 	}
 	err = s.find.Spool(ctx, in)
 	if stopped := readNoFurther(ctx); stopped != nil {
@@ -127,14 +130,19 @@ func readNoFurther(ctx context.Context) error {
 	if ctx.Err() == nil {
 		return nil
 	}
-	return exit.Early(fmt.Errorf("%w while the input was read; nothing was sent", context.Cause(ctx)))
+	return early(fmt.Errorf("%w while the input was read", context.Cause(ctx)))
+}
+
+// early is why a run ended before it began: nothing is to be resumed.
+func early(why error) error {
+	return &exit.Error{Code: exit.Of(exit.Early(why)), Err: why, NothingSent: true}
 }
 
 // confirm shows what the run would meet and lets a person say no.
 func (s *Session) confirm(ctx context.Context) error {
 	s.look(ctx)
 	if ctx.Err() != nil {
-		return exit.Early(context.Cause(ctx))
+		return early(context.Cause(ctx))
 	}
 	found, shown := &s.Record.Found, !s.Quiet || s.Ask
 	if shown {

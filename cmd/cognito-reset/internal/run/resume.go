@@ -59,6 +59,14 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 	}
 	s = newSession(record, o, env)
 	s.retry = retry
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	s.listen(stop)
+	defer func(opened *Session) {
+		if err != nil {
+			opened.hangUp()
+		}
+	}(s)
 	if err := s.Connect(ctx); err != nil {
 		return nil, err
 	}

@@ -58,6 +58,7 @@ type Session struct {
 	Left   int64          // users to work on
 	Paces  *control.Paces // that the calls keep; nil to go by the spec
 
+	listens *control.Listener // nil where nobody can steer
 	find    *users.Finder
 	history *journal.History
 	retry   func(batch.Result) bool // of those who are settled, whom to take up again; nil is nobody
@@ -92,6 +93,7 @@ func (s *Session) Reach(ctx context.Context) error { return s.find.Reach(ctx) }
 
 // Close gives up the sandbox and the run directory, if there are any.
 func (s *Session) Close() (err error) {
+	s.hangUp()
 	err = s.find.Close()
 	if dir := s.Record.Dir; dir != nil {
 		s.Record.Dir = nil
@@ -100,12 +102,29 @@ func (s *Session) Close() (err error) {
 	return err
 }
 
+// listen has the session steered from now on; until it works, stop ends it.
+func (s *Session) listen(stop context.CancelCauseFunc) {
+	var err error
+	if s.listens, err = control.Listen(s.Record.Dir, stop); err != nil {
+		s.Log.Warn("cognito-reset ctl cannot reach this run", "error", err)
+	}
+}
+
+// hangUp ends that.
+func (s *Session) hangUp() {
+	if s.listens != nil {
+		s.listens.Close()
+		s.listens = nil
+	}
+}
+
 // Discard deletes what a run that has not begun has written.
 func (s *Session) Discard() error {
 	dir := s.Record.Dir
 	if dir == nil {
 		return nil
 	}
+	s.hangUp()
 	s.Record.Dir = nil
 	return dir.Remove(rundir.PlanFile, rundir.UncoveredFile)
 }

@@ -159,17 +159,14 @@ func (s *Session) standby() int {
 
 // steer opens the ways to steer the session, until the returned function.
 func (s *Session) steer(ctl *control.Control) (end func()) {
-	hangUp, err := ctl.Serve(s.Record.Dir)
-	if err != nil {
-		s.Log.Warn("cognito-reset ctl cannot reach this run", "error", err)
+	if s.listens != nil {
+		s.listens.HandOver(ctl)
 	}
 	if s.Fleet == nil && term.IsTerminal(s.In) && term.IsTerminal(s.Err) {
 		ctl.ByKeys(s.In, func(done string) { term.Linef(s.Err, "\n%s", done) })
 	}
 	return func() {
-		if hangUp != nil {
-			hangUp()
-		}
+		s.hangUp()
 		term.Restore()
 	}
 }
