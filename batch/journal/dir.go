@@ -118,12 +118,15 @@ func (d *Dir) leftovers() (names []string, err error) {
 // NeverBegan reports whether a run that died before it began, and so has no run.json,
 // may leave a file of that name, beside its lock.
 func NeverBegan(name string) bool {
-	switch name {
-	case RosterFile, JournalFile, MarkFile, SocketFile, AddressFile:
+	if slices.Contains([]string{RosterFile, JournalFile, MarkFile, SocketFile, AddressFile}, name) {
 		return true
 	}
-	return strings.HasSuffix(name, disk.Unfinished) &&
-		(strings.HasPrefix(name, RosterFile+".") || strings.HasPrefix(name, RunFile+".") || strings.HasPrefix(name, MarkFile+"."))
+	for _, file := range []string{RosterFile, MarkFile, AddressFile, RunFile, HolderFile} {
+		if strings.HasPrefix(name, file+".") && strings.HasSuffix(name, disk.Unfinished) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *Dir) isEmpty(name string) bool {

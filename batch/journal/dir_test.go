@@ -311,3 +311,25 @@ func TestADirectoryThatAnybodyCanWriteIntoIsClosed(t *testing.T) {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 }
+
+// A process that is killed before its run began leaves what is in nobody's way.
+func TestWhatAKilledPreparationLeavesIsReplaced(t *testing.T) {
+	for _, name := range []string{
+		RosterFile, JournalFile, SocketFile, AddressFile, HolderFile,
+		"roster.jsonl.1.tmp", "mark.json.1.tmp", "run.json.1.tmp", "control.json.1.tmp", "holder.json.1.tmp",
+	} {
+		path := filepath.Join(t.TempDir(), "run")
+		if err := errors.Join(os.Mkdir(path, 0o700), os.WriteFile(filepath.Join(path, name), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		d, err := Create(path)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, err := os.Stat(d.File(name)); name != HolderFile && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+		d.Close()
+	}
+}

@@ -45,7 +45,7 @@ type status struct {
 	Left           int64                   `json:"left"`     // of them
 	InDoubt        int64                   `json:"in_doubt"` // promised, not settled: in flight, or lost with a crash
 	UsersPerSecond float64                 `json:"users_per_second"`
-	ETASeconds     float64                 `json:"eta_seconds"`    // 0 unless running
+	ETASeconds     float64                 `json:"eta_seconds"`    // 0 if nothing tells
 	Pace           *control.Live           `json:"pace,omitempty"` // of running, where it can be asked
 	Steered        []steering              `json:"steered,omitempty"`
 	StartedAt      time.Time               `json:"started_at"`
@@ -137,9 +137,9 @@ func statusNow(ctx context.Context, r *rundir.Record) (st status, err error) {
 		st.State, st.Why = "running", "it does not say what it waits for"
 		if now, err := control.AskLive(ctx, r.Dir); err == nil {
 			st.Pace, st.Why = &now, "waits for "+now.Why
-		}
-		if st.UsersPerSecond > 0 {
-			st.ETASeconds = float64(st.Left) / st.UsersPerSecond
+			if !now.DoneAt.IsZero() {
+				st.ETASeconds = time.Until(now.DoneAt).Seconds()
+			}
 		}
 	case st.Left == 0:
 		st.State, st.Why = "finished", ""
@@ -189,8 +189,11 @@ func (a *app) printStatus(st status, path string) error {
 		text += fmt.Sprintf("Steered %s by %s at %s\n", term.Visible(last.Command), term.Visible(last.By), last.At.Format(time.RFC3339))
 	}
 	switch {
-	case st.State == "running" && st.ETASeconds > 0:
-		text += fmt.Sprintf("Left   %d users, %d of them in flight, about %v\n", st.Left, st.InDoubt, time.Duration(st.ETASeconds)*time.Second)
+	case st.State == "running":
+		text += fmt.Sprintf("Left   %d users, %d of them in flight\n", st.Left, st.InDoubt)
+		if st.Pace != nil && st.Pace.Ahead() != "" {
+			text += fmt.Sprintf("Ahead  %s\n", st.Pace.Ahead())
+		}
 	case st.Left > 0 && st.State != "running":
 		text += fmt.Sprintf("Left   %d users, %d of them in doubt: cognito-reset resume %s\n", st.Left, st.InDoubt, term.Quote(path))
 	}

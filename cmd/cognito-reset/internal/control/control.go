@@ -27,6 +27,9 @@ type Control struct {
 	Journal  *journal.Journal
 	NextWave chan struct{} // opens the next wave at once
 
+	// Foresee, if set, completes how the session stands by what is to come.
+	Foresee func(*Live)
+
 	stop context.CancelCauseFunc
 	keys bool // the terminal's keys are read
 
@@ -48,6 +51,10 @@ type Live struct {
 	Calls     int64     `json:"calls"`   // in this session
 	Throttled int64     `json:"throttled"`
 	HeldUntil time.Time `json:"held_until,omitzero"`
+	DoneAt    time.Time `json:"done_at,omitzero"`  // about; zero if nothing tells
+	StopsAt   time.Time `json:"stops_at,omitzero"` // by --deadline or --until, where that comes before
+	Wave      int       `json:"wave,omitzero"`     // the one at work, or the last one, from 1; 0 without waves
+	Waves     int       `json:"waves,omitzero"`
 
 	Resting bool `json:"-"` // it waits on purpose
 }
@@ -81,8 +88,30 @@ func (c *Control) Live() Live {
 		l.Why = "backoff"
 	}
 	l.Resting = p.Paused || !p.Held.IsZero() || wave.After(now) || c.Asks()
+	if c.Foresee != nil {
+		c.Foresee(&l)
+	}
 	return l
 }
+
+// Ahead says in a few words what is to come: the end by the clock, and the wave; "" if
+// nothing tells.
+func (l Live) Ahead() string {
+	var parts []string
+	if l.Waves > 0 {
+		parts = append(parts, fmt.Sprintf("wave %d of %d", max(l.Wave, 1), l.Waves))
+	}
+	switch {
+	case !l.StopsAt.IsZero():
+		parts = append(parts, "stops "+day(l.StopsAt)+", not done")
+	case !l.DoneAt.IsZero():
+		parts = append(parts, "done ≈ "+day(l.DoneAt))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// day is a time as people read it who may look tomorrow.
+func day(t time.Time) string { return t.UTC().Format("Mon 15:04 UTC") }
 
 // clock is a time of day as people here read it, with the day if it is another.
 func clock(t time.Time) string {

@@ -25,8 +25,12 @@ type Waves struct {
 
 	tried, begun bool
 
-	mu   sync.Mutex
-	last []batch.Result // resets of the wave
+	mu     sync.Mutex
+	last   []batch.Result // resets of the wave
+	let    int64          // users who may go, or went, so far
+	number int            // of the wave, from 1
+	opens  time.Time      // the next one; zero while nobody waits for it
+	rested time.Duration  // between the last two
 }
 
 // Note remembers whom a wave has reset, for its gate.
@@ -56,6 +60,12 @@ func (w *Waves) Next(ctx context.Context, soFar batch.Counts) (users int, err er
 		return 0, err
 	}
 	w.begun = w.Canary == 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.let += int64(users)
+	if w.begun {
+		w.number++
+	}
 	return users, nil
 }
 
@@ -71,6 +81,11 @@ func (w *Waves) rest(ctx context.Context) error {
 	w.mu.Unlock()
 	ended := time.Now()
 	opens := ended.Add(w.Pause)
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.opens, w.rested = time.Time{}, time.Since(ended)
+	}()
 	for {
 		if w.Gate > 0 && len(users) > 0 && time.Since(ended) < codeLife {
 			done, err := w.Look(ctx, users)
@@ -85,6 +100,9 @@ func (w *Waves) rest(ctx context.Context) error {
 		if wait <= 0 {
 			return nil
 		}
+		w.mu.Lock()
+		w.opens = opens
+		w.mu.Unlock()
 		w.Resting(opens)
 		select {
 		case <-time.After(wait):

@@ -34,10 +34,12 @@ var (
 				}
 				return 0
 			}},
-		{gauge("eta_seconds", "How long the users who are left take, as fast as those before."), prometheus.GaugeValue,
-			func(r *watched, _ control.Live, c batch.Counts) float64 {
-				done := c.Settled()
-				return time.Since(r.began).Seconds() * float64(r.Users-done) / float64(max(done, 1))
+		{gauge("eta_seconds", "How long the users who are left take, with the pauses between waves; +Inf if nothing tells."), prometheus.GaugeValue,
+			func(_ *watched, l control.Live, _ batch.Counts) float64 {
+				if l.DoneAt.IsZero() {
+					return math.Inf(1)
+				}
+				return max(0, time.Until(l.DoneAt).Seconds())
 			}},
 		{gauge("last_progress_timestamp_seconds", "When a user was settled last, or the run waited on purpose."), prometheus.GaugeValue,
 			func(r *watched, _ control.Live, _ batch.Counts) float64 { return float64(r.progress.Load()) / 1e9 }},

@@ -37,6 +37,7 @@ func (s *Session) Work(ctx context.Context) (stopped, err error) {
 	}
 	ctl := control.New(s.Paces, j, stop)
 	waves := s.waves(ctl)
+	ctl.Foresee = s.foresee(ctl, waves, began)
 	options, err := s.options(ctl, waves)
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
@@ -174,8 +175,8 @@ func (s *Session) steer(ctl *control.Control) (end func()) {
 // showProgress shows how the session goes on, or lets its fleet show it.
 func (s *Session) showProgress(ctl *control.Control) term.Progress {
 	look := func() term.View {
-		counts := ctl.Tally.Counts()
-		return term.View{Done: counts.Settled(), State: control.State(counts), Why: ctl.Live().Why, Hidden: ctl.Asks()}
+		counts, live := ctl.Tally.Counts(), ctl.Live()
+		return term.View{Done: counts.Settled(), State: control.State(counts), Why: live.Why, Ahead: live.Ahead(), Hidden: ctl.Asks()}
 	}
 	switch {
 	case s.Fleet != nil:

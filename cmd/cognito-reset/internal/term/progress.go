@@ -20,7 +20,24 @@ type View struct {
 	Done   int64  // users of the total
 	State  string // how they fared
 	Why    string // what the run waits for
+	Ahead  string // what is to come; "" if nothing tells
 	Hidden bool   // a question must stay to be seen
+}
+
+// fit is the view in so many columns. What is to come is left out first.
+func (v View) fit(columns int) string {
+	why := ""
+	if v.Why != "" {
+		why = " [" + v.Why + "]"
+	}
+	text := v.State + why
+	if full := v.State + ", " + v.Ahead + why; v.Ahead != "" && utf8.RuneCountInString(full) <= columns {
+		return full
+	}
+	if utf8.RuneCountInString(text) > columns {
+		text = string([]rune(text)[:columns-1]) + "…"
+	}
+	return text
 }
 
 const (
@@ -58,7 +75,7 @@ func Show(w *os.File, users int64, look func() View) Progress {
 		close(done)
 		shown.Wait()
 		now := look()
-		now.Why = ""
+		now.Why, now.Ahead = "", ""
 		show(now)
 		last(finished)
 	}}
@@ -71,11 +88,10 @@ func lines(w *os.File, users int64) func(View) {
 	start := time.Now()
 	return func(v View) {
 		rate := float64(v.Done) / max(time.Since(start).Seconds(), 0.001)
-		left := "?"
-		if rate > 0 {
-			left = (time.Duration(float64(users-v.Done)/rate) * time.Second).String()
+		text := fmt.Sprintf("%d of %d users, %.1f/s, %s", v.Done, users, rate, v.State)
+		if v.Ahead != "" {
+			text += ", " + v.Ahead
 		}
-		text := fmt.Sprintf("%d of %d users, %.1f/s, %s left, %s", v.Done, users, rate, left, v.State)
 		if v.Why != "" {
 			text += ", waits for " + v.Why
 		}
@@ -95,7 +111,7 @@ func bar(w *os.File, users int64) (show func(View), last func(finished bool)) {
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionFullWidth(),
-		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetPredictTime(false), // it knows no waves
 	}
 	if columns >= columnsForCount {
 		options = append(options, progressbar.OptionShowCount())
@@ -105,15 +121,8 @@ func bar(w *os.File, users int64) (show func(View), last func(finished bool)) {
 	}
 	bar := progressbar.NewOptions64(users, options...)
 	show = func(v View) {
-		text := v.State
-		if v.Why != "" {
-			text += " [" + v.Why + "]"
-		}
-		// Beside the bar, its percentage and its times there must be one line.
-		if room := max(columns-columnsForBar, 10); utf8.RuneCountInString(text) > room {
-			text = string([]rune(text)[:room-1]) + "…"
-		}
-		bar.Describe(text)
+		// Beside the bar and its percentage there must be one line.
+		bar.Describe(v.fit(max(columns-columnsForBar, 10)))
 		bar.Set64(v.Done)
 	}
 	return show, func(finished bool) {
