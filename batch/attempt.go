@@ -108,9 +108,9 @@ func (a *attempt) readBack() state {
 	return a.takeTurn
 }
 
-// takeTurn waits for a seat, the budget and the pace.
+// takeTurn waits for those who are between two steps, a seat, the budget and the pace.
 func (a *attempt) takeTurn() state {
-	if !a.seat.sit(a.ctx) {
+	if len(a.entry.Steps) == 0 && !a.backlog.wait(a.ctx, a.seat.leave) || !a.seat.sit(a.ctx) {
 		return a.cutShort()
 	}
 	if err := a.bill.take(a.ctx); err != nil {

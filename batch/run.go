@@ -52,6 +52,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 		standby: make(chan struct{}, o.Standby), ready: make(chan Entry, o.Standby),
 		seats: make(chan struct{}, o.Workers), aside: make(chan struct{}, maxAside),
 	}
+	r.backlog.init()
 	for range o.Workers {
 		r.workers.Go(func() { r.worker(ctx) })
 	}
@@ -103,6 +104,7 @@ type runner struct {
 	atWork  sync.WaitGroup // users admitted
 
 	contact contact
+	backlog backlog
 	workers sync.WaitGroup
 	seats   chan struct{} // one token a user who is worked on
 	aside   chan struct{} // and one a user who waits without a worker
@@ -232,6 +234,9 @@ func (r *runner) attend(ctx context.Context, e Entry, at *seat) Result {
 		}
 		if step = next(r.steps, e.Steps); r.plain || !settled || step == nil {
 			return r.end(e, res, settled)
+		}
+		if len(e.Steps) == 1 {
+			defer r.backlog.enter()()
 		}
 		e.Step, e.Promised = step.Name, time.Time{}
 		if r.Journal != nil {

@@ -107,7 +107,7 @@ func (e Entry) sum(last Result) Result {
 	name := e.Steps[len(e.Steps)-1].Step
 	switch {
 	case last.Outcome == NotAttempted && done != "":
-		res.Outcome, res.ErrorMessage = Failed, name+": the run stopped before it"
+		res.ErrorMessage = name + ": the run stopped before it"
 	case len(e.Steps) > 1 && last.Outcome != NotAttempted:
 		res.ErrorMessage = name + ": " + last.ErrorMessage
 	}
