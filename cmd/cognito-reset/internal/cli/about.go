@@ -2,8 +2,11 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -15,6 +18,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/manual"
 	"cognito-reset/cmd/cognito-reset/internal/render"
+	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
 // build is what the binary knows of how it was made. What it does not know is
@@ -109,4 +113,53 @@ func (a *app) manCommand() *cli.Command {
 			return err
 		},
 	}
+}
+
+func (a *app) helpCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "help",
+		Usage:     "show a topic of the manual, or a command",
+		ArgsUsage: "[TOPIC|COMMAND]",
+		UsageText: "cognito-reset help\ncognito-reset help breach",
+		Action:    a.help,
+	}
+}
+
+func (a *app) help(ctx *cli.Context) error {
+	if ctx.NArg() > 1 {
+		return exit.Usagef("help takes one topic or command: cognito-reset help TOPIC")
+	}
+	name := ctx.Args().First()
+	if name == "" {
+		return a.page("Topics, by cognito-reset help TOPIC:\n" + manual.List() + "\nCommands, by cognito-reset COMMAND --help:\n" + commands(ctx.App))
+	}
+	if text, ok := manual.Topic(name); ok {
+		return a.page(manual.Show(text, term.Columns(a.Out)))
+	}
+	if ctx.App.Command(name) != nil {
+		return cli.ShowCommandHelp(ctx, name)
+	}
+	return exit.Usagef("there is no topic and no command %q%s See cognito-reset help", name, flags.Meant("is %s meant?", name, append(flags.CommandNames(ctx.App), manual.Topics...)))
+}
+
+// commands names those of the application, a line each.
+func commands(app *cli.App) string {
+	var b strings.Builder
+	for _, c := range app.VisibleCommands() {
+		b.WriteString("   " + c.Name + strings.Repeat(" ", max(1, 27-len(c.Name))) + c.Usage + "\n")
+	}
+	return b.String()
+}
+
+// page shows a text, on a terminal by the pager that there is.
+func (a *app) page(text string) error {
+	pager := strings.Fields(cmp.Or(os.Getenv("PAGER"), "less -FRX"))
+	if term.IsTerminal(a.Out) {
+		cmd := exec.Command(pager[0], pager[1:]...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), a.Out, a.Err
+		if err := cmd.Run(); !errors.Is(err, exec.ErrNotFound) {
+			return nil // it was shown, or the reader has had enough
+		}
+	}
+	return term.Write(a.Out, text)
 }

@@ -5,7 +5,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -76,7 +75,8 @@ func (a *app) app() *cli.App {
 		Usage: "reset the passwords of many Amazon Cognito users, and account for each",
 		UsageText: `cognito-reset run --user-pool-id eu-west-1_AbCdEfGhI --input users.csv
 cognito-reset run --sandbox --input users.csv --yes   (no AWS account needed)
-cognito-reset COMMAND --help`,
+cognito-reset COMMAND --help
+cognito-reset help                                    (the manual)`,
 		Description: "Every flag can be given in the environment, too: --max-attempts is\n" +
 			"COGNITO_RESET_MAX_ATTEMPTS.",
 		Version:              a.version,
@@ -86,21 +86,21 @@ cognito-reset COMMAND --help`,
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			a.runCommand(), a.preflightCommand(), a.resumeCommand(), a.statusCommand(), a.ctlCommand(), a.reportCommand(), a.verifyCommand(), a.evidenceCommand(), a.runsCommand(),
-			a.sandboxCommand(), (&awscli.Command{Streams: a.Streams}).Command(), a.versionCommand(), a.completionCommand(), a.manCommand(),
+			a.sandboxCommand(), (&awscli.Command{Streams: a.Streams}).Command(), a.helpCommand(), a.versionCommand(), a.completionCommand(), a.manCommand(),
 		},
 		Reader: a.In, Writer: a.Out, ErrWriter: a.Err,
 		ExitErrHandler: func(*cli.Context, error) {}, // Main is the only one to decide
-		OnUsageError:   usageFailed,
+		OnUsageError:   flags.UsageFailed,
 		Action: func(ctx *cli.Context) error {
 			if ctx.Args().Present() {
-				return exit.Usagef("there is no command %q; see cognito-reset --help", ctx.Args().First())
+				return flags.NoCommand(ctx)
 			}
 			return cli.ShowAppHelp(ctx)
 		},
 	}
 	for _, command := range app.Commands {
 		if command.OnUsageError == nil { // not inherited
-			command.OnUsageError = usageFailed
+			command.OnUsageError = flags.UsageFailed
 		}
 		command.HideHelpCommand = true
 	}
@@ -109,8 +109,6 @@ cognito-reset COMMAND --help`,
 
 // DescribeFlags has the library write flags as the manual does. It is the process's.
 func DescribeFlags() { cli.FlagStringer = manual.DescribeFlag }
-
-func usageFailed(_ *cli.Context, err error, _ bool) error { return exit.With(exit.Usage, err) }
 
 // openStore is how a command reaches run directories, until the process ends.
 func (a *app) openStore(ctx *cli.Context) *rundir.Store {
@@ -162,7 +160,7 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 		if !inline && takesValue[name] && i+1 < len(args) {
 			i++
 			if next := args[i]; strings.HasPrefix(next, "--") {
-				return nil, command.OnUsageError(nil, fmt.Errorf("%s needs a value, but %s follows it; if that is the value, write %s=%s", arg, next, arg, next), true)
+				return nil, exit.Usagef("%s needs a value, but %s follows it; if that is the value, write %s=%s", arg, next, arg, next)
 			}
 			given = append(given, args[i])
 		}

@@ -124,6 +124,15 @@ func Hang(label, text string) string {
 	return label + strings.Join(Wrap(text, Width-len(label)), "\n"+strings.Repeat(" ", len(label)))
 }
 
+// Columns is how wide a text on a stream may be: [Width], or less where a terminal has
+// less.
+func Columns(f *os.File) int {
+	if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+		return min(columns, Width)
+	}
+	return Width
+}
+
 // Wrap breaks a text between words into lines of at most width characters. A
 // word that is longer stays whole, to be copied.
 func Wrap(text string, width int) (lines []string) {

@@ -1,0 +1,78 @@
+package manual
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cognito-reset/batch"
+)
+
+// Every file is a topic, every topic is one that the README links to, and none is long.
+func TestTopicsAreFoundAndShort(t *testing.T) {
+	files, err := filepath.Glob("topics/*.md")
+	if err != nil || len(files) != len(Topics) {
+		t.Errorf("%d files, %d topics, %v", len(files), len(Topics), err)
+	}
+	readme, err := os.ReadFile("../../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Topics {
+		text, ok := Topic(name)
+		if !ok || Title(name) == "" {
+			t.Errorf("%s is not there, or has no title", name)
+		}
+		if words := len(strings.Fields(text)); words > 900 {
+			t.Errorf("%s has %d words", name, words)
+		}
+		if !strings.Contains(string(readme), "internal/manual/topics/"+name+".md") {
+			t.Errorf("the README does not link to %s", name)
+		}
+	}
+	if words := len(strings.Fields(string(readme))); words > 1600 {
+		t.Errorf("the README has %d words", words)
+	}
+	if lines := strings.Count(string(readme), "\n"); lines > 150 {
+		t.Errorf("the README has %d lines", lines)
+	}
+}
+
+// Whatever a report says, a topic says what to do.
+func TestEveryReasonIsExplained(t *testing.T) {
+	text, _ := Topic("troubleshooting")
+	for _, reason := range batch.Reasons {
+		if !strings.Contains(text, "| `"+string(reason)+"` |") {
+			t.Errorf("%s is not explained", reason)
+		}
+	}
+}
+
+func TestATopicFitsItsColumns(t *testing.T) {
+	for _, name := range Topics {
+		text, _ := Topic(name)
+		fenced := false
+		for line := range strings.Lines(Show(text, 60)) {
+			line = strings.TrimRight(line, "\n")
+			if strings.HasPrefix(line, "```") {
+				fenced = !fenced
+			}
+			free := fenced || strings.HasPrefix(line, "|") || strings.HasPrefix(line, "#") || !strings.Contains(strings.TrimSpace(line), " ")
+			if len([]rune(line)) > 62 && !free {
+				t.Errorf("%s: %q", name, line)
+			}
+		}
+	}
+}
+
+func TestALinkIsShownAsWhereItLeads(t *testing.T) {
+	for text, want := range map[string]string{
+		"see [how](message.md), and [the page](../../../../../examples/playbooks/breach.md).": "see how (cognito-reset help message), and the page (examples/playbooks/breach.md).",
+		"a [b] c": "a [b] c",
+	} {
+		if got := plainLinks(text); got != want {
+			t.Errorf("%q", got)
+		}
+	}
+}
