@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"cognito-reset/cmd/cognito-reset/internal/manual"
+)
+
+// Every flag that a person may see is explained by some topic.
+func TestEveryFlagIsExplained(t *testing.T) {
+	t.Parallel()
+	tool := linkTool(t, t.TempDir())
+	var text strings.Builder
+	for _, name := range manual.Topics {
+		topic, _ := manual.Topic(name)
+		text.WriteString(topic)
+	}
+	seen := 0
+	for _, command := range []string{"run", "preflight", "resume", "status", "ctl", "report", "verify", "evidence", "runs", "sandbox"} {
+		help, err := exec.Command(tool, command, "--help").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile(`(?m)^ +(--[a-z0-9-]+)`).FindAllStringSubmatch(string(help), -1) {
+			seen++
+			if !regexp.MustCompile(found[1] + `\b[^-]`).MatchString(text.String()) && found[1] != "--help" {
+				t.Errorf("no topic explains %s of %s", found[1], command)
+			}
+		}
+	}
+	if seen < 150 {
+		t.Errorf("only %d flags were seen", seen)
+	}
+}
