@@ -26,7 +26,7 @@ func TestEveryFlagIsExplained(t *testing.T) {
 		}
 		for _, found := range regexp.MustCompile(`(?m)^ +(--[a-z0-9-]+)`).FindAllStringSubmatch(string(help), -1) {
 			seen++
-			if !regexp.MustCompile(found[1] + `\b[^-]`).MatchString(text.String()) && found[1] != "--help" {
+			if !regexp.MustCompile(found[1]+`\b[^-]`).MatchString(text.String()) && found[1] != "--help" {
 				t.Errorf("no topic explains %s of %s", found[1], command)
 			}
 		}
