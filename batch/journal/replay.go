@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"io/fs"
 	"iter"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"cognito-reset/batch"
-	"cognito-reset/batch/internal/names"
 )
 
 // A History is what a run directory says has happened so far. Rows are found by
@@ -216,60 +214,6 @@ func (h *History) apply(rec record, rows *rowFinder, unmatched map[string]state)
 	return nil
 }
 
-// A rowFinder finds a user's row by username or, failing that, by sub. A journal line names the row that
-// the user had when it was written, which is the row still unless the roster
-// was changed; so that is tried first, against a hash, and usernames are held
-// in memory only if it fails.
-type rowFinder struct {
-	dir    *Dir
-	seed   maphash.Seed
-	hashes list[uint64] // of the username, by row from 0; 0 for a row without a call
-	users  *names.Set
-	rows   []int64 // by number of the user, or of the sub
-}
-
-func newRowFinder(d *Dir) *rowFinder { return &rowFinder{dir: d, seed: maphash.MakeSeed()} }
-
-func (f *rowFinder) hash(username string) uint64 { return maphash.String(f.seed, username) | 1 }
-
-func (f *rowFinder) add(e batch.Entry) {
-	hash := uint64(0)
-	if e.Outcome == "" {
-		hash = f.hash(e.Username)
-	}
-	f.hashes.add(hash)
-}
-
-func (f *rowFinder) find(row int64, username, sub string) (_ int64, ok bool, err error) {
-	if row >= 1 && row <= f.hashes.len && *f.hashes.at(row - 1) == f.hash(username) {
-		return row, true, nil
-	}
-	if f.users == nil {
-		f.users = new(names.Set)
-		for e, err := range f.dir.Entries() {
-			if err != nil {
-				return 0, false, err
-			}
-			if e.Outcome != "" {
-				continue
-			}
-			for _, name := range []string{"u" + e.Username, "s" + e.Sub} {
-				if _, added := f.users.Add(name); added {
-					f.rows = append(f.rows, e.Row)
-				}
-			}
-		}
-	}
-	id, ok := f.users.Find("u" + username)
-	if !ok && sub != "" {
-		id, ok = f.users.Find("s" + sub)
-	}
-	if !ok {
-		return 0, false, nil
-	}
-	return f.rows[id], true, nil
-}
-
 // Size is how many bytes of the journal are whole.
 func (h *History) Size() int64 { return h.size }
 
@@ -390,77 +334,4 @@ func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
 			}
 		}
 	})
-}
-
-// told is a row of the roster and where the last word on its user stands.
-type told struct {
-	batch.Entry
-	mark
-	journal *window
-}
-
-func (h *History) each() iter.Seq2[told, error] {
-	return func(yield func(told, error) bool) {
-		f, err := h.dir.on().OpenFile(h.dir.File(JournalFile), os.O_RDONLY, 0)
-		if err == nil {
-			defer f.Close()
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			yield(told{}, err)
-			return
-		}
-		journal := &window{file: f}
-		for e, err := range h.dir.Entries() {
-			row := told{Entry: e, journal: journal}
-			if err == nil && e.Row > h.marks.len {
-				err = fmt.Errorf("%s grew while it was read", h.dir.File(RosterFile))
-			} else if err == nil {
-				row.mark = *h.marks.at(e.Row - 1)
-			}
-			if !yield(row, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// last reads the last line about the row's user; a zero line if there is none.
-func (t told) last() (l line, err error) {
-	if t.state == untouched || t.state == uncalled {
-		return line{}, nil
-	}
-	raw, err := t.journal.read(t.offset, int(t.size))
-	if err != nil {
-		return line{}, err
-	}
-	if what := decode(raw, &l); what != "" {
-		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.file.Name(), t.offset, what)
-	}
-	if l.Username != t.Username && (l.Sub == "" || l.Sub != t.Sub) {
-		return line{}, fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.file.Name(), t.offset)
-	}
-	return l, nil
-}
-
-func (t told) result(pending batch.Reason) (batch.Result, error) {
-	res := batch.Result{Row: cmp.Or(t.InputRow, t.Row), Username: t.Username, Sub: t.Sub, Outcome: batch.NotAttempted, Reason: pending, Before: t.Before, Kept: t.Kept}
-	if t.Outcome != "" {
-		res.Outcome, res.Reason, res.ErrorMessage = t.Outcome, t.Reason, t.Detail
-		return res, nil
-	}
-	l, err := t.last()
-	switch t.state {
-	case promised:
-		res.Outcome, res.Reason = batch.Unknown, batch.Interrupted
-		res.Attempts, res.StartedAt = 1, l.At
-		res.ErrorMessage = "the run ended before the answer was seen; a resume reads it back"
-		if res.Before = cmp.Or(l.Before, t.Before); l.Step != "" {
-			res.Steps = append(steps[batch.StepResult](l.Steps), batch.StepResult{Step: l.Step, Outcome: res.Outcome, Reason: res.Reason, Attempts: 1, StartedAt: l.At})
-			res.ErrorMessage = l.Step + ": " + res.ErrorMessage
-		}
-	case final, open:
-		row, kept := res.Row, res.Kept
-		res = l.result()
-		res.Row, res.Kept, res.Sub = row, kept, cmp.Or(l.Sub, t.Sub)
-	}
-	return res, err
 }

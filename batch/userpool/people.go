@@ -161,9 +161,6 @@ func (w *People) form(name string) string {
 	return number
 }
 
-// A Kind is what a name looks like.
-type Kind string
-
 // The kinds. A user can be named by one of each.
 const (
 	Plain   Kind = "username"
@@ -171,38 +168,6 @@ const (
 	Address Kind = "email"
 	Number  Kind = "phone_number"
 )
-
-// KindOf is what a name looks like.
-func KindOf(name string) Kind {
-	switch {
-	case strings.Contains(name, "@"):
-		return Address
-	case isUUID(name):
-		return Sub
-	case strings.HasPrefix(name, "+") && dialled(name):
-		return Number
-	}
-	return Plain
-}
-
-// dialled reports, at a glance, whether a name may be a phone number.
-func dialled(name string) bool {
-	return len(name) > 4 && strings.IndexByte("+(0123456789", name[0]) >= 0 && strings.Trim(name, "+0123456789 -.()/") == ""
-}
-
-func isUUID(s string) bool {
-	if len(s) != len("00000000-0000-0000-0000-000000000000") {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i] | 0x20 // letters in lower case
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (s[i] == '-') || !dash && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
 
 // lookups are the filters that find everybody whom a name may mean.
 func (w *People) lookups(name string) (filters []Filter) {
@@ -362,40 +327,3 @@ func (w *People) Recent(e batch.Entry) bool {
 	person, ok := w.Called(e.Username)
 	return ok && person.recent
 }
-
-// A Naming is how names of an input are those of users.
-type Naming struct {
-	Asked  int // names
-	Called int // of them, those by which a call finds a user
-	Known  int // the others that the pool knows of a user, such as an e-mail address that nobody signs in with
-}
-
-// Naming finds out how a few names are those of users.
-func (p *Pool) Naming(ctx context.Context, few []string) (n Naming, err error) {
-	people, err := p.People(ctx, nil, func(yield func(batch.Entry, error) bool) {
-		for _, name := range few {
-			if !yield(batch.Entry{Username: name}, nil) {
-				return
-			}
-		}
-	})
-	if err != nil {
-		return n, err
-	}
-	for _, name := range few {
-		n.Asked++
-		called, known := false, false
-		for k := range people.known(name) {
-			called, known = called || k.place <= byAlias, true
-		}
-		if called {
-			n.Called++
-		} else if known {
-			n.Known++
-		}
-	}
-	return n, nil
-}
-
-// SignsInBy reports whether an attribute, such as email, names a user of the pool.
-func (s Settings) SignsInBy(attribute string) bool { return slices.Contains(s.aliases(), attribute) }
