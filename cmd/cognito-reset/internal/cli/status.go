@@ -41,8 +41,8 @@ type status struct {
 	Rows           int64                   `json:"rows"`
 	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`
 	Reasons        map[batch.Reason]int64  `json:"reasons"`
-	Users          int64                   `json:"users"`    // to work on
-	Left           int64                   `json:"left"`     // of them
+	Users          int64                   `json:"users"`     // to work on
+	Left           int64                   `json:"left"`      // of them
 	InFlight       int64                   `json:"in_flight"` // of running: promised, and not settled yet
 	InDoubt        int64                   `json:"in_doubt"`  // promised, not settled: in flight, or lost with a crash
 	UsersPerSecond float64                 `json:"users_per_second"`
