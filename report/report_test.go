@@ -161,7 +161,7 @@ func TestSummaryAddsUp(t *testing.T) {
 	if err := s.Text(&text, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1  reset", "1  failed", "1  invalid", "1  not_attempted", "4  rows", "0.8 calls/s held, no limit was asked for; 0.5 users/s\n", "3 calls in 4s, 1 throttled\n"} {
+	for _, want := range []string{"1  reset", "1  failed", "1  invalid", "1  not_attempted", "4  rows", "resets 0.8/s, no limit was asked for; 0.5 users/s\n", "3 calls in 4s, 1 throttled\n"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}

@@ -40,11 +40,14 @@ type Summary struct {
 	KeepPassword int64   `json:"keep_password"` // users whose old password works, or will again, as far as the run can tell
 	Remaining    int64   `json:"remaining"`     // users who are not safe yet: the rows of remaining.csv
 	RateAsked    float64 `json:"rate_asked"`    // calls a second, as asked for last; 0 is no limit
-	RateHeld     float64 `json:"rate_held"`     // calls a second, over the time at work
+	RateHeld     float64 `json:"rate_held"`     // resets a second, over the time at work
+	OthersHeld   float64 `json:"others_held"`   // other calls a second: sign-outs and what takes a reset's place
 	LongestWaits []Wait  `json:"longest_waits"` // at most 3, the longest first
 	Next         string  `json:"next"`          // command to run now; "" if there is none
 
 	Targets []Target `json:"targets,omitempty"` // of a job on several user pools
+
+	resets int64 // calls
 }
 
 // A Target is what became of one user pool of several.
@@ -83,6 +86,12 @@ func (s *Summary) Write(r batch.Result) error {
 		}
 	}
 	s.Calls += int64(r.Attempts)
+	s.resets += int64(r.Attempts)
+	for _, step := range r.Steps {
+		if step.Step != "reset" {
+			s.resets -= int64(step.Attempts)
+		}
+	}
 	s.Throttled += int64(r.Throttled)
 	if KeepsPassword(r) {
 		s.KeepPassword++
@@ -122,12 +131,19 @@ func (s *Summary) wait(r batch.Result) {
 	s.LongestWaits = s.LongestWaits[:min(len(s.LongestWaits), most)]
 }
 
+// CountCalls has the summary go by so many calls, where not all are those of its rows.
+func (s *Summary) CountCalls(calls, throttled int64) {
+	s.resets += calls - s.Calls
+	s.Calls, s.Throttled = calls, throttled
+}
+
 // Close works out what is so many a second.
 func (s *Summary) Close() error {
 	s.begin()
 	worked := s.Rows - s.Outcomes[batch.Skipped] - s.Outcomes[batch.Invalid] - s.Outcomes[batch.NotAttempted]
-	if s.UsersPerSecond, s.RateHeld = 0, 0; s.ElapsedSeconds > 0 && !s.DryRun {
-		s.UsersPerSecond, s.RateHeld = float64(worked)/s.ElapsedSeconds, float64(s.Calls)/s.ElapsedSeconds
+	if s.UsersPerSecond, s.RateHeld, s.OthersHeld = 0, 0, 0; s.ElapsedSeconds > 0 && !s.DryRun {
+		s.UsersPerSecond, s.RateHeld = float64(worked)/s.ElapsedSeconds, float64(s.resets)/s.ElapsedSeconds
+		s.OthersHeld = float64(s.Calls-s.resets) / s.ElapsedSeconds
 	}
 	return nil
 }
@@ -320,7 +336,11 @@ func (s Summary) tellCalls(p *page) {
 	if s.RateAsked > 0 {
 		asked = fmt.Sprintf("%.4g asked for", s.RateAsked)
 	}
-	p.tell(plain, "Rate", fmt.Sprintf("%.1f calls/s held, %s; %.1f users/s", s.RateHeld, asked, s.UsersPerSecond))
+	others := ""
+	if s.OthersHeld > 0 {
+		others = fmt.Sprintf("; other calls %.1f/s", s.OthersHeld)
+	}
+	p.tell(plain, "Rate", fmt.Sprintf("resets %.1f/s, %s%s; %.1f users/s", s.RateHeld, asked, others, s.UsersPerSecond))
 	p.tell(plain, "Calls", fmt.Sprintf("%d calls in %v, %d throttled", s.Calls, short(s.ElapsedSeconds), s.Throttled))
 }
 

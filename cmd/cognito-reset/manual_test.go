@@ -20,7 +20,7 @@ func TestEveryFlagIsExplained(t *testing.T) {
 	}
 	seen := 0
 	for _, command := range []string{"run", "preflight", "resume", "status", "ctl", "report", "verify", "evidence", "runs", "sandbox"} {
-		help, err := exec.Command(tool, command, "--help").Output()
+		help, err := exec.Command(tool, command, "--help-all").Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,5 +33,26 @@ func TestEveryFlagIsExplained(t *testing.T) {
 	}
 	if seen < 150 {
 		t.Errorf("only %d flags were seen", seen)
+	}
+}
+
+// The help of run fits a screen of 80 columns and 40 lines.
+func TestTheHelpOfRunFitsAScreen(t *testing.T) {
+	t.Parallel()
+	help, err := exec.Command(linkTool(t, t.TempDir()), "run", "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(help), "\n"), "\n")
+	if len(lines) > 40 {
+		t.Errorf("%d lines", len(lines))
+	}
+	for _, line := range lines {
+		if len([]rune(line)) > 80 {
+			t.Errorf("too wide: %s", line)
+		}
+	}
+	if !strings.Contains(string(help), "--input") || !strings.Contains(string(help), "--help-all") {
+		t.Errorf("%s", help)
 	}
 }

@@ -40,7 +40,11 @@ type app struct {
 	version  string            // of the tool
 	store    *rundir.Store     // nil before openStore
 	observer *observe.Observer // of the runs; nil if nobody asked for it
+	helpAll  bool              // help shows every flag
 }
+
+// helpAll asks for the help of a command with every flag of it.
+const helpAll = "--help-all"
 
 // Main runs a command line and returns the exit code.
 func Main(ctx context.Context, args []string, p Process) (code int) {
@@ -51,7 +55,11 @@ func Main(ctx context.Context, args []string, p Process) (code int) {
 			code = exit.Failed
 		}
 	}()
-	a := &app{Process: p, version: builtAs().Version}
+	a := &app{Process: p, version: builtAs().Version, helpAll: slices.Contains(args, helpAll)}
+	if a.helpAll {
+		args = slices.Clone(args)
+		args[slices.Index(args, helpAll)] = "--help"
+	}
 	command := a.app()
 	var err error
 	if a.args, err = flagsFirst(command, args); err == nil {

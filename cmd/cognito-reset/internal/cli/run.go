@@ -17,6 +17,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/fleet"
+	"cognito-reset/cmd/cognito-reset/internal/manual"
 	"cognito-reset/cmd/cognito-reset/internal/plan"
 	"cognito-reset/cmd/cognito-reset/internal/preflight"
 	"cognito-reset/cmd/cognito-reset/internal/run"
@@ -27,7 +28,7 @@ import (
 
 func (a *app) runCommand() *cli.Command {
 	all := slices.Concat(flags.Config(), flags.Source(), flags.Shards(), flags.Answer(), flags.Rates(), flags.Guards(), []cli.Flag{
-		flags.String(flags.Safety, "dry-run", "", "send nothing, and look in the pool how each user would fare; --dry-run=`offline` reads the files alone"),
+		flags.String(flags.Safety, "dry-run", "", "send nothing: look in the pool how each user would fare, or by `MODE` offline read the files alone"),
 		flags.Bool(flags.Safety, "read-each", "in a dry run, read users one by one, which bills each as an active user"),
 		flags.Bool(flags.Safety, "yes", "do not ask before the first call"),
 		flags.Force(),
@@ -40,7 +41,7 @@ func (a *app) runCommand() *cli.Command {
 		flags.Lease(),
 		flags.CSVSafe(),
 	}, flags.Watch(), flags.Display())
-	return &cli.Command{
+	command := &cli.Command{
 		Name:      "run",
 		Usage:     "reset every user of an input",
 		UsageText: "cognito-reset run --user-pool-id eu-west-1_AbCdEfGhI --input users.csv",
@@ -50,6 +51,24 @@ func (a *app) runCommand() *cli.Command {
 		Flags:  all,
 		Action: a.run,
 	}
+	if !a.helpAll {
+		command.CustomHelpTemplate = manual.Short(command, []string{
+			"cognito-reset run --sandbox --input users.csv --yes         (no AWS account)",
+			"cognito-reset run --user-pool-id ID --input users.csv --dry-run --run look",
+			"cognito-reset run --user-pool-id ID --input users.csv --run monday",
+			"cognito-reset resume monday               (goes on, whatever stopped it)",
+		}, usual)
+	}
+	return command
+}
+
+// usual are the flags that most runs need.
+var usual = []manual.Group{
+	{Question: "Who?", Flags: []string{"user-pool-id", "input", "all-users", "exclude"}},
+	{Question: "How fast?", Flags: []string{"rate", "until"}},
+	{Question: "What, and whom first?", Flags: []string{"steps", "if-unresettable", "canary", "wave-size", "wave-pause"}},
+	{Question: "How safe?", Flags: []string{"dry-run", "yes"}},
+	{Question: "Where to?", Flags: []string{"run"}},
 }
 
 func (a *app) run(ctx *cli.Context) (err error) {

@@ -41,9 +41,10 @@ type status struct {
 	Rows           int64                   `json:"rows"`
 	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`
 	Reasons        map[batch.Reason]int64  `json:"reasons"`
-	Users          int64                   `json:"users"`    // to work on
-	Left           int64                   `json:"left"`     // of them
-	InDoubt        int64                   `json:"in_doubt"` // promised, not settled: in flight, or lost with a crash
+	Users          int64                   `json:"users"`     // to work on
+	Left           int64                   `json:"left"`      // of them
+	InFlight       int64                   `json:"in_flight"` // of running: promised, and not settled yet
+	InDoubt        int64                   `json:"in_doubt"`  // promised, not settled: in flight, or lost with a crash
 	UsersPerSecond float64                 `json:"users_per_second"`
 	ETASeconds     float64                 `json:"eta_seconds"`    // 0 if nothing tells
 	Pace           *control.Live           `json:"pace,omitempty"` // of running, where it can be asked
@@ -114,7 +115,7 @@ func statusNow(ctx context.Context, r *rundir.Record) (st status, err error) {
 	if err != nil {
 		return st, err
 	}
-	sum := new(report.Summary)
+	sum, inFlight := new(report.Summary), int64(0)
 	results := history.Results(batch.Interrupted)
 	if r.Spec.Offline {
 		results = rundir.Expected(results)
@@ -123,10 +124,14 @@ func statusNow(ctx context.Context, r *rundir.Record) (st status, err error) {
 		if err != nil {
 			return st, err
 		}
+		if held && result.Outcome == batch.Unknown && result.Open() { // its call is under way, or waits for its turn
+			inFlight++
+			continue
+		}
 		sum.Write(result)
 	}
 	st = status{
-		UserPoolID: r.Spec.UserPoolID, Rows: sum.Rows, Outcomes: sum.Outcomes, Reasons: sum.Reasons,
+		UserPoolID: r.Spec.UserPoolID, Rows: sum.Rows + inFlight, InFlight: inFlight, Outcomes: sum.Outcomes, Reasons: sum.Reasons,
 		Users: r.Found.Roster.Users, StartedAt: r.Spec.CreatedAt, LastSeenAt: r.Spec.CreatedAt,
 	}
 	st.sessions(history)
@@ -180,6 +185,9 @@ func (a *app) printStatus(st status, path string) error {
 			text += fmt.Sprintf("%8d  %s\n", n, o)
 		}
 	}
+	if st.InFlight > 0 {
+		text += fmt.Sprintf("%8d  in_flight\n", st.InFlight)
+	}
 	text += fmt.Sprintf("%8d  rows\n", st.Rows)
 	if st.UsersPerSecond > 0 {
 		text += fmt.Sprintf("Rate   %.1f users/s in the last session\n", st.UsersPerSecond)
@@ -190,7 +198,7 @@ func (a *app) printStatus(st status, path string) error {
 	}
 	switch {
 	case st.State == "running":
-		text += fmt.Sprintf("Left   %d users, %d of them in flight\n", st.Left, st.InDoubt)
+		text += fmt.Sprintf("Left   %d users\n", st.Left)
 		if st.Pace != nil && st.Pace.Ahead() != "" {
 			text += fmt.Sprintf("Ahead  %s\n", st.Pace.Ahead())
 		}

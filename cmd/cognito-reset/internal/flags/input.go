@@ -15,7 +15,7 @@ func Source() []cli.Flag {
 	}
 	flags := []cli.Flag{
 		list("input", "read users from `FILE`: a path, a pattern such as 'exports/*.csv.gz', or - for standard input (repeatable)"),
-		String(Input, "match", "", "what the input's values are: `username`, email, phone_number, sub or preferred_username; the pool is asked whose they are"),
+		String(Input, "match", "", "the input's values are this `ATTRIBUTE`: username, email, phone_number, sub or preferred_username; the pool is asked whose they are"),
 		UsernameCase(),
 		String(Input, "phone-country", "", "`COUNTRY` of phone numbers that do not name theirs, such as DE; with --match phone_number or --exclude"),
 		ClientMetadata(Input),

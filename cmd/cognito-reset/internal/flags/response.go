@@ -13,8 +13,8 @@ import (
 // Answer are the flags that say what is done to each user.
 func Answer() []cli.Flag {
 	return []cli.Flag{
-		String(Response, "steps", spec.StepReset, "what is done to each user: `reset`, or reset,sign-out to end the sessions as well"),
-		String(Response, "if-unresettable", spec.DoReport, "for users whom a reset cannot reach: `report`, lock, disable or invite; or for each reason, as no_verified_contact=lock,temporary_password=invite"),
+		String(Response, "steps", spec.StepReset, "do this `LIST` to each user: reset, or reset,sign-out to end the sessions as well"),
+		String(Response, "if-unresettable", spec.DoReport, "do `WHAT` for users whom a reset cannot reach: report, lock, disable or invite; or by reason, as no_verified_contact=lock,temporary_password=invite"),
 		String(Response, "if-reset-required", "", "of users who must reset already: `skip` them, or again (default: skip where the pool was asked who is meant)"),
 		Bool(Response, "snapshot", "look in the pool what each user is before, for the record"),
 	}

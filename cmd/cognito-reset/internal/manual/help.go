@@ -64,3 +64,34 @@ func isZero(f cli.Flag) bool {
 	v := reflect.ValueOf(f).Elem().FieldByName("Value")
 	return !v.IsValid() || v.IsZero()
 }
+
+// A Group is flags that answer one question.
+type Group struct {
+	Question string
+	Flags    []string
+}
+
+// Short is the help of a command on one screen: examples and the flags that most people
+// need, in the order in which one thinks of them.
+func Short(c *cli.Command, examples []string, groups []Group) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "cognito-reset %s: %s\n\n", c.Name, c.Usage)
+	for _, example := range examples {
+		fmt.Fprintf(&b, "   %s\n", example)
+	}
+	b.WriteString("\n")
+	byName := make(map[string]cli.Flag)
+	for _, f := range c.Flags {
+		byName[f.Names()[0]] = f
+	}
+	for _, group := range groups {
+		fmt.Fprintf(&b, "%s\n", group.Question)
+		for _, name := range group.Flags {
+			if f := byName[name]; f != nil {
+				fmt.Fprintf(&b, "   %s\n", DescribeFlag(f))
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\ncognito-reset %s --help-all shows all %d flags, cognito-reset help the topics.\n", c.Name, len(c.Flags))
+	return b.String()
+}

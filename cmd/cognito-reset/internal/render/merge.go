@@ -81,7 +81,7 @@ func (m *Merging) Write(writers ...report.Writer) (report.Summary, error) {
 	if err := rundir.WriteAll(m.Results(), append(writers, &sum)...); err != nil {
 		return sum, err
 	}
-	sum.Calls, sum.Throttled = m.Calls, m.Throttled
+	sum.CountCalls(m.Calls, m.Throttled)
 	switch {
 	case sum.ExitCode != exit.Done: // who had the runs made knows it
 	case sum.Outcomes[batch.NotAttempted] > 0:

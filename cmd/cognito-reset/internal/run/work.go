@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -78,6 +79,7 @@ func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards
 	s.Log.Info("session begins", "user_pool_id", sp.UserPoolID, "region", s.Pool().Region, "users", s.Left, "rate", sp.Rate)
 	defer s.Calls()()
 	defer context.AfterFunc(ctx, func() { s.printFinishing(context.Cause(ctx)) })()
+	s.warnOfSSH()
 	steered := s.steer(ctl)
 	shown := s.showProgress(ctl)
 	counts, stopped := batch.Run(ctx, remaining, s.steps(), options)
@@ -186,6 +188,15 @@ func (s *Session) showProgress(ctl *control.Control) term.Progress {
 		return term.NoProgress()
 	}
 	return term.Show(s.Err, s.Left, look)
+}
+
+// warnOfSSH says how to keep a run alive whose terminal goes with its connection.
+func (s *Session) warnOfSSH() {
+	kept := os.Getenv("TMUX")+os.Getenv("STY")+os.Getenv("INVOCATION_ID") != "" // tmux, screen, systemd
+	if os.Getenv("SSH_CONNECTION") == "" || kept || s.Quiet || !term.IsTerminal(s.Err) {
+		return
+	}
+	term.Linef(s.Err, "If this connection breaks, the run stops, and resume goes on with it. To keep it alive, stop it by q and begin tmux, then: cognito-reset resume %s", term.Quote(s.Record.Path()))
 }
 
 // printFinishing tells whoever sent a signal what happens now, which may take the
