@@ -169,24 +169,41 @@ func classify(err error) *batch.Error {
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		e.Code, e.Message = cut(api.ErrorCode()), cut(api.ErrorMessage())
-		message := strings.ToLower(e.Message)
-		for _, a := range answers {
-			if (a.code == "" || a.code == e.Code) && strings.Contains(message, a.message) {
-				e.Class, e.Reason = a.class, a.reason
-				return e
-			}
-		}
-		if _, throttled := retry.DefaultThrottleErrorCodes[e.Code]; throttled {
-			e.Class, e.Reason = batch.ClassThrottle, batch.Throttled
-			return e
-		}
-		if strings.HasPrefix(e.Code, kmsCode) {
-			e.Class, e.Reason = batch.ClassRun, batch.PoolConfiguration
+		if class, reason, ok := byCode(e.Code, e.Message); ok {
+			e.Class, e.Reason = class, reason
 			return e
 		}
 	} else {
 		e.Err = err
 	}
+	if status > 0 {
+		byStatus(e, status)
+	} else {
+		unanswered(e, err)
+	}
+	return e
+}
+
+// byCode is what a code and its message mean, if that is known here or to the SDK.
+func byCode(code, message string) (batch.Class, batch.Reason, bool) {
+	message = strings.ToLower(message)
+	for _, a := range answers {
+		if (a.code == "" || a.code == code) && strings.Contains(message, a.message) {
+			return a.class, a.reason, true
+		}
+	}
+	if _, throttled := retry.DefaultThrottleErrorCodes[code]; throttled {
+		return batch.ClassThrottle, batch.Throttled, true
+	}
+	if strings.HasPrefix(code, kmsCode) {
+		return batch.ClassRun, batch.PoolConfiguration, true
+	}
+	return batch.ClassDoubt, batch.Other, false
+}
+
+// byStatus classifies an answer whose code says nothing by its HTTP status. One
+// that cannot be read at all stays in doubt.
+func byStatus(e *batch.Error, status int) {
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class, e.Reason = batch.ClassThrottle, batch.Throttled
@@ -198,8 +215,12 @@ func classify(err error) *batch.Error {
 		e.Reason = batch.ServerError
 	case status >= 400 && e.Code != "" && e.Code != noCode:
 		e.Class = batch.ClassUser
-	case status > 0:
-		// An answer that cannot be read: leave it in doubt.
+	}
+}
+
+// unanswered classifies a call without an answer by whether it left.
+func unanswered(e *batch.Error, err error) {
+	switch {
 	case NoCredentials(err):
 		e.Class, e.Reason = batch.ClassRun, batch.Credentials
 		e.Err, _ = errors.AsType[*login.Error](err)
@@ -210,7 +231,6 @@ func classify(err error) *batch.Error {
 	default:
 		e.Reason = batch.Network
 	}
-	return e
 }
 
 // noCode is what the SDK calls an error in whose body it finds no code.
