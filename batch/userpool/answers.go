@@ -264,10 +264,25 @@ func untrusted(err error) bool {
 	return verified
 }
 
-// whatNow is why no connection was made, with what helps.
+// whatNow is why no connection was made, with what helps, without the layers that
+// the SDK puts around it: of an answer that never came they have nothing to say.
 func whatNow(err error) error {
-	if untrusted(err) {
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		err = request.Err
+	}
+	op, _ := errors.AsType[*net.OpError](err)
+	_, unknownHost := errors.AsType[*net.DNSError](err)
+	switch {
+	case untrusted(err):
 		return fmt.Errorf("%w: if a proxy here speaks for AWS, set AWS_CA_BUNDLE to a file with its certificate", err)
+	case op != nil && op.Op == "proxyconnect": // also where the proxy's own name is unknown
+		return fmt.Errorf("%w: the proxy cannot be reached: check HTTPS_PROXY", err)
+	case unknownHost:
+		return fmt.Errorf("%w: check the network, its DNS, --region and --endpoint-url", err)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("%w: give --endpoint-url with http://", err)
+	case op != nil:
+		return fmt.Errorf("%w: check the network, the firewall and --endpoint-url", err)
 	}
 	return err
 }
@@ -276,7 +291,8 @@ func whatNow(err error) error {
 type proxyError struct{ status string }
 
 func (e *proxyError) Error() string {
-	return "the proxy of HTTPS_PROXY does not connect to AWS: " + e.status
+	return "the proxy of HTTPS_PROXY does not connect to AWS: " + e.status +
+		": check the user and password in HTTPS_PROXY, and that the proxy allows AWS"
 }
 
 // connected finds out what a proxy says.
