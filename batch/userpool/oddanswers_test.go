@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/userpool"
 )
 
@@ -29,9 +30,9 @@ func TestNoAnswerPanics(t *testing.T) {
 					yield(batch.Result{Row: 1, Username: "ann", Outcome: batch.Reset}, nil)
 				}
 				settings, _ := pool.Settings(ctx)
-				pool.EmailAccount(ctx, settings)
-				pool.Caller(ctx)
-				pool.RecoveryQuota(ctx)
+				awsaccount.Of(pool).EmailAccount(ctx, settings)
+				awsaccount.Of(pool).Caller(ctx)
+				awsaccount.Of(pool).RecoveryQuota(ctx)
 				pool.MayList(ctx)
 				pool.MayRead(ctx)
 				pool.MayInvite(ctx)

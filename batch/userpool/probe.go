@@ -31,14 +31,14 @@ func nobody() string { return "nobody-" + rand.Text() }
 
 // MayList tells, within 5 s, whether the caller may list users: nil if so.
 func (p *Pool) MayList(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	ctx, cancel := context.WithTimeout(ctx, AsideTimeout)
 	defer cancel()
 	_, err := p.client.ListUsers(ctx, &cognito.ListUsersInput{
 		UserPoolId: &p.ID, Limit: aws.Int32(1),
 		Filter: aws.String(Filter{Attribute: "username", Value: nobody()}.String()),
 	})
 	if err != nil {
-		return explain(err)
+		return Explain(err)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (p *Pool) MayInvite(ctx context.Context) error {
 }
 
 func (p *Pool) may(ctx context.Context, a batch.Action) error {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	ctx, cancel := context.WithTimeout(ctx, AsideTimeout)
 	defer cancel()
 	_, err := a.Do(ctx, batch.Entry{Username: nobody()})
 	if answer, ok := errors.AsType[*batch.Error](err); ok {
@@ -77,11 +77,11 @@ func (p *Pool) may(ctx context.Context, a batch.Action) error {
 // MayRead tells, within 5 s, whether the caller may read a user: nil if so. It
 // reads one who does not exist, and so makes nobody a billed active user.
 func (p *Pool) MayRead(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	ctx, cancel := context.WithTimeout(ctx, AsideTimeout)
 	defer cancel()
 	_, err := p.client.AdminGetUser(ctx, &cognito.AdminGetUserInput{UserPoolId: &p.ID, Username: aws.String(nobody())})
 	if err == nil || classify(err).Reason == batch.UserNotFound {
 		return nil
 	}
-	return explain(err)
+	return Explain(err)
 }

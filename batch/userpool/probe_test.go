@@ -83,29 +83,3 @@ func TestTheEndpointIsTheOneThatCallsGoTo(t *testing.T) {
 		}
 	}
 }
-
-func TestSESTellsWhatTheAccountMaySend(t *testing.T) {
-	for _, c := range []struct {
-		ses  sandbox.SES
-		want userpool.EmailAccount
-	}{
-		{sandbox.SES{}, userpool.EmailAccount{Region: "eu-west-1", DailyQuota: 50_000, Rate: 14}},
-		{sandbox.SES{Sandbox: true, Sent: 7}, userpool.EmailAccount{Region: "eu-west-1", Sandbox: true, DailyQuota: 200, Rate: 1, Sent: 7}},
-		{sandbox.SES{Paused: true, DailyQuota: -1, Rate: 3}, userpool.EmailAccount{Region: "eu-west-1", Paused: true, DailyQuota: -1, Rate: 3}},
-	} {
-		host := ""
-		users := sandbox.New(sandbox.Config{SES: c.ses})
-		pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
-			host = r.URL.Host
-			return users.RoundTrip(r)
-		}))
-		got, err := pool.EmailAccount(t.Context(), userpool.Settings{EmailSourceARN: "arn:aws:ses:eu-west-1:123456789012:identity/example.com"})
-		if err != nil || got != c.want || host != "email.eu-west-1.amazonaws.com" {
-			t.Errorf("%+v, %v, from %s, not %+v", got, err, host, c.want)
-		}
-	}
-	pool := open(t, inProcess(sandbox.Config{Denied: []string{"ses:GetAccount"}}))
-	if _, err := pool.EmailAccount(t.Context(), userpool.Settings{}); err == nil || !strings.HasPrefix(err.Error(), "reading SES: ") {
-		t.Errorf("denied: %v", err)
-	}
-}

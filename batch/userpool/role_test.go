@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
 )
@@ -37,7 +38,7 @@ func TestARoleIsAssumedAgainBeforeItsCredentialsExpire(t *testing.T) {
 			}
 			time.Sleep(15 * time.Minute)
 		}
-		if caller, err := pool.Caller(t.Context()); err != nil || caller.Account != "210987654321" || caller.ARN != "arn:aws:sts::210987654321:assumed-role/resetter/ann@night" || caller.Base != "arn:aws:iam::123456789012:user/sandbox" {
+		if caller, err := awsaccount.Of(pool).Caller(t.Context()); err != nil || caller.Account != "210987654321" || caller.ARN != "arn:aws:sts::210987654321:assumed-role/resetter/ann@night" || caller.Base != "arn:aws:iam::123456789012:user/sandbox" {
 			t.Errorf("the caller is %+v, %v", caller, err)
 		}
 		if n := server.Stats().Calls["AssumeRole"][sandbox.OK]; n < 72 || n > 100 {

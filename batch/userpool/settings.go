@@ -47,11 +47,11 @@ type Settings struct {
 
 // Settings asks for the pool's configuration, within 5 s.
 func (p *Pool) Settings(ctx context.Context) (Settings, error) {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	ctx, cancel := context.WithTimeout(ctx, AsideTimeout)
 	defer cancel()
 	s, err := p.describe(ctx)
 	if err != nil {
-		return Settings{}, explain(err)
+		return Settings{}, Explain(err)
 	}
 	return s, nil
 }

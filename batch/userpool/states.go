@@ -21,7 +21,7 @@ type states struct {
 // ListUsers. Within 5 s, and within what listings may take of the quota, it
 // either knows or says WrongState.
 func (p *Pool) nameState(ctx context.Context, username string) batch.Reason {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	ctx, cancel := context.WithTimeout(ctx, AsideTimeout)
 	defer cancel()
 	s, err := p.settingsOnce(ctx)
 	if err != nil {

@@ -24,11 +24,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
-	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/time/rate"
@@ -45,10 +42,10 @@ const Timeout = 30 * time.Second
 // is known never to have left.
 const dialTimeout = 10 * time.Second
 
-// asideTimeout bounds what is asked beside the resets: the caller, the pool,
+// AsideTimeout bounds what is asked beside the resets: the caller, the pool,
 // the quota.
 // Not knowing these is a gap in the text, not a reason to wait.
-const asideTimeout = 5 * time.Second
+const AsideTimeout = 5 * time.Second
 
 // Linger is how long a call without an answer may still be at work in Cognito: a
 // trigger's tries of 5 s, of which AWS promises no number, and as much again.
@@ -143,12 +140,9 @@ type Pool struct {
 	Region string
 
 	client  *cognito.Client
-	sts     *sts.Client
-	base    *sts.Client // without the role
-	role    bool        // one is assumed
-	quotas  *servicequotas.Client
-	metrics *cloudwatch.Client
-	emails  *sesv2.Client
+	config  aws.Config // as the calls are made
+	base    aws.Config // without the role
+	role    bool       // one is assumed
 	reads   *rate.Limiter
 	lists   *rate.Limiter
 	log     *slog.Logger
@@ -201,7 +195,7 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	if o.EndpointURL != "" {
 		cfg.BaseEndpoint = aws.String(o.EndpointURL)
 	}
-	base := sts.NewFromConfig(cfg)
+	base := cfg.Copy()
 	if o.Role.ARN != "" {
 		cfg.Credentials = login.Advise(o.Role.provider(cfg), o.Profile)
 	}
@@ -212,12 +206,10 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		client: cognito.NewFromConfig(cfg, observed(o.Observe), func(o *cognito.Options) {
 			o.HTTPClient = timed{o.HTTPClient, clock}
 			o.APIOptions = append(o.APIOptions, proven)
-		}), sts: sts.NewFromConfig(cfg), base: base, role: o.Role.ARN != "",
-		quotas: servicequotas.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
-		emails: sesv2.NewFromConfig(cfg),
-		reads:  rate.NewLimiter(rate.Limit(readRate*share), 1),
-		lists:  rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)*share), 1),
-		log:    o.Log, country: o.PhoneCountry, usernameCase: o.UsernameCase,
+		}), config: cfg, base: base, role: o.Role.ARN != "",
+		reads: rate.NewLimiter(rate.Limit(readRate*share), 1),
+		lists: rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)*share), 1),
+		log:   o.Log, country: o.PhoneCountry, usernameCase: o.UsernameCase,
 	}, nil
 }
 
@@ -240,6 +232,12 @@ func observed(observe func(string, *batch.Error, time.Duration)) func(*cognito.O
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error { return stack.Initialize.Add(watch, middleware.After) })
 	}
 }
+
+// Config is how the pool's calls are made, for clients of the services around it.
+func (p *Pool) Config() aws.Config { return p.config.Copy() }
+
+// BaseConfig is [Pool.Config] without the role, and whether a role is assumed at all.
+func (p *Pool) BaseConfig() (cfg aws.Config, assumed bool) { return p.base.Copy(), p.role }
 
 // Beside makes the listings and reads of two pools of one account and Region, which
 // share its quotas, share the rates of other. It is called before either works.
@@ -319,36 +317,10 @@ func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (bat
 	return batch.NotDone, nil
 }
 
-// A Caller is who the calls are made as.
-type Caller struct {
-	Account string `json:"account"`
-	ARN     string `json:"arn"`
-	Base    string `json:"base_arn,omitzero"` // ARN of who assumed the role that calls; "" if none was assumed here
-}
-
-// Caller asks STS who the credentials belong to, and who assumed the role if one is.
-func (p *Pool) Caller(ctx context.Context) (c Caller, err error) {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
-	defer cancel()
-	out, err := p.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return c, explain(err)
-	}
-	c.Account, c.ARN = aws.ToString(out.Account), aws.ToString(out.Arn)
-	if !p.role {
-		return c, nil
-	}
-	if out, err = p.base.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err != nil {
-		return Caller{}, explain(err)
-	}
-	c.Base = aws.ToString(out.Arn)
-	return c, nil
-}
-
-// explain keeps of an SDK error what a person can use.
-func explain(err error) error {
+// Explain keeps of an SDK error what a person can use.
+func Explain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within %v", asideTimeout)
+		return fmt.Errorf("no answer within %v", AsideTimeout)
 	}
 	return classify(err)
 }

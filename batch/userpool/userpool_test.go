@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/awsaccount"
+	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
 )
 
@@ -143,7 +145,7 @@ func TestTheCallerAndThePoolAreNamed(t *testing.T) {
 			`<Arn>arn:aws:iam::123456789012:user/ops</Arn><UserId>AIDA</UserId><Account>123456789012</Account>`+
 			`</GetCallerIdentityResult></GetCallerIdentityResponse>`), nil
 	}))
-	if caller, err := pool.Caller(t.Context()); err != nil || caller.Account != "123456789012" || caller.ARN != "arn:aws:iam::123456789012:user/ops" {
+	if caller, err := awsaccount.Of(pool).Caller(t.Context()); err != nil || caller.Account != "123456789012" || caller.ARN != "arn:aws:iam::123456789012:user/ops" {
 		t.Errorf("%+v, %v", caller, err)
 	}
 	if s, err := pool.Settings(t.Context()); err != nil || s.Name != "customers" {
@@ -174,4 +176,8 @@ func TestEveryCallNamesTheTool(t *testing.T) {
 	if _, err := pool.Reset(t.Context(), batch.Entry{Username: "ann"}); err != nil || !strings.Contains(agent, "cognito-reset/v1.2.3") {
 		t.Errorf("%v; it is %q", err, agent)
 	}
+}
+
+func inProcess(cfg sandbox.Config) aws.HTTPClient {
+	return &http.Client{Transport: sandbox.New(cfg)}
 }

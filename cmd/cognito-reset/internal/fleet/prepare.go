@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/roster"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/run"
@@ -97,7 +98,7 @@ func (f *fleet) askAccounts(ctx context.Context) {
 				m.out = err
 				return
 			}
-			caller, err := m.s.Pool().Caller(ctx)
+			caller, err := awsaccount.Of(m.s.Pool()).Caller(ctx)
 			if m.account = caller.Account; err != nil && f.Shard.Count > 0 {
 				m.out = err
 			}

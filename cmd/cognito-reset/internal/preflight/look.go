@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
@@ -33,13 +34,13 @@ type facts struct {
 	region      string
 	endpoint    string
 	endpointErr error
-	caller      userpool.Caller
+	caller      awsaccount.Caller
 	callerErr   error
 	pool        userpool.Settings
 	poolErr     error
-	email       userpool.EmailAccount // where the pool sends by SES
+	email       awsaccount.EmailAccount // where the pool sends by SES
 	emailErr    error
-	quota       userpool.Quota
+	quota       awsaccount.Quota
 	listErr     error            // why the caller may not list users
 	readErr     error            // why the caller may not read them
 	stepErrs    map[string]error // why the caller may not take a step or what replaces it, of those tried
@@ -54,16 +55,17 @@ type facts struct {
 func Look(ctx context.Context, pool *userpool.Pool, r *rundir.Record, known Known) {
 	f := facts{region: pool.Region, excluded: known.Excluded, unnamed: known.Unnamed}
 	var asked sync.WaitGroup
-	asked.Go(func() { f.caller, f.callerErr = pool.Caller(ctx) })
+	account := awsaccount.Of(pool)
+	asked.Go(func() { f.caller, f.callerErr = account.Caller(ctx) })
 	asked.Go(func() {
 		if f.pool, f.poolErr = pool.Settings(ctx); f.sendsBySES() {
-			f.email, f.emailErr = pool.EmailAccount(ctx, f.pool)
+			f.email, f.emailErr = account.EmailAccount(ctx, f.pool)
 		}
 		if f.poolErr == nil {
 			f.naming = lookAtNames(ctx, pool, r.Spec, f.pool, known.FirstNames)
 		}
 	})
-	asked.Go(func() { f.quota = pool.RecoveryQuota(ctx) })
+	asked.Go(func() { f.quota = account.RecoveryQuota(ctx) })
 	asked.Go(func() { f.listErr = pool.MayList(ctx) })
 	asked.Go(func() { f.readErr = pool.MayRead(ctx) })
 	asked.Go(func() { f.stepErrs = tryPermissions(ctx, pool, r.Spec) })
@@ -84,7 +86,7 @@ func Look(ctx context.Context, pool *userpool.Pool, r *rundir.Record, known Know
 }
 
 // FindRate is the spec at the rate that --rate auto stands for.
-func FindRate(s spec.Spec, q userpool.Quota) spec.Spec {
+func FindRate(s spec.Spec, q awsaccount.Quota) spec.Spec {
 	leave := fmt.Sprintf("less %.0f%% headroom", 100*s.Headroom)
 	rate, how := float64(spec.DefaultRate), ""
 	switch {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
@@ -16,13 +17,13 @@ func grownPool(users int64, rate float64) facts {
 	return facts{
 		users: users, spec: spec.Spec{UserPoolID: "eu-west-1_AbCdEfGhI", Settings: spec.Settings{Rate: rate}},
 		region: "eu-west-1", endpoint: "https://cognito-idp.eu-west-1.amazonaws.com",
-		caller: userpool.Caller{Account: "123456789012", ARN: "arn:aws:iam::123456789012:user/ann"},
+		caller: awsaccount.Caller{Account: "123456789012", ARN: "arn:aws:iam::123456789012:user/ann"},
 		pool: userpool.Settings{
 			Name: "customers", EstimatedUsers: 1_000_000, Recovery: true, RecoverBy: []string{"verified_email"},
 			EmailSender: "DEVELOPER", MFA: "OFF", DeletionProtection: "ACTIVE",
 		},
-		email: userpool.EmailAccount{Region: "eu-west-1", DailyQuota: 1_000_000, Rate: 100},
-		quota: userpool.Quota{Limit: 30, Peak: 2},
+		email: awsaccount.EmailAccount{Region: "eu-west-1", DailyQuota: 1_000_000, Rate: 100},
+		quota: awsaccount.Quota{Limit: 30, Peak: 2},
 	}
 }
 

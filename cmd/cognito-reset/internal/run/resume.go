@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/journal"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/plan"
@@ -91,7 +92,7 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 		term.Linef(s.Err, "Going on with %s: %d of %d users are left, %d of them to be read back first.", s.Path, s.Left, record.Found.Roster.Users, inDoubt)
 	}
 	if record.Spec.FindRate {
-		if record.Spec = preflight.FindRate(record.Spec, s.Pool().RecoveryQuota(ctx)); !s.Quiet {
+		if record.Spec = preflight.FindRate(record.Spec, awsaccount.Of(s.Pool()).RecoveryQuota(ctx)); !s.Quiet {
 			term.Linef(s.Err, "Rate       %.4g a second: %s", record.Spec.Rate, record.Spec.RateAuto)
 		}
 	}

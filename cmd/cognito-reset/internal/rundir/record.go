@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"time"
 
+	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/userpool"
@@ -45,7 +46,7 @@ type Record struct {
 // [spec.Spec].
 type Found struct {
 	PoolName    string             `json:"user_pool_name"`
-	Caller      userpool.Caller    `json:"caller"`
+	Caller      awsaccount.Caller  `json:"caller"`
 	Roster      journal.Survey     `json:"roster"`
 	Findings    []Finding          `json:"preflight,omitempty"`
 	Forecast    *report.Forecast   `json:"forecast,omitempty"`

@@ -9,8 +9,8 @@ import (
 	"os"
 	"slices"
 
+	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/journal"
-	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/report/evidence"
@@ -43,7 +43,7 @@ func (s *sealing) pseudonymize(keyFile, folder string) error {
 		r.Found.InputSHA256 = key.Other("input", sum)
 	}
 	if who := s.record.Found.Caller; who.ARN != "" {
-		r.Found.Caller = userpool.Caller{Account: who.Account, ARN: actor(who.ARN)}
+		r.Found.Caller = awsaccount.Caller{Account: who.Account, ARN: actor(who.ARN)}
 		if who.Base != "" {
 			r.Found.Caller.Base = actor(who.Base)
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"cognito-reset/batch/userpool"
+	"cognito-reset/batch/awsaccount"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -142,7 +142,7 @@ func (a Approval) Fixed(at time.Time) error {
 }
 
 // Missing is an error if nobody has approved the run who is not the caller.
-func (a Approval) Missing(caller userpool.Caller) error {
+func (a Approval) Missing(caller awsaccount.Caller) error {
 	switch {
 	case a.ApprovedBy == "":
 		return exit.Refusef("--require-approval: say who approved this with --approved-by NAME")

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"cognito-reset/batch/userpool"
+	"cognito-reset/batch/awsaccount"
 )
 
 func TestNobodyApprovesForThemselves(t *testing.T) {
@@ -22,7 +22,7 @@ func TestNobodyApprovesForThemselves(t *testing.T) {
 		{"arn:aws:iam::123456789012:user/ann", "", true},
 		{"", "ann", true},
 	} {
-		if err := (Approval{ApprovedBy: c.approver}).Missing(userpool.Caller{ARN: c.caller}); (err != nil) != c.refused {
+		if err := (Approval{ApprovedBy: c.approver}).Missing(awsaccount.Caller{ARN: c.caller}); (err != nil) != c.refused {
 			t.Errorf("%q for %q: %v", c.approver, c.caller, err)
 		}
 	}
@@ -30,7 +30,7 @@ func TestNobodyApprovesForThemselves(t *testing.T) {
 
 // Whoever assumes a role is who calls, whatever the role is called.
 func TestNobodyApprovesThroughARole(t *testing.T) {
-	caller := userpool.Caller{ARN: "arn:aws:sts::123456789012:assumed-role/ops/cognito-reset-ann", Base: "arn:aws:iam::123456789012:user/ann"}
+	caller := awsaccount.Caller{ARN: "arn:aws:sts::123456789012:assumed-role/ops/cognito-reset-ann", Base: "arn:aws:iam::123456789012:user/ann"}
 	for approver, refused := range map[string]bool{"ann": true, "cognito-reset-ann": true, "bob": false} {
 		if err := (Approval{ApprovedBy: approver}).Missing(caller); (err != nil) != refused {
 			t.Errorf("%s: %v", approver, err)

@@ -1,4 +1,4 @@
-package userpool
+package awsaccount
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	metrics "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	quotas "github.com/aws/aws-sdk-go-v2/service/servicequotas/types"
+
+	"cognito-reset/batch/userpool"
 )
 
 // recoveryCategory is the category that AdminResetUserPassword belongs to, with
@@ -42,32 +44,32 @@ var ErrNoUsage = errors.New("CloudWatch has no calls of " + recoveryCategory + "
 // RecoveryQuota asks Service Quotas and CloudWatch, side by side. It takes
 // permission for servicequotas:GetServiceQuota, servicequotas:GetAWSDefaultServiceQuota
 // and cloudwatch:GetMetricData.
-func (p *Pool) RecoveryQuota(ctx context.Context) Quota {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+func (a *Account) RecoveryQuota(ctx context.Context) Quota {
+	ctx, cancel := context.WithTimeout(ctx, userpool.AsideTimeout)
 	defer cancel()
 	var (
 		q  Quota
 		wg sync.WaitGroup
 	)
-	wg.Go(func() { q.Limit, q.LimitErr = p.recoveryLimit(ctx) })
-	wg.Go(func() { q.Peak, q.PeakErr = p.recoveryPeak(ctx, time.Now()) })
+	wg.Go(func() { q.Limit, q.LimitErr = a.recoveryLimit(ctx) })
+	wg.Go(func() { q.Peak, q.PeakErr = a.recoveryPeak(ctx, time.Now()) })
 	wg.Wait()
 	return q
 }
 
 // recoveryLimit is the quota, in calls a second. Of some quotas Service Quotas
 // knows only what they are by default.
-func (p *Pool) recoveryLimit(ctx context.Context) (float64, error) {
+func (a *Account) recoveryLimit(ctx context.Context) (float64, error) {
 	const service, code = "cognito-idp", "L-7D6E8ED3"
 	var quota *quotas.ServiceQuota
-	applied, err := p.quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{
+	applied, err := a.quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{
 		ServiceCode: aws.String(service), QuotaCode: aws.String(code),
 	})
 	if err == nil {
 		quota = applied.Quota
 	} else if _, ok := errors.AsType[*quotas.NoSuchResourceException](err); ok {
 		var standard *servicequotas.GetAWSDefaultServiceQuotaOutput
-		standard, err = p.quotas.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{
+		standard, err = a.quotas.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{
 			ServiceCode: aws.String(service), QuotaCode: aws.String(code),
 		})
 		if err == nil {
@@ -76,7 +78,7 @@ func (p *Pool) recoveryLimit(ctx context.Context) (float64, error) {
 	}
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("reading Service Quotas: %w", explain(err))
+		return 0, fmt.Errorf("reading Service Quotas: %w", userpool.Explain(err))
 	case quota == nil || aws.ToFloat64(quota.Value) <= 0:
 		return 0, errors.New("no value of " + recoveryCategory + " in Service Quotas")
 	}
@@ -89,9 +91,9 @@ const usagePeriod = 5 * time.Minute
 
 // recoveryPeak is the mean rate of the busiest five minutes of the 24 hours
 // before now, in calls a second, by the clock: those under way are left out.
-func (p *Pool) recoveryPeak(ctx context.Context, now time.Time) (float64, error) {
+func (a *Account) recoveryPeak(ctx context.Context, now time.Time) (float64, error) {
 	end := now.Truncate(usagePeriod)
-	out, err := p.metrics.GetMetricData(ctx, &cloudwatch.GetMetricDataInput{
+	out, err := a.metrics.GetMetricData(ctx, &cloudwatch.GetMetricDataInput{
 		StartTime: aws.Time(end.Add(-24 * time.Hour)), EndTime: &end,
 		MetricDataQueries: []metrics.MetricDataQuery{
 			usageQuery("calls", nil),
@@ -99,7 +101,7 @@ func (p *Pool) recoveryPeak(ctx context.Context, now time.Time) (float64, error)
 		},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("reading CloudWatch: %w", explain(err))
+		return 0, fmt.Errorf("reading CloudWatch: %w", userpool.Explain(err))
 	}
 	busiest := 0.0
 	for _, result := range out.MetricDataResults {

@@ -1,4 +1,4 @@
-package userpool
+package awsaccount
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+
+	"cognito-reset/batch/userpool"
 )
 
 // An EmailAccount is what Amazon SES lets the account send.
@@ -22,23 +24,23 @@ type EmailAccount struct {
 
 // EmailAccount asks SES, within 5 s, in the Region of the pool's sender, which
 // need not be the pool's own. It takes permission for ses:GetAccount.
-func (p *Pool) EmailAccount(ctx context.Context, s Settings) (EmailAccount, error) {
-	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+func (a *Account) EmailAccount(ctx context.Context, s userpool.Settings) (EmailAccount, error) {
+	ctx, cancel := context.WithTimeout(ctx, userpool.AsideTimeout)
 	defer cancel()
-	a := EmailAccount{Region: p.Region}
+	email := EmailAccount{Region: a.region}
 	if source, err := arn.Parse(s.EmailSourceARN); err == nil && source.Region != "" {
-		a.Region = source.Region
+		email.Region = source.Region
 	}
-	out, err := p.emails.GetAccount(ctx, &sesv2.GetAccountInput{}, func(o *sesv2.Options) { o.Region = a.Region })
+	out, err := a.emails.GetAccount(ctx, &sesv2.GetAccountInput{}, func(o *sesv2.Options) { o.Region = email.Region })
 	if err != nil {
-		return EmailAccount{}, fmt.Errorf("reading SES: %w", explain(err))
+		return EmailAccount{}, fmt.Errorf("reading SES: %w", userpool.Explain(err))
 	}
 	q := out.SendQuota
 	if q == nil {
 		return EmailAccount{}, errors.New("reading SES: its answer has no quota")
 	}
-	a.Sandbox = !out.ProductionAccessEnabled
-	a.Paused = !out.SendingEnabled || aws.ToString(out.EnforcementStatus) == "SHUTDOWN"
-	a.DailyQuota, a.Rate, a.Sent = q.Max24HourSend, q.MaxSendRate, q.SentLast24Hours
-	return a, nil
+	email.Sandbox = !out.ProductionAccessEnabled
+	email.Paused = !out.SendingEnabled || aws.ToString(out.EnforcementStatus) == "SHUTDOWN"
+	email.DailyQuota, email.Rate, email.Sent = q.Max24HourSend, q.MaxSendRate, q.SentLast24Hours
+	return email, nil
 }

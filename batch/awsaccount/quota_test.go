@@ -1,4 +1,4 @@
-package userpool_test
+package awsaccount_test
 
 import (
 	"errors"
@@ -10,11 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"cognito-reset/batch"
+	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/sandbox"
-	"cognito-reset/batch/userpool"
 )
 
 // traffic is live traffic of UserAccountRecovery alone: usual calls a second,
@@ -30,10 +28,6 @@ func traffic(now time.Time, usual, peak float64, ago time.Duration) func(sandbox
 		}
 		return peak
 	}
-}
-
-func inProcess(cfg sandbox.Config) aws.HTTPClient {
-	return &http.Client{Transport: sandbox.New(cfg)}
 }
 
 func TestTheQuotaAndTheBusiestFiveMinutesOfTheDayAreRead(t *testing.T) {
@@ -52,7 +46,7 @@ func TestTheQuotaAndTheBusiestFiveMinutesOfTheDayAreRead(t *testing.T) {
 				Quotas:      map[sandbox.Category]float64{sandbox.UserAccountRecovery: 42, sandbox.UserRead: 7},
 				LiveTraffic: traffic(time.Now(), 0.5, 6, tc.ago),
 			}
-			got := open(t, inProcess(cfg)).RecoveryQuota(t.Context())
+			got := of(t, inProcess(cfg)).RecoveryQuota(t.Context())
 			if got.Limit != 42 || got.LimitErr != nil || math.Abs(got.Peak-tc.want) > 1e-9 || got.PeakErr != nil {
 				t.Errorf("%s: %+v, not 42 and %v", name, got, tc.want)
 			}
@@ -63,22 +57,23 @@ func TestTheQuotaAndTheBusiestFiveMinutesOfTheDayAreRead(t *testing.T) {
 func TestARunsOwnResetsAreInThePeak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := open(t, inProcess(sandbox.Config{}))
+		account := awsaccount.Of(pool)
 		for range 600 {
 			_, _ = pool.Do(t.Context(), batch.Entry{Username: "nobody"}) // a failed call counts
 		}
-		if got := pool.RecoveryQuota(t.Context()); !errors.Is(got.PeakErr, userpool.ErrNoUsage) {
+		if got := account.RecoveryQuota(t.Context()); !errors.Is(got.PeakErr, awsaccount.ErrNoUsage) {
 			t.Errorf("calls under way: %+v", got)
 		}
 		time.Sleep(5 * time.Minute)
-		if got := pool.RecoveryQuota(t.Context()); got.Peak != 2 {
+		if got := account.RecoveryQuota(t.Context()); got.Peak != 2 {
 			t.Errorf("%+v", got)
 		}
 	})
 }
 
 func TestAnAccountWithoutAnAppliedQuotaHasTheDefault(t *testing.T) {
-	pool := open(t, inProcess(sandbox.Config{}))
-	if got := pool.RecoveryQuota(t.Context()); got.Limit != 30 || got.LimitErr != nil {
+	account := of(t, inProcess(sandbox.Config{}))
+	if got := account.RecoveryQuota(t.Context()); got.Limit != 30 || got.LimitErr != nil {
 		t.Errorf("%+v", got)
 	}
 }
@@ -93,7 +88,7 @@ func TestEitherHalfOfTheQuotaMayBeMissing(t *testing.T) {
 		{"cloudwatch:*", 30, 0},
 	} {
 		cfg := sandbox.Config{Quotas: sandbox.DefaultQuotas(), LiveTraffic: live, Denied: []string{tc.denied}}
-		got := open(t, inProcess(cfg)).RecoveryQuota(t.Context())
+		got := of(t, inProcess(cfg)).RecoveryQuota(t.Context())
 		if got.Limit != tc.limit || math.Abs(got.Peak-tc.peak) > 1e-9 {
 			t.Errorf("without %s: %+v", tc.denied, got)
 		}
@@ -117,7 +112,7 @@ func TestASilentServiceIsAGapOfItsOwn(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		got := open(t, silent).RecoveryQuota(t.Context())
+		got := of(t, silent).RecoveryQuota(t.Context())
 		if got.Limit != 30 || got.PeakErr == nil || got.PeakErr.Error() != "reading CloudWatch: no answer within 5s" {
 			t.Errorf("%+v", got)
 		}
@@ -130,7 +125,7 @@ func TestASilentServiceIsAGapOfItsOwn(t *testing.T) {
 // Whether Cognito publishes with a Class or without, nobody could tell.
 func TestTheMetricIsAskedForWithAClassAndWithout(t *testing.T) {
 	var asked string
-	pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
+	account := of(t, transport(func(r *http.Request) (*http.Response, error) {
 		if r.Header.Get("X-Amz-Target") != "" {
 			return jsonResponse(400, `{"__type":"AccessDeniedException"}`), nil
 		}
@@ -140,7 +135,7 @@ func TestTheMetricIsAskedForWithAClassAndWithout(t *testing.T) {
 			"\xa1\x66Values\x80"+
 			"\xa1\x66Values\x82\x19\x02\x58\x19\x04\xb0"), err // 600 and 1200 calls
 	}))
-	if got := pool.RecoveryQuota(t.Context()); got.Peak != 4 || got.PeakErr != nil {
+	if got := account.RecoveryQuota(t.Context()); got.Peak != 4 || got.PeakErr != nil {
 		t.Errorf("%+v", got)
 	}
 	if strings.Count(asked, "UserAccountRecovery") != 2 || strings.Count(asked, "Class") != 1 {
