@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 
 	"cognito-reset/batch"
 )
@@ -68,18 +67,19 @@ type spooled struct {
 type Remaining struct {
 	Rows int64 // so far
 
-	run     string
+	run     string // directory, as commands name it
+	pool    string // id
 	out     io.Writer
 	scratch Scratch
 	parts   [urgencies]spooled
 	line    csvWriter
 }
 
-// NewRemaining writes into w. run is the run directory as commands name it; safe guards
-// cells as [NewSafeCSV] does. scratch makes files that hold what is less urgent until the
+// NewRemaining writes into w, of a run on a user pool. run is the run directory as commands
+// name it; safe guards cells as [NewSafeCSV] does. scratch makes files that hold what is less urgent until the
 // end.
-func NewRemaining(w io.Writer, run string, safe bool, scratch Scratch) *Remaining {
-	m := &Remaining{run: run, out: w, scratch: scratch}
+func NewRemaining(w io.Writer, run, pool string, safe bool, scratch Scratch) *Remaining {
+	m := &Remaining{run: run, pool: pool, out: w, scratch: scratch}
 	m.parts[0].out = bufio.NewWriterSize(w, 1<<16)
 	m.line = csvWriter{out: m.parts[0].out, safe: safe}
 	m.line.texts(remainingColumns...)
@@ -158,15 +158,27 @@ func sessionsNow(r batch.Result) string {
 	return "live on"
 }
 
-// acts are what a person can do where no resume helps.
-var acts = map[batch.Reason]string{
-	batch.NoVerifiedContact: "verify an e-mail address or phone number of theirs and run this file again, or lock them: run --input remaining.csv --if-unresettable no_verified_contact=lock",
-	batch.WrongState:        "look at the user's state; to lock them: run --input remaining.csv --if-unresettable wrong_state=lock",
-	batch.TemporaryPassword: "invite them again: run --input remaining.csv --if-unresettable temporary_password=invite",
-	batch.Unconfirmed:       "delete or disable the account: run --input remaining.csv --if-unresettable unconfirmed=disable",
-	batch.Disabled:          "reset them when they are enabled, or lock them now: run --input remaining.csv --if-unresettable disabled=lock",
-	batch.AttemptLimit:      "try again in an hour: run --input remaining.csv",
-	batch.InvalidParameter:  "the report has Cognito's words",
+// An act is what a person can do where no resume helps, and what another run does in
+// place of a reset.
+type act struct{ words, instead string }
+
+var acts = map[batch.Reason]act{
+	batch.NoVerifiedContact: {"verify an e-mail address or phone number of theirs and reset them again, or lock them", "no_verified_contact=lock"},
+	batch.WrongState:        {"look at the user's state, or lock them", "wrong_state=lock"},
+	batch.TemporaryPassword: {"invite them again", "temporary_password=invite"},
+	batch.Unconfirmed:       {"delete the account, or disable it", "unconfirmed=disable"},
+	batch.Disabled:          {"reset them when they are enabled, or lock them now", "disabled=lock"},
+	batch.AttemptLimit:      {"reset them again in an hour", ""},
+	batch.InvalidParameter:  {"see Cognito's words in the report", ""},
+}
+
+// again is the command that takes up everybody in this list.
+func (m *Remaining) again(instead string) string {
+	command := "cognito-reset run --user-pool-id " + m.pool + " --input " + m.run + "/" + RemainingFile
+	if instead != "" {
+		command += " --if-unresettable " + instead
+	}
+	return command
 }
 
 // whatHelps is the command or the act that makes a user safe.
@@ -178,7 +190,7 @@ func (m *Remaining) whatHelps(r batch.Result) string {
 	case r.Outcome == batch.Unknown:
 		return resume + " --retry unknown"
 	case ok:
-		return act
+		return act.words + ": " + m.again(act.instead)
 	}
-	return strings.TrimSpace(resume + " --retry failed")
+	return resume + " --retry failed"
 }

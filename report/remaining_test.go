@@ -29,7 +29,7 @@ func TestRemainingHasWhoIsNotSafeYetTheMostUrgentFirst(t *testing.T) {
 	done := batch.StepResult{Step: "reset", Outcome: batch.Reset}
 	var out bytes.Buffer
 	open := 0
-	m := NewRemaining(&out, "runs/monday", false, scratches(t, &open))
+	m := NewRemaining(&out, "runs/monday", "eu-west-1_A", false, scratches(t, &open))
 	for i, r := range []batch.Result{
 		{Username: "safe", Outcome: batch.Reset, FinishedAt: ended},
 		{Username: "off", Outcome: batch.Skipped, Reason: batch.Disabled},
@@ -58,12 +58,12 @@ func TestRemainingHasWhoIsNotSafeYetTheMostUrgentFirst(t *testing.T) {
 		got = append(got, row[1]+": "+row[5]+": "+row[7])
 	}
 	want := []string{
-		"bare: the old one works: verify an e-mail address or phone number of theirs and run this file again, or lock them: run --input remaining.csv --if-unresettable no_verified_contact=lock",
+		"bare: the old one works: verify an e-mail address or phone number of theirs and reset them again, or lock them: cognito-reset run --user-pool-id eu-west-1_A --input runs/monday/remaining.csv --if-unresettable no_verified_contact=lock",
 		"later: the old one works: cognito-reset resume runs/monday",
 		"lost: the old one may work: nobody knows whether it was reset: cognito-reset resume runs/monday --retry unknown",
 		"broken: the old one works: cognito-reset resume runs/monday --retry failed",
 		"half: is replaced: cognito-reset resume runs/monday --retry failed",
-		"off: the old one comes back if the user is enabled: reset them when they are enabled, or lock them now: run --input remaining.csv --if-unresettable disabled=lock",
+		"off: the old one comes back if the user is enabled: reset them when they are enabled, or lock them now: cognito-reset run --user-pool-id eu-west-1_A --input runs/monday/remaining.csv --if-unresettable disabled=lock",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") || m.Rows != int64(len(want)) {
 		t.Errorf("%d rows:\n%s", m.Rows, strings.Join(got, "\n"))
@@ -73,7 +73,7 @@ func TestRemainingHasWhoIsNotSafeYetTheMostUrgentFirst(t *testing.T) {
 // Where there is no room, nothing stays behind.
 func TestRemainingFailsWithItsDisk(t *testing.T) {
 	full := errors.New("no space")
-	m := NewRemaining(io.Discard, "run", false, func() (io.ReadWriteSeeker, func() error, error) { return nil, nil, full })
+	m := NewRemaining(io.Discard, "run", "eu-west-1_A", false, func() (io.ReadWriteSeeker, func() error, error) { return nil, nil, full })
 	if err := m.Write(batch.Result{Outcome: batch.NotAttempted}); !errors.Is(err, full) {
 		t.Errorf("%v", err)
 	}

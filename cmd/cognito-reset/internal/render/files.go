@@ -39,7 +39,7 @@ func lists(dir *journal.Dir, r *rundir.Record, run string, write func(...report.
 				return write(writers...)
 			}
 			return dir.Write(report.RemainingFile, func(remaining journal.File) error {
-				return write(append(writers, report.NewRemaining(remaining, term.Quote(run), r.Spec.CSVSafe, dir.Scratch))...)
+				return write(append(writers, report.NewRemaining(remaining, term.Quote(run), r.Spec.UserPoolID, r.Spec.CSVSafe, dir.Scratch))...)
 			})
 		})
 	})
