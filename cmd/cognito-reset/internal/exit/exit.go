@@ -111,7 +111,11 @@ func Early(cause error) error {
 		return With(Interrupted+int(signal.Signal), cause)
 	}
 	if stop, ok := errors.AsType[*batch.Stop](cause); ok {
-		return &Error{Code: Stopped, Err: cause, Advice: report.Advice(stop.Reason)}
+		advice := report.Advice(stop.Reason)
+		if stop.Reason == batch.Network { // nobody failed: a plain resume takes them all
+			advice = "fix that, then resume the run"
+		}
+		return &Error{Code: Stopped, Err: cause, Advice: advice}
 	}
 	if cut, ok := errors.AsType[*journal.CutError](cause); ok {
 		return With(Failed, cut)
