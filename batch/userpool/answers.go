@@ -170,24 +170,41 @@ func classify(err error) *batch.Error {
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		e.Code, e.Message = cut(api.ErrorCode()), cut(api.ErrorMessage())
-		message := strings.ToLower(e.Message)
-		for _, a := range answers {
-			if (a.code == "" || a.code == e.Code) && strings.Contains(message, a.message) {
-				e.Class, e.Reason = a.class, a.reason
-				return e
-			}
-		}
-		if _, throttled := retry.DefaultThrottleErrorCodes[e.Code]; throttled {
-			e.Class, e.Reason = batch.ClassThrottle, batch.Throttled
-			return e
-		}
-		if strings.HasPrefix(e.Code, kmsCode) {
-			e.Class, e.Reason = batch.ClassRun, batch.PoolConfiguration
+		if class, reason, ok := byCode(e.Code, e.Message); ok {
+			e.Class, e.Reason = class, reason
 			return e
 		}
 	} else {
 		e.Err = err
 	}
+	if status > 0 {
+		byStatus(e, status)
+	} else {
+		unanswered(e, err)
+	}
+	return e
+}
+
+// byCode is what a code and its message mean, if that is known here or to the SDK.
+func byCode(code, message string) (batch.Class, batch.Reason, bool) {
+	message = strings.ToLower(message)
+	for _, a := range answers {
+		if (a.code == "" || a.code == code) && strings.Contains(message, a.message) {
+			return a.class, a.reason, true
+		}
+	}
+	if _, throttled := retry.DefaultThrottleErrorCodes[code]; throttled {
+		return batch.ClassThrottle, batch.Throttled, true
+	}
+	if strings.HasPrefix(code, kmsCode) {
+		return batch.ClassRun, batch.PoolConfiguration, true
+	}
+	return batch.ClassDoubt, batch.Other, false
+}
+
+// byStatus classifies an answer whose code says nothing by its HTTP status. One
+// that cannot be read at all stays in doubt.
+func byStatus(e *batch.Error, status int) {
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class, e.Reason = batch.ClassThrottle, batch.Throttled
@@ -199,8 +216,12 @@ func classify(err error) *batch.Error {
 		e.Reason = batch.ServerError
 	case status >= 400 && e.Code != "" && e.Code != noCode:
 		e.Class = batch.ClassUser
-	case status > 0:
-		// An answer that cannot be read: leave it in doubt.
+	}
+}
+
+// unanswered classifies a call without an answer by whether it left.
+func unanswered(e *batch.Error, err error) {
+	switch {
 	case NoCredentials(err):
 		e.Class, e.Reason = batch.ClassRun, batch.Credentials
 		e.Err, _ = errors.AsType[*login.Error](err)
@@ -211,7 +232,6 @@ func classify(err error) *batch.Error {
 	default:
 		e.Reason = batch.Network
 	}
-	return e
 }
 
 // noCode is what the SDK calls an error in whose body it finds no code.
@@ -245,10 +265,25 @@ func untrusted(err error) bool {
 	return verified
 }
 
-// whatNow is why no connection was made, with what helps.
+// whatNow is why no connection was made, with what helps, without the layers that
+// the SDK puts around it: of an answer that never came they have nothing to say.
 func whatNow(err error) error {
-	if untrusted(err) {
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		err = request.Err
+	}
+	op, _ := errors.AsType[*net.OpError](err)
+	_, unknownHost := errors.AsType[*net.DNSError](err)
+	switch {
+	case untrusted(err):
 		return fmt.Errorf("%w: if a proxy here speaks for AWS, set AWS_CA_BUNDLE to a file with its certificate", err)
+	case op != nil && op.Op == "proxyconnect": // also where the proxy's own name is unknown
+		return fmt.Errorf("%w: the proxy cannot be reached: check HTTPS_PROXY", err)
+	case unknownHost:
+		return fmt.Errorf("%w: check the network, its DNS, --region and --endpoint-url", err)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("%w: give --endpoint-url with http://", err)
+	case op != nil:
+		return fmt.Errorf("%w: check the network, the firewall and --endpoint-url", err)
 	}
 	return err
 }
@@ -257,7 +292,8 @@ func whatNow(err error) error {
 type proxyError struct{ status string }
 
 func (e *proxyError) Error() string {
-	return "the proxy of HTTPS_PROXY does not connect to AWS: " + e.status
+	return "the proxy of HTTPS_PROXY does not connect to AWS: " + e.status +
+		": check the user and password in HTTPS_PROXY, and that the proxy allows AWS"
 }
 
 // connected finds out what a proxy says.

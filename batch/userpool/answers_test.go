@@ -168,6 +168,38 @@ func TestACallWithoutAnAnswerIsADoubtUnlessItNeverLeft(t *testing.T) {
 	}
 }
 
+// Whoever reads why nothing left also reads what to do about it.
+func TestACallThatNeverLeftSaysWhatToDo(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	unknown := &net.DNSError{Err: "no such host", Name: "cognito"}
+	for _, c := range []struct {
+		err    error
+		advice string
+	}{
+		{refused, "check the network, the firewall and --endpoint-url"},
+		{unknown, "check the network, its DNS, --region and --endpoint-url"},
+		{&net.OpError{Op: "dial", Net: "tcp", Err: unknown}, "check the network, its DNS, --region and --endpoint-url"},
+		{&net.OpError{Op: "proxyconnect", Net: "tcp", Err: refused}, "check HTTPS_PROXY"},
+		{&net.OpError{Op: "proxyconnect", Net: "tcp", Err: unknown}, "check HTTPS_PROXY"},
+		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "set AWS_CA_BUNDLE"},
+		{http.ErrSchemeMismatch, "give --endpoint-url with http://"},
+	} {
+		got := answerOf(t, transport(func(r *http.Request) (*http.Response, error) {
+			return nil, &url.Error{Op: "Post", URL: r.URL.String(), Err: c.err}
+		}))
+		if !strings.Contains(got.Error(), c.advice) || !errors.Is(got, c.err) {
+			t.Errorf("%v: %q does not say %q", c.err, got, c.advice)
+		}
+		if strings.Contains(got.Error(), "StatusCode") {
+			t.Errorf("%v: %q speaks of an answer that never came", c.err, got)
+		}
+	}
+	got := answerOf(t, transport(func(*http.Request) (*http.Response, error) { return response(407, "text/html", "<html>"), nil }))
+	if !strings.Contains(got.Error(), "check the user and password in HTTPS_PROXY") {
+		t.Errorf("a proxy's 407: %q", got)
+	}
+}
+
 func TestACallCutOffByItsContextIsADoubt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
