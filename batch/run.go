@@ -22,20 +22,7 @@ import (
 // for an answer that every user would get, or what the journal or the entries
 // failed with; it is nil if every entry was worked on.
 func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o Options) (Counts, error) {
-	if o.Workers < 1 {
-		o.Workers = 64
-	}
-	if o.MaxAttempts < 1 {
-		o.MaxAttempts = 8
-	}
-	if o.Tally == nil {
-		o.Tally = new(Tally)
-	}
-	if o.Standby < 1 && steps[0].Pace != nil {
-		o.Standby = 4
-	} else if o.Standby < 1 {
-		o.Standby = 4 * o.Workers
-	}
+	o = o.withDefaults(steps)
 	block := max(1, o.Standby/2) // of users promised together
 
 	ctx, stop := context.WithCancelCause(ctx)
@@ -89,6 +76,24 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 	close(r.ready)
 	r.workers.Wait()
 	return o.Tally.Counts(), context.Cause(ctx)
+}
+
+func (o Options) withDefaults(steps []Step) Options {
+	if o.Workers < 1 {
+		o.Workers = 64
+	}
+	if o.MaxAttempts < 1 {
+		o.MaxAttempts = 8
+	}
+	if o.Tally == nil {
+		o.Tally = new(Tally)
+	}
+	if o.Standby < 1 && steps[0].Pace != nil {
+		o.Standby = 4
+	} else if o.Standby < 1 {
+		o.Standby = 4 * o.Workers
+	}
+	return o
 }
 
 type runner struct {

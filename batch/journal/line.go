@@ -229,7 +229,8 @@ func decode(raw []byte, l *line) (what string) {
 	return ""
 }
 
-// scan reads a line about a user, if it is as plain as nearly all of them are.
+// scan reads a line about a user, if it is as plain as nearly all of them are. It has a
+// case for each member, and so is as long as there are.
 func (l *line) scan(raw []byte) bool {
 	body := max(0, len(raw)-sealLen) // what follows is the chain's
 	s := scan(raw[:body], "{", "")

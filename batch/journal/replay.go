@@ -148,12 +148,7 @@ func (d *Dir) Replay() (*History, error) {
 	if h.lines > 0 {
 		h.head = string(h.chain.hex[:])
 	}
-	h.Unmatched = int64(len(unmatched))
-	for _, last := range unmatched {
-		if last == promised {
-			h.UnmatchedInDoubt++
-		}
-	}
+	h.countUnmatched(unmatched)
 	h.seen = now.Size()
 	h.Torn = h.seen > h.size
 	return h, h.reaches(known)
@@ -212,6 +207,15 @@ func (h *History) apply(rec record, rows *rowFinder, unmatched map[string]state)
 		unmatched[rec.Username] = m.state
 	}
 	return nil
+}
+
+func (h *History) countUnmatched(unmatched map[string]state) {
+	h.Unmatched = int64(len(unmatched))
+	for _, last := range unmatched {
+		if last == promised {
+			h.UnmatchedInDoubt++
+		}
+	}
 }
 
 // Size is how many bytes of the journal are whole.

@@ -127,6 +127,7 @@ type createUserRequest struct {
 // adminCreateUser makes a user in FORCE_CHANGE_PASSWORD, or sends one who is
 // in that state a new invitation. A user without the contact that a medium asks for
 // is made, but sent nothing by it. No address is refused for being another user's alias.
+// It is a list of the rules of one operation, and as long as there are.
 func (p *Pool) adminCreateUser(in *createUserRequest, now time.Time) (any, *apiError) {
 	if err := p.checkPool(in.PoolID); err != nil {
 		return nil, err

@@ -160,7 +160,8 @@ func cut(text string) string {
 
 // classify turns whatever the SDK returned into the answer that it is. The code
 // decides; where the body could not be read (a proxy's page, XML), the HTTP
-// status does; where there was no answer at all, whether the call left.
+// status does; where there was no answer at all, whether the call left. It is a list of
+// rules, and as long as there are.
 func classify(err error) *batch.Error {
 	e := &batch.Error{Class: batch.ClassDoubt, Reason: batch.Other, RequestID: requestID(err)}
 	status := 0

@@ -139,6 +139,7 @@ func settle(o batch.Outcome, reason batch.Reason) func(*journal.Journal, batch.E
 	}
 }
 
+// fates is a list of how users can end, and as long as there are.
 func fates(t *testing.T, p Place) {
 	began := time.Now()
 	early := began.UTC().Add(-time.Hour)
@@ -266,6 +267,7 @@ func results(t *testing.T, p Place) {
 	})
 }
 
+// changedRoster tells one story, step by step.
 func changedRoster(t *testing.T, p Place) {
 	var usernames []string
 	for i := range 200 {

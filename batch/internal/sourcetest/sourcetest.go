@@ -32,7 +32,7 @@ type Source struct {
 // many is enough rows that no buffer holds them all.
 const many = 8_000
 
-// Test runs the suite.
+// Test runs the suite. It is a list of cases, and as long as there are.
 func Test(t *testing.T, s Source) {
 	open := func(t *testing.T, ctx context.Context, usernames []string) iter.Seq2[batch.Entry, error] {
 		t.Helper()

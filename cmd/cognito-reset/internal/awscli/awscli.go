@@ -67,6 +67,7 @@ const inputSkeleton = `{
 }
 `
 
+// run does what the AWS CLI does, check by check in its order.
 func (c *Command) run(ctx *cli.Context) error {
 	usage := func(format string, args ...any) error {
 		return exit.With(exitAWSUsage, fmt.Errorf("admin-reset-user-password: "+format, args...))
