@@ -516,7 +516,7 @@ func (tr *trial) writeJob() {
 			job.WriteString("    " + text)
 		}
 	}
-	fmt.Fprintf(&job, "  - user-pool-id: us-east-1_Other\n    endpoint-url: %s\n    input: others.csv\n    rate: \"0\"\n", tr.urls[1])
+	fmt.Fprintf(&job, "  - user-pool-id: us-east-1_Other\n    endpoint-url: %s\n    input: others.csv\n    rate: \"0\"\n    settle-after: 100ms\n", tr.urls[1])
 	if err := os.WriteFile(filepath.Join(tr.dir, "job.yaml"), []byte(top+job.String()), 0o600); err != nil {
 		tr.Fatal(err)
 	}
