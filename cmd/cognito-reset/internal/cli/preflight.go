@@ -106,7 +106,7 @@ func (a *app) preflightOf(ctx *cli.Context) (*rundir.Record, *users.Finder, erro
 func (a *app) observe(ctx *cli.Context) (err error) {
 	a.observer, err = observe.New(ctx.Context, observe.Options{
 		Streams: a.Streams, Version: a.version, Listen: ctx.String("metrics-listen"), StallAfter: ctx.Duration("stall-after"),
-		Exec: ctx.String("notify-exec"), Grace: ctx.Duration("grace"),
+		Exec: ctx.String("notify-exec"), Every: ctx.Duration("notify-every"), Grace: ctx.Duration("grace"),
 	})
 	return err
 }

@@ -76,7 +76,8 @@ func Watch() []cli.Flag {
 	return []cli.Flag{
 		String(Output, "metrics-listen", "", "serve /metrics for Prometheus, and /healthz, at `ADDRESS`, such as 127.0.0.1:9090"),
 		&cli.DurationFlag{Category: Output, Name: "stall-after", Value: 10 * time.Minute, Usage: "/healthz turns bad when no user was settled for this `LONG`, unless the run waits on purpose", EnvVars: Env("stall-after")},
-		String(Output, "notify-exec", "", "have the shell run `COMMAND` at the end, an early stop and a stall, with the summary as JSON on its standard input"),
+		String(Output, "notify-exec", "", "have the shell run `COMMAND` at the beginning, the end, an early stop and a stall, with the summary as JSON on its standard input"),
+		&cli.DurationFlag{Category: Output, Name: "notify-every", Usage: "and after every `TIME`, such as 15m, while it works", EnvVars: Env("notify-every")},
 	}
 }
 

@@ -65,11 +65,11 @@ func (p *patience) within() (context.Context, context.CancelFunc) {
 }
 
 // notifier is what runs the command of --notify-exec. That it fails changes nothing.
-func notifier(streams term.Streams, command string, patience *patience) func(event string, sum report.Summary) {
+func notifier(streams term.Streams, command string, patience *patience) func(event string, sum report.Summary, ahead string) {
 	if command == "" {
-		return func(string, report.Summary) {}
+		return func(string, report.Summary, string) {}
 	}
-	return func(event string, sum report.Summary) {
+	return func(event string, sum report.Summary, ahead string) {
 		began := time.Now()
 		ctx, cancel := patience.within()
 		defer cancel()
@@ -79,7 +79,7 @@ func notifier(streams term.Streams, command string, patience *patience) func(eve
 		text, err := json.Marshal(sum)
 		if err == nil {
 			cmd := shell(ctx, command)
-			cmd.Env = append(withoutCredentials(os.Environ()), "COGNITO_RESET_EVENT="+event, "COGNITO_RESET_RUN_DIRECTORY="+sum.RunDirectory)
+			cmd.Env = append(withoutCredentials(os.Environ()), "COGNITO_RESET_EVENT="+event, "COGNITO_RESET_RUN_DIRECTORY="+sum.RunDirectory, "COGNITO_RESET_AHEAD="+ahead)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), streams.Err, streams.Err
 			cmd.WaitDelay = notifyLeast
 			err = cmd.Run()

@@ -32,6 +32,7 @@ type Options struct {
 	Listen     string        // address of metrics and health; "" is none
 	StallAfter time.Duration // how long no user may be settled
 	Exec       string        // the command that is run; "" is none
+	Every      time.Duration // how often it is told of progress; 0 is never
 	Grace      time.Duration // how long that may take after a signal
 }
 
@@ -39,7 +40,8 @@ type Options struct {
 type Observer struct {
 	term.Streams
 	stallAfter time.Duration
-	notify     func(event string, sum report.Summary)
+	every      time.Duration // 0 is never
+	notify     func(event string, sum report.Summary, ahead string)
 	patience   *patience // of notify; nil in tests
 
 	registry  *prometheus.Registry
@@ -83,6 +85,9 @@ func New(ctx context.Context, o Options) (*Observer, error) {
 	if o.StallAfter <= 0 {
 		return ob, exit.Usagef("--stall-after is a time, such as 10m")
 	}
+	if o.Every < 0 || o.Every > 0 && o.Exec == "" {
+		return ob, exit.Usagef("--notify-every is a time, such as 15m, and goes with --notify-exec")
+	}
 	if o.Listen == "" {
 		return ob, nil
 	}
@@ -96,10 +101,10 @@ func New(ctx context.Context, o Options) (*Observer, error) {
 	return ob, nil
 }
 
-func newObserver(options Options, notify func(string, report.Summary)) *Observer {
+func newObserver(options Options, notify func(event string, sum report.Summary, ahead string)) *Observer {
 	const pool = "user_pool_id"
 	o := &Observer{
-		Streams: options.Streams, stallAfter: options.StallAfter, notify: notify, registry: prometheus.NewRegistry(),
+		Streams: options.Streams, stallAfter: options.StallAfter, every: options.Every, notify: notify, registry: prometheus.NewRegistry(),
 		users: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cognito_reset_users_total", Help: "Users settled by this process.",
 		}, []string{pool, "outcome", "reason"}),
@@ -159,9 +164,11 @@ func (o *Observer) Watch(r Run) (settled func(batch.Result), end func()) {
 	o.runs = append(o.runs, w)
 	o.mu.Unlock()
 	done := make(chan struct{})
-	go w.guard(done)
+	var guarding sync.WaitGroup
+	guarding.Go(func() { w.guard(done) })
 	return w.settled, func() {
 		close(done)
+		guarding.Wait() // whoever is being told is told
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.runs = slices.DeleteFunc(o.runs, func(r *watched) bool { return r == w })
@@ -177,27 +184,42 @@ func (r *watched) settled(result batch.Result) {
 	r.users.WithLabelValues(r.PoolID, string(result.Outcome), string(result.Reason)).Inc()
 }
 
-// guard tells of a stall when it begins.
+// guard tells that the run has begun, how it goes on, and of a stall when it begins.
 func (r *watched) guard(done <-chan struct{}) {
+	r.tell("began", "")
+	var progress <-chan time.Time // never
+	if r.every > 0 {
+		every := time.NewTicker(r.every)
+		defer every.Stop()
+		progress = every.C
+	}
 	look := time.NewTicker(max(min(r.stallAfter/10, 10*time.Second), time.Millisecond))
 	defer look.Stop()
 	for {
 		select {
 		case <-done:
 			return
+		case <-progress:
+			r.tell("progress", "")
+			continue
 		case <-look.C:
 		}
 		still := r.still()
 		if still > r.stallAfter && !r.stalled {
 			r.Log.Warn("no user was settled for too long", "since", still.Round(time.Second).String(), "waits_for", r.Live().Why)
-			sum := r.Stands(r.why(still))
-			if sum.StartedAt.IsZero() {
-				sum.StartedAt = r.began
-			}
-			r.notify("stalled", sum)
+			r.tell("stalled", r.why(still))
 		}
 		r.stalled = still > r.stallAfter
 	}
+}
+
+// tell tells of an event, and how the run stands.
+func (r *watched) tell(event, why string) {
+	sum := r.Stands(why)
+	if sum.StartedAt.IsZero() {
+		sum.StartedAt = r.began
+	}
+	r.notify(event, sum, r.Live().Ahead())
 }
 
 // still is how long no user was settled, though the run did not wait on purpose.
@@ -241,7 +263,7 @@ func (o *Observer) Ended(sum report.Summary) {
 	if sum.ExitCode != exit.Done && sum.ExitCode != exit.SomeFailed {
 		event = "stopped"
 	}
-	o.notify(event, sum)
+	o.notify(event, sum, "")
 }
 
 // EndedEarly tells of an end before there was a summary.

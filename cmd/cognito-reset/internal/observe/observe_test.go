@@ -21,7 +21,7 @@ import (
 func TestHealthIsProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stalls []report.Summary
-		o := newObserver(Options{StallAfter: 10 * time.Minute}, func(_ string, sum report.Summary) { stalls = append(stalls, sum) })
+		o := newObserver(Options{StallAfter: 10 * time.Minute}, func(_ string, sum report.Summary, _ string) { stalls = append(stalls, sum) })
 		ctl := control.New(control.NewPaces(spec.Settings{}), nil, nil)
 		settled, end := o.Watch(Run{
 			PoolID: "eu-west-1_AbCdEfGhI", Log: slog.New(slog.DiscardHandler), Live: ctl.Live, Counts: ctl.Tally.Counts,
@@ -108,7 +108,7 @@ func TestANotificationThatHangsEndsWithinTheGrace(t *testing.T) {
 // However short the time is that somebody asks for, looking at the run is no fault.
 func TestTheShortestStallIsWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newObserver(Options{StallAfter: 5}, func(string, report.Summary) {})
+		o := newObserver(Options{StallAfter: 5}, func(string, report.Summary, string) {})
 		ctl := control.New(control.NewPaces(spec.Settings{}), nil, nil)
 		_, end := o.Watch(Run{
 			Log: slog.New(slog.DiscardHandler), Live: ctl.Live, Counts: ctl.Tally.Counts,
