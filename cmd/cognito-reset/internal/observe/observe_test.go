@@ -21,7 +21,11 @@ import (
 func TestHealthIsProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stalls []report.Summary
-		o := newObserver(Options{StallAfter: 10 * time.Minute}, func(_ string, sum report.Summary, _ string) { stalls = append(stalls, sum) })
+		o := newObserver(Options{StallAfter: 10 * time.Minute}, func(event string, sum report.Summary, _ string) {
+			if event == "stalled" {
+				stalls = append(stalls, sum)
+			}
+		})
 		ctl := control.New(control.NewPaces(spec.Settings{}), nil, nil)
 		settled, end := o.Watch(Run{
 			PoolID: "eu-west-1_AbCdEfGhI", Log: slog.New(slog.DiscardHandler), Live: ctl.Live, Counts: ctl.Tally.Counts,
