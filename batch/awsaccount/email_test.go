@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cognito-reset/batch/awsaccount"
+	"cognito-reset/batch/internal/pooltest"
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
 )
@@ -21,7 +22,7 @@ func TestSESTellsWhatTheAccountMaySend(t *testing.T) {
 	} {
 		host := ""
 		users := sandbox.New(sandbox.Config{SES: c.ses})
-		account := of(t, transport(func(r *http.Request) (*http.Response, error) {
+		account := of(t, pooltest.Transport(func(r *http.Request) (*http.Response, error) {
 			host = r.URL.Host
 			return users.RoundTrip(r)
 		}))

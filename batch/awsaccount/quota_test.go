@@ -12,6 +12,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/awsaccount"
+	"cognito-reset/batch/internal/pooltest"
 	"cognito-reset/batch/sandbox"
 )
 
@@ -56,7 +57,7 @@ func TestTheQuotaAndTheBusiestFiveMinutesOfTheDayAreRead(t *testing.T) {
 
 func TestARunsOwnResetsAreInThePeak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pool := open(t, inProcess(sandbox.Config{}))
+		pool := pooltest.Open(t, inProcess(sandbox.Config{}))
 		account := awsaccount.Of(pool)
 		for range 600 {
 			_, _ = pool.Do(t.Context(), batch.Entry{Username: "nobody"}) // a failed call counts
@@ -103,7 +104,7 @@ func TestEitherHalfOfTheQuotaMayBeMissing(t *testing.T) {
 // Nobody who waits for a reset waits long for a figure beside it.
 func TestASilentServiceIsAGapOfItsOwn(t *testing.T) {
 	pool := sandbox.New(sandbox.Config{Quotas: sandbox.DefaultQuotas()})
-	silent := transport(func(r *http.Request) (*http.Response, error) {
+	silent := pooltest.Transport(func(r *http.Request) (*http.Response, error) {
 		if r.Header.Get("X-Amz-Target") != "" {
 			return pool.RoundTrip(r)
 		}
@@ -125,13 +126,13 @@ func TestASilentServiceIsAGapOfItsOwn(t *testing.T) {
 // Whether Cognito publishes with a Class or without, nobody could tell.
 func TestTheMetricIsAskedForWithAClassAndWithout(t *testing.T) {
 	var asked string
-	account := of(t, transport(func(r *http.Request) (*http.Response, error) {
+	account := of(t, pooltest.Transport(func(r *http.Request) (*http.Response, error) {
 		if r.Header.Get("X-Amz-Target") != "" {
-			return jsonResponse(400, `{"__type":"AccessDeniedException"}`), nil
+			return pooltest.JSON(400, `{"__type":"AccessDeniedException"}`), nil
 		}
 		body, err := io.ReadAll(r.Body)
 		asked = string(body)
-		return response(200, "application/cbor", "\xa1\x71MetricDataResults\x82"+
+		return pooltest.Response(200, "application/cbor", "\xa1\x71MetricDataResults\x82"+
 			"\xa1\x66Values\x80"+
 			"\xa1\x66Values\x82\x19\x02\x58\x19\x04\xb0"), err // 600 and 1200 calls
 	}))
