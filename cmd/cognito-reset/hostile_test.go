@@ -38,12 +38,12 @@ func TestNothingFromOutsideSteersTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pooled := []string{"--user-pool-id", "us-east-1_Sandbox", "--yes", "--rate", "0"}
+	pooled := []string{"--user-pool-id", "us-east-1_Sandbox", "--yes", "--rate", "0", "--settle-after", "0s", "--max-attempts", "1"} // an answer that hostile is a doubt
 	with := func(command string, more ...string) []string {
 		return append(append([]string{command}, pooled...), more...)
 	}
 	for _, args := range [][]string{
-		with("run", "--input", "users.csv", "--run", name, "--approved-by", name, "--reason", name, "--snapshot", "--max-attempts", "1"),
+		with("run", "--input", "users.csv", "--run", name, "--approved-by", name, "--reason", name, "--snapshot"),
 		with("run", "--input", name+".csv", "--run", "second"),
 		with("run", "--input", "broken.csv"), with("run", "--input", name), with("run", "--input", "users.csv", "--username-column", name),
 		with("run", "--input", "users.csv", "--profile", name), with("run", "--input", "users.csv", "--region", name), with("run", "--group", name),
