@@ -35,7 +35,8 @@ func KeepsPassword(r batch.Result) bool {
 // Remains reports whether a row's user is not safe yet: the old password works, or may,
 // or comes back, or sessions live on that were to end.
 func Remains(r batch.Result) bool {
-	return KeepsPassword(r) || r.Outcome == batch.Unknown || (r.Outcome == batch.Failed || r.Outcome == batch.NotAttempted) && len(r.Steps) > 0
+	halfDone := (r.Outcome == batch.Failed || r.Outcome == batch.NotAttempted) && slices.ContainsFunc(r.Steps, func(s batch.StepResult) bool { return s.Outcome.Done() })
+	return KeepsPassword(r) || r.Outcome == batch.Unknown || halfDone
 }
 
 // A Scratch makes a file for a time, until drop is called.
@@ -172,9 +173,10 @@ var acts = map[batch.Reason]act{
 	batch.InvalidParameter:  {"see Cognito's words in the report", ""},
 }
 
-// again is the command that takes up everybody in this list.
-func (m *Remaining) again(instead string) string {
-	command := "cognito-reset run --user-pool-id " + m.pool + " --input " + m.run + "/" + RemainingFile
+// again is the command that takes up those in this list who are here for a reason, and
+// nobody else.
+func (m *Remaining) again(reason batch.Reason, instead string) string {
+	command := "cognito-reset run --user-pool-id " + m.pool + " --input " + m.run + "/" + RemainingFile + " --where reason=" + string(reason)
 	if instead != "" {
 		command += " --if-unresettable " + instead
 	}
@@ -190,7 +192,7 @@ func (m *Remaining) whatHelps(r batch.Result) string {
 	case r.Outcome == batch.Unknown:
 		return resume + " --retry unknown"
 	case ok:
-		return act.words + ": " + m.again(act.instead)
+		return act.words + ": " + m.again(r.Reason, act.instead)
 	}
 	return resume + " --retry failed"
 }

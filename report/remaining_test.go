@@ -37,7 +37,7 @@ func TestRemainingHasWhoIsNotSafeYetTheMostUrgentFirst(t *testing.T) {
 		{Username: "later", Outcome: batch.NotAttempted, Reason: batch.Stopped},
 		{Username: "lost", Outcome: batch.Unknown, Reason: batch.Network, FinishedAt: ended},
 		{Username: "bare", Outcome: batch.Failed, Reason: batch.NoVerifiedContact, FinishedAt: ended},
-		{Username: "gone", Outcome: batch.Failed, Reason: batch.UserNotFound, FinishedAt: ended},
+		{Username: "gone", Outcome: batch.Failed, Reason: batch.UserNotFound, FinishedAt: ended, Steps: []batch.StepResult{{Step: "reset", Outcome: batch.Failed}}},
 		{Username: "broken", Outcome: batch.Failed, Reason: batch.ServerError, FinishedAt: ended},
 		{Username: "half", Outcome: batch.Failed, Reason: batch.ServerError, FinishedAt: ended, Steps: []batch.StepResult{done, {Step: "sign-out", Outcome: batch.Failed}}},
 	} {
@@ -58,12 +58,12 @@ func TestRemainingHasWhoIsNotSafeYetTheMostUrgentFirst(t *testing.T) {
 		got = append(got, row[1]+": "+row[5]+": "+row[7])
 	}
 	want := []string{
-		"bare: the old one works: verify an e-mail address or phone number of theirs and reset them again, or lock them: cognito-reset run --user-pool-id eu-west-1_A --input runs/monday/remaining.csv --if-unresettable no_verified_contact=lock",
+		"bare: the old one works: verify an e-mail address or phone number of theirs and reset them again, or lock them: cognito-reset run --user-pool-id eu-west-1_A --input runs/monday/remaining.csv --where reason=no_verified_contact --if-unresettable no_verified_contact=lock",
 		"later: the old one works: cognito-reset resume runs/monday",
 		"lost: the old one may work: nobody knows whether it was reset: cognito-reset resume runs/monday --retry unknown",
 		"broken: the old one works: cognito-reset resume runs/monday --retry failed",
 		"half: is replaced: cognito-reset resume runs/monday --retry failed",
-		"off: the old one comes back if the user is enabled: reset them when they are enabled, or lock them now: cognito-reset run --user-pool-id eu-west-1_A --input runs/monday/remaining.csv --if-unresettable disabled=lock",
+		"off: the old one comes back if the user is enabled: reset them when they are enabled, or lock them now: cognito-reset run --user-pool-id eu-west-1_A --input runs/monday/remaining.csv --where reason=disabled --if-unresettable disabled=lock",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") || m.Rows != int64(len(want)) {
 		t.Errorf("%d rows:\n%s", m.Rows, strings.Join(got, "\n"))

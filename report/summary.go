@@ -20,6 +20,12 @@ var SummarySchema string
 
 // A Summary is a run in numbers. Outcomes add up to Rows.
 type Summary struct {
+	UserPoolID   string `json:"user_pool_id"` // "" of several
+	UserPoolName string `json:"user_pool_name"`
+	Account      string `json:"account"` // "" if nobody told
+	Region       string `json:"region"`
+	Sandbox      bool   `json:"sandbox"` // a rehearsal: nobody was reset
+
 	Rows           int64                   `json:"rows"`
 	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`  // every outcome has a key
 	Reasons        map[batch.Reason]int64  `json:"reasons"`   // of rows for which nothing was done
@@ -40,8 +46,9 @@ type Summary struct {
 	KeepPassword int64   `json:"keep_password"` // users whose old password works, or will again, as far as the run can tell
 	Remaining    int64   `json:"remaining"`     // users who are not safe yet: the rows of remaining.csv
 	RateAsked    float64 `json:"rate_asked"`    // calls a second, as asked for last; 0 is no limit
-	RateHeld     float64 `json:"rate_held"`     // resets a second, over the time at work
-	OthersHeld   float64 `json:"others_held"`   // other calls a second: sign-outs and what takes a reset's place
+	RateHeld     float64 `json:"rate_held"`     // calls a second, over the time at work
+	ResetsHeld   float64 `json:"resets_held"`   // those of them that are resets
+	OthersHeld   float64 `json:"others_held"`   // and those that are not: sign-outs and what takes a reset's place
 	LongestWaits []Wait  `json:"longest_waits"` // at most 3, the longest first
 	Next         string  `json:"next"`          // command to run now; "" if there is none
 
@@ -141,9 +148,9 @@ func (s *Summary) CountCalls(calls, throttled int64) {
 func (s *Summary) Close() error {
 	s.begin()
 	worked := s.Rows - s.Outcomes[batch.Skipped] - s.Outcomes[batch.Invalid] - s.Outcomes[batch.NotAttempted]
-	if s.UsersPerSecond, s.RateHeld, s.OthersHeld = 0, 0, 0; s.ElapsedSeconds > 0 && !s.DryRun {
-		s.UsersPerSecond, s.RateHeld = float64(worked)/s.ElapsedSeconds, float64(s.resets)/s.ElapsedSeconds
-		s.OthersHeld = float64(s.Calls-s.resets) / s.ElapsedSeconds
+	if s.UsersPerSecond, s.RateHeld, s.ResetsHeld, s.OthersHeld = 0, 0, 0, 0; s.ElapsedSeconds > 0 && !s.DryRun {
+		s.UsersPerSecond, s.RateHeld = float64(worked)/s.ElapsedSeconds, float64(s.Calls)/s.ElapsedSeconds
+		s.ResetsHeld, s.OthersHeld = float64(s.resets)/s.ElapsedSeconds, float64(s.Calls-s.resets)/s.ElapsedSeconds
 	}
 	return nil
 }
@@ -179,7 +186,7 @@ var advice = map[batch.Reason]string{
 	batch.Duplicate:            "named before; reset once",
 	batch.Excluded:             "not among those selected",
 	batch.RecentlyReset:        "an earlier run reset them since",
-	batch.AlreadyResetRequired: "have a code; mail again by --if-reset-required",
+	batch.AlreadyResetRequired: "must reset already; mail by --if-reset-required",
 	batch.OverLimit:            "beyond --limit or --sample",
 	batch.ExternalProvider:     "their identity provider keeps the password",
 	batch.EmptyUsername:        "add the username to these rows",
@@ -340,7 +347,7 @@ func (s Summary) tellCalls(p *page) {
 	if s.OthersHeld > 0 {
 		others = fmt.Sprintf("; other calls %.1f/s", s.OthersHeld)
 	}
-	p.tell(plain, "Rate", fmt.Sprintf("resets %.1f/s, %s%s; %.1f users/s", s.RateHeld, asked, others, s.UsersPerSecond))
+	p.tell(plain, "Rate", fmt.Sprintf("resets %.1f/s, %s%s; %.1f users/s", s.ResetsHeld, asked, others, s.UsersPerSecond))
 	p.tell(plain, "Calls", fmt.Sprintf("%d calls in %v, %d throttled", s.Calls, short(s.ElapsedSeconds), s.Throttled))
 }
 

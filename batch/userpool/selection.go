@@ -132,7 +132,7 @@ func passOver(e batch.Entry, why batch.Reason) batch.Entry {
 	case batch.Disabled:
 		e.Detail = "the user is disabled; if enabled again, the old password works again"
 	case batch.AlreadyResetRequired:
-		e.Detail = "the user must choose a new password already, and was sent a code for it"
+		e.Detail = "the user must choose a new password already"
 	}
 	return e
 }

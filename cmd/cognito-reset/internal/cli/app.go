@@ -87,7 +87,9 @@ cognito-reset COMMAND --help
 cognito-reset help                                    (the manual)`,
 		Description: "Every flag can be given in the environment, too: --max-attempts is\n" +
 			"COGNITO_RESET_MAX_ATTEMPTS.",
-		Version:              a.version,
+		Version: a.version,
+		// The library leaves its --help out of an application that has a help command of its own.
+		Flags:                []cli.Flag{cli.HelpFlag},
 		HideHelpCommand:      true,
 		EnableBashCompletion: true, // and that of other shells
 		// A value may hold commas; lists are given by repeating a flag.

@@ -209,7 +209,10 @@ func (f *fleet) close() (err error) {
 // ask lets a person say no.
 func (f *fleet) ask(ctx context.Context) error {
 	signedOut := slices.ContainsFunc(f.members, func(m *member) bool { return m.out == nil && m.s.Record.Spec.SignsOut() })
-	term.Linef(f.Err, "\nEach of these users loses the current password and is sent a code%s.", map[bool]string{true: ".\nSome are signed out"}[signedOut])
+	term.Linef(f.Err, "\nEach of these users loses the current password and is sent a code.")
+	if signedOut {
+		term.Linef(f.Err, "Some are signed out.")
+	}
 	typed, err := f.Prompt(ctx, fmt.Sprintf("Type how many they are, %d, to go on: ", f.users()))
 	switch {
 	case err != nil:

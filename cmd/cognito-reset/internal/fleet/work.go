@@ -71,7 +71,7 @@ func (f *fleet) workOn(ctx context.Context, m *member) {
 		m.summary, err = m.s.Conclude(m.stopped)
 	}
 	if m.stopped = cmp.Or(m.stopped, err); m.stopped != nil && ctx.Err() == nil {
-		term.Linef(f.Err, "\n%s", term.Hang("STOPPED   ", m.PoolID+": "+m.stopped.Error()))
+		_ = term.Write(f.Err, "\n"+term.Hang("STOPPED   ", m.PoolID+": "+term.Visible(m.stopped.Error()))+"\n")
 	}
 	if err := m.s.Close(); m.stopped == nil {
 		m.stopped = err

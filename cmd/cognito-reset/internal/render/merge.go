@@ -62,8 +62,18 @@ func (m *Merging) Read(ctx context.Context, paths []string, merge func(...report
 
 // add takes a run's times into the summary.
 func (m *Merging) add(run report.Summary) {
-	s := &m.Summary
-	s.DryRun = run.DryRun
+	s, first := &m.Summary, m.Summary.StartedAt.IsZero()
+	s.DryRun, s.Sandbox = run.DryRun, run.Sandbox
+	for _, of := range []struct {
+		to  *string
+		own string
+	}{{&s.UserPoolID, run.UserPoolID}, {&s.UserPoolName, run.UserPoolName}, {&s.Account, run.Account}, {&s.Region, run.Region}} {
+		if first {
+			*of.to = of.own
+		} else if *of.to != of.own {
+			*of.to = "" // there are several
+		}
+	}
 	s.ElapsedSeconds += run.ElapsedSeconds
 	s.RateAsked = max(s.RateAsked, run.RateAsked)
 	s.JournalBytes += run.JournalBytes

@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"cmp"
 	"errors"
 	"iter"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 	"cognito-reset/report"
@@ -30,6 +32,8 @@ func (r *Record) Rows(history *journal.History, stopped error) *Rows {
 	began := r.Spec.CreatedAt.Truncate(time.Millisecond)
 	s := &rows.Summary
 	*s = report.Summary{
+		UserPoolID: r.Spec.UserPoolID, UserPoolName: r.Found.PoolName, Account: r.Found.Caller.Account,
+		Region: cmp.Or(r.Spec.Region, userpool.RegionOf(r.Spec.UserPoolID)), Sandbox: r.Spec.Sandbox,
 		DryRun: r.Spec.DryRun, Forecast: r.Found.Forecast, Coverage: (*report.Coverage)(r.Found.Coverage), RunDirectory: r.Path(),
 		JournalBytes: history.Known(), RateAsked: r.Spec.Rate, StartedAt: began, FinishedAt: began,
 	}

@@ -55,7 +55,7 @@ func (f *Finder) startSandbox() (err error) {
 		return f.populate(p)
 	})
 	if err == nil && !f.Quiet {
-		term.Linef(f.Err, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n%s", f.madeOf(f.sandbox.Len()))
+		term.Linef(f.Err, "This is a rehearsal against a sandbox in this process: nobody is reset or mailed.\n%s\n", f.madeOf(f.sandbox.Len()))
 	}
 	return err
 }
@@ -64,10 +64,10 @@ func (f *Finder) startSandbox() (err error) {
 func (f *Finder) madeOf(users int) string {
 	of := f.Record.Found.Roster.Users
 	if from := f.Record.Spec.PoolUsers; from != "" {
-		return fmt.Sprintf("It has the %d users of %s.\n", users, from)
+		return fmt.Sprintf("It has the %d users of %s.", users, from)
 	}
 	if excluded := len(f.leaveOut); excluded > 0 {
-		return fmt.Sprintf("It made %d users of the input's %d and the %d to leave out, in a mix of states that a grown pool might have.\n", users, of, excluded)
+		return fmt.Sprintf("It made %d users of the input's %d and the %d to leave out, in a mix of states that a grown pool might have.", users, of, excluded)
 	}
-	return fmt.Sprintf("It made %d of the %d users, in a mix of states that a grown pool might have.\n", users, of)
+	return fmt.Sprintf("It made %d of the %d users, in a mix of states that a grown pool might have.", users, of)
 }
