@@ -446,8 +446,9 @@ func (tr *trial) interrupted(args ...string) outcome {
 	if err := cmd.Start(); err != nil {
 		tr.Fatal(err)
 	}
-	ended := make(chan struct{})
+	ended, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(stopped)
 		for len(tr.pool.Outbox()) < before+2 {
 			select {
 			case <-ended:
@@ -459,6 +460,7 @@ func (tr *trial) interrupted(args ...string) outcome {
 	}()
 	cmd.Wait()
 	close(ended)
+	<-stopped
 	return outcome{cmd.ProcessState.ExitCode(), text.String()}
 }
 
