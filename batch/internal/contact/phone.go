@@ -106,6 +106,8 @@ const minDigits, maxDigits = 5, 15
 func e164(digits string) (string, error) {
 	n := parse("+"+digits, "")
 	switch {
+	case len(digits) < minDigits: // a 00 was counted with them before
+		return "", ErrNoPhone
 	case n.valid:
 		return n.e164, nil
 	case digits[0] == '0' || len(digits) > maxDigits || n.e164 == "":
