@@ -14,7 +14,7 @@ import (
 )
 
 // hostile steers a terminal, turns the direction of writing and begins lines of its own.
-const hostile = "x\x1b[2J\x1b]0;owned\x07\u202egnp\u2028\r\nok   no byte was changed"
+const hostile = "x\x1b[2J\x1b]0;owned\x07\u202egnp\u2028\r\nok   no byte of its files was changed"
 
 // Whatever comes from outside, what a command prints for people steers no terminal.
 func TestNothingFromOutsideSteersTheTerminal(t *testing.T) {
@@ -67,7 +67,7 @@ func TestNothingFromOutsideSteersTheTerminal(t *testing.T) {
 				break
 			}
 		}
-		if strings.Contains(string(out), "\nok   no byte was changed") {
+		if strings.Contains(string(out), "\nok   no byte of its files was changed") {
 			t.Errorf("%q prints a line that it was told to:\n%q", args, out)
 		}
 	}

@@ -2,15 +2,14 @@ package evidence
 
 import (
 	"archive/zip"
-	"bytes"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/klauspost/compress/flate"
@@ -25,91 +24,106 @@ type AlteredError struct {
 
 func (e *AlteredError) Error() string { return e.Part + ": " + e.What }
 
-// A Bundle is one of which no byte was changed, as far as the bundle itself can
+// A Bundle is one of whose files no byte was changed, as far as the bundle itself can
 // tell.
 type Bundle struct {
 	Manifest Manifest
 	SHA256   string        // of the whole bundle
 	Signer   ssh.PublicKey // whose signature is good, whoever that may be; nil if it is not signed
 
-	file    io.ReaderAt
-	offsets map[string]int64 // of the files' packed contents
+	members map[string]*zip.File
 }
 
-// Open reads all of a bundle of so many bytes, and compares it with what follows
-// from its manifest. It returns an [*AlteredError] for what it finds.
+// Open reads all of a bundle of so many bytes, and compares it with its manifest. It
+// returns an [*AlteredError] for what it finds.
 func Open(file io.ReaderAt, size int64) (*Bundle, error) {
-	b := &Bundle{file: file, offsets: make(map[string]int64)}
-	text, next, err := b.stored(ManifestFile, 0)
+	whole := newMeter()
+	if _, err := io.Copy(whole, io.NewSectionReader(file, 0, size)); err != nil {
+		return nil, err
+	}
+	directory, err := readDirectory(file, size)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bundle{SHA256: sumOf(whole.sum), members: make(map[string]*zip.File)}
+	for _, f := range directory {
+		b.members[f.Name] = f
+	}
+	text, err := b.text(ManifestFile)
 	if err != nil {
 		return nil, err
 	}
 	if b.Manifest, err = decode(text); err != nil {
 		return nil, err
 	}
-	l := layout{manifest: text, files: b.Manifest.Files}
+	if err := b.Manifest.names(directory); err != nil {
+		return nil, err
+	}
 	if b.Manifest.SignedBy != "" {
-		if l.signature, _, err = b.stored(SignatureFile, next); err != nil {
+		signature, err := b.text(SignatureFile)
+		if err != nil {
 			return nil, err
 		}
-		if b.Signer, err = verify(text, l.signature, b.Manifest.SignedBy); err != nil {
+		if b.Signer, err = verify(text, signature, b.Manifest.SignedBy); err != nil {
 			return nil, &AlteredError{SignatureFile, err.Error()}
 		}
 	}
-	same := &mirror{file: file, whole: newMeter()}
-	l.part = func(part string) { same.part = part }
-	l.content = func(f File, offset int64) (io.Reader, error) {
-		b.offsets[f.Name] = offset
-		return b.packed(f), b.measure(f)
+	for _, f := range b.Manifest.Files {
+		if err := b.measure(f); err != nil {
+			return nil, err
+		}
 	}
-	if err := l.write(same); err != nil {
-		return nil, b.repacked(err, size)
-	}
-	if extra := size - same.whole.bytes; extra > 0 {
-		return nil, &AlteredError{"the zip's end", fmt.Sprintf("%d bytes were added behind it", extra)}
-	}
-	b.SHA256 = sumOf(same.whole.sum)
 	return b, nil
 }
 
-// The most bytes of a member that is held in memory, and where a zip's header has
-// what is needed to find its content.
-const (
-	mostStored = 1 << 20
+// mostStored is the most bytes of a member that is held in memory.
+const mostStored = 1 << 20
 
-	headerLen = 30
-	crcAt     = 14
-	sizeAt    = 18
-)
-
-// stored reads a member that is not packed, whose header is at an offset, and
-// tells where the next begins.
-func (b *Bundle) stored(name string, offset int64) (text []byte, next int64, err error) {
-	header := make([]byte, headerLen+len(name))
-	if _, err := b.file.ReadAt(header, offset); err != nil && !errors.Is(err, io.EOF) {
-		return nil, 0, err
+// text is a member that is not packed, whole.
+func (b *Bundle) text(name string) ([]byte, error) {
+	f, ok := b.members[name]
+	switch {
+	case !ok:
+		return nil, &AlteredError{name, "it is missing, or this is not a bundle of evidence"}
+	case f.Method != zip.Store || f.UncompressedSize64 > mostStored:
+		return nil, &AlteredError{name, "it was changed: it is packed, or larger than it can be"}
 	}
-	if !bytes.HasPrefix(header, []byte("PK\x03\x04")) || string(header[headerLen:]) != name {
-		return nil, 0, &AlteredError{"the zip's own bytes before " + name, "they were changed, or this is not a bundle of evidence"}
+	r, err := f.Open()
+	if err != nil {
+		return nil, found(name, err)
 	}
-	size := binary.LittleEndian.Uint32(header[sizeAt:])
-	if size > mostStored {
-		return nil, 0, &AlteredError{"the zip's own bytes before " + name, fmt.Sprintf("they were changed: they tell of %d bytes", size)}
-	}
-	offset += int64(len(header))
-	text = make([]byte, size)
-	if _, err := b.file.ReadAt(text, offset); err != nil && !errors.Is(err, io.EOF) {
-		return nil, 0, err
-	}
-	content := newMeter()
-	content.Write(text)
-	if content.crc != binary.LittleEndian.Uint32(header[crcAt:]) {
-		return nil, 0, &AlteredError{name, "it was changed, or was cut short: it does not match the checksum before it"}
-	}
-	return text, offset + int64(size), nil
+	text, err := io.ReadAll(r) // which compares the checksum
+	return text, found(name, err)
 }
 
-// decode reads a manifest, of which every byte must be as this package writes it.
+// names finds out whether the members are those of the manifest, each once.
+func (m Manifest) names(members []*zip.File) error {
+	want := map[string]int{ManifestFile: 1}
+	if m.SignedBy != "" {
+		want[SignatureFile] = 1
+	}
+	for _, f := range m.Files {
+		want[f.Name] = 1
+	}
+	for _, f := range members {
+		want[f.Name]--
+	}
+	var wrong []string
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		switch n := want[name]; {
+		case n > 0:
+			wrong = append(wrong, name+" is missing")
+		case n < 0:
+			wrong = append(wrong, fmt.Sprintf("%q was added", name))
+		}
+	}
+	if wrong == nil {
+		return nil
+	}
+	return &AlteredError{"the members", strings.Join(wrong, "; ")}
+}
+
+// decode reads a manifest, which has no member twice and none that is unknown.
 func decode(text []byte) (m Manifest, err error) {
 	var known struct {
 		Format int  `json:"format"`
@@ -122,12 +136,8 @@ func decode(text []byte) (m Manifest, err error) {
 	if err := json.Unmarshal(text, &m, json.RejectUnknownMembers(true)); err != nil {
 		return m, &AlteredError{ManifestFile, "it was changed: " + err.Error()}
 	}
-	whole, err := m.encode()
-	if err != nil {
-		return m, err
-	}
-	if !bytes.Equal(text, whole) || m.Format != format {
-		return m, &AlteredError{ManifestFile, "it was changed: it is not as this program writes it"}
+	if m.Format != format {
+		return m, &AlteredError{ManifestFile, fmt.Sprintf("it was changed: there is no format %d", m.Format)}
 	}
 	for i, f := range m.Files {
 		if f.Bytes < 0 || f.Packed.Bytes < 0 || f.Name != filepath.Base(f.Name) || !filepath.IsLocal(f.Name) ||
@@ -138,86 +148,26 @@ func decode(text []byte) (m Manifest, err error) {
 	return m, nil
 }
 
-// packed is a file's content as it stands in the zip.
-func (b *Bundle) packed(f File) *io.SectionReader {
-	return io.NewSectionReader(b.file, b.offsets[f.Name], f.Packed.Bytes)
-}
-
-// measure compares a file's content with the manifest.
+// measure compares a file's content, packed and unpacked, with the manifest.
 func (b *Bundle) measure(f File) error {
+	raw, err := b.members[f.Name].OpenRaw()
+	if err != nil {
+		return found(f.Name, err)
+	}
 	packed, content := newMeter(), newMeter()
-	r := io.TeeReader(b.packed(f), packed)
-	inflate := flate.NewReader(r)
-	_, wrong := io.Copy(content, io.LimitReader(inflate, f.Bytes+1))
+	r := io.TeeReader(raw, packed)
+	_, wrong := io.Copy(content, io.LimitReader(flate.NewReader(r), f.Bytes+1))
 	if _, err := io.Copy(io.Discard, r); err != nil {
-		return err
+		return found(f.Name, err)
 	}
 	if content.file(f.Name, packed) == f && wrong == nil {
 		return nil
 	}
-	first := b.offsets[f.Name]
-	return &AlteredError{f.Name, fmt.Sprintf("it was changed: bytes %d to %d of the bundle are not what %s says of it", first, first+f.Packed.Bytes-1, ManifestFile)}
-}
-
-// repacked adds to an error what is said by the zip's directory, if it can be
-// read: the members may be others.
-func (b *Bundle) repacked(err error, size int64) error {
-	altered, ok := errors.AsType[*AlteredError](err)
-	if !ok {
-		return err
-	}
-	directory, err := zip.NewReader(b.file, size)
-	if err != nil {
-		return altered
-	}
-	want := map[string]int{ManifestFile: 1}
-	if b.Signer != nil {
-		want[SignatureFile] = 1
-	}
-	for _, f := range b.Manifest.Files {
-		want[f.Name] = 1
-	}
-	for _, f := range directory.File {
-		want[f.Name]--
-	}
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		switch n := want[name]; {
-		case n > 0:
-			altered.What += "; " + name + " is missing"
-		case n < 0:
-			altered.What += fmt.Sprintf("; %q was added", name)
-		}
-	}
-	return altered
-}
-
-// A mirror is written what a file should hold, and fails where it does not.
-type mirror struct {
-	file  io.ReaderAt
-	part  string // that the next bytes belong to
-	whole *meter
-	found []byte
-}
-
-func (m *mirror) Write(p []byte) (int, error) {
-	m.found = slices.Grow(m.found[:0], len(p))[:len(p)]
-	n, err := m.file.ReadAt(m.found, m.whole.bytes)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
-	}
-	for i := range n {
-		if m.found[i] != p[i] {
-			return 0, &AlteredError{m.part, fmt.Sprintf("changed at byte %d of the bundle", m.whole.bytes+int64(i))}
-		}
-	}
-	if n < len(p) {
-		return 0, &AlteredError{m.part, fmt.Sprintf("the bundle was cut short: it ends at byte %d", m.whole.bytes+int64(n))}
-	}
-	return m.whole.Write(p)
+	return &AlteredError{f.Name, fmt.Sprintf("it was changed: its content is not what %s says of it", ManifestFile)}
 }
 
 // Has reports whether a file is in the bundle.
-func (b *Bundle) Has(name string) bool { _, ok := b.offsets[name]; return ok }
+func (b *Bundle) Has(name string) bool { _, ok := b.members[name]; return ok }
 
 // Copy writes a file's content.
 func (b *Bundle) Copy(w io.Writer, name string) error {
@@ -229,12 +179,12 @@ func (b *Bundle) Copy(w io.Writer, name string) error {
 }
 
 func (b *Bundle) content(name string) (io.Reader, error) {
-	for _, f := range b.Manifest.Files {
-		if f.Name == name {
-			return flate.NewReader(b.packed(f)), nil
-		}
+	f, ok := b.members[name]
+	if !ok {
+		return nil, &AlteredError{name, "it is not in the bundle"}
 	}
-	return nil, &AlteredError{name, "it is not in the bundle"}
+	raw, err := f.OpenRaw()
+	return flate.NewReader(raw), err
 }
 
 // Compare finds out whether a file holds what render writes, and returns an

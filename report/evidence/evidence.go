@@ -3,9 +3,9 @@
 //
 // A bundle is a zip that any program can unpack. Its first member, manifest.json,
 // lists all others with their SHA-256, says where the journal's chain of hashes
-// ends, and what program sealed it. There is nothing in a bundle but what follows
-// from its manifest: [Open] builds the zip again, headers and directory as well,
-// and compares each byte. So whatever was changed is found, and named.
+// ends, and what program sealed it. There is nothing in a bundle but these members:
+// [Open] compares each byte of them, and finds what stands before, between or behind
+// them. So whatever was changed is found, and named, by any later version as well.
 //
 // Who can write the file could still make all of it anew. Against that helps what
 // is out of their reach: the SHA-256 of the bundle, noted elsewhere, or the key of
@@ -139,7 +139,10 @@ func Write(f Output, m Manifest, signer ssh.Signer, members ...Member) (err erro
 	if m.Format = format; signer != nil {
 		m.SignedBy = ssh.FingerprintSHA256(signer.PublicKey())
 	}
-	b := layout{files: m.Files, part: func(string) {}}
+	if _, err := spool.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	b := layout{files: m.Files, packed: bufio.NewReaderSize(spool, 1<<16)}
 	if b.manifest, err = m.encode(); err != nil {
 		return err
 	}
@@ -147,12 +150,6 @@ func Write(f Output, m Manifest, signer ssh.Signer, members ...Member) (err erro
 		if b.signature, err = sign(b.manifest, signer); err != nil {
 			return err
 		}
-	}
-	var spooled int64
-	b.content = func(f File, _ int64) (io.Reader, error) {
-		packed := io.NewSectionReader(spool, spooled, f.Packed.Bytes)
-		spooled += f.Packed.Bytes
-		return packed, nil
 	}
 	return b.write(f)
 }
@@ -196,18 +193,12 @@ func (m *meter) file(name string, packed *meter) File {
 	return File{name, m.bytes, sumOf(m.sum), m.crc, Packed{packed.bytes, sumOf(packed.sum)}}
 }
 
-// A layout is all that decides the bytes of a bundle.
+// A layout is what a bundle is written from.
 type layout struct {
 	manifest  []byte
 	signature []byte // nil without one
 	files     []File
-
-	// content is the packed content of a file, which begins at an offset of the
-	// bundle.
-	content func(f File, offset int64) (io.Reader, error)
-
-	// part is told what the bytes that follow belong to.
-	part func(string)
+	packed    io.Reader // the files' packed contents, one behind the other
 }
 
 const (
@@ -219,33 +210,25 @@ const (
 	sizesFollow = 0x8
 )
 
-// write writes the bundle: nothing else knows how it is laid out.
+// write writes the bundle.
 func (b *layout) write(w io.Writer) error {
-	written := newMeter()
-	zw := zip.NewWriter(io.MultiWriter(w, written))
-	add := func(h zip.FileHeader, content func(offset int64) (io.Reader, error)) error {
-		b.part("the zip's own bytes before " + h.Name)
+	zw := zip.NewWriter(w)
+	add := func(h zip.FileHeader, content io.Reader) error {
 		h.ModifiedDate = firstDate //lint:ignore SA1019 a raw member takes its date in no other way
 		if h.ReaderVersion = 20; max(h.CompressedSize64, h.UncompressedSize64) > math.MaxUint32-1 {
 			h.ReaderVersion = 45
 		}
 		h.SetMode(0o600)
 		member, err := zw.CreateRaw(&h)
-		if err := cmp.Or(err, zw.Flush()); err != nil {
-			return err
-		}
-		b.part(h.Name)
-		r, err := content(written.bytes)
 		if err != nil {
 			return err
 		}
-		_, err = io.Copy(member, r)
-		return cmp.Or(err, zw.Flush())
+		_, err = io.Copy(member, content)
+		return err
 	}
 	store := func(name string, text []byte) error {
 		size := uint64(len(text))
-		return add(zip.FileHeader{Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(text), CompressedSize64: size, UncompressedSize64: size},
-			func(int64) (io.Reader, error) { return bytes.NewReader(text), nil })
+		return add(zip.FileHeader{Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(text), CompressedSize64: size, UncompressedSize64: size}, bytes.NewReader(text))
 	}
 	if err := store(ManifestFile, b.manifest); err != nil {
 		return err
@@ -256,11 +239,10 @@ func (b *layout) write(w io.Writer) error {
 		}
 	}
 	for _, f := range b.files {
-		if err := add(zip.FileHeader{Name: f.Name, Method: zip.Deflate, Flags: sizesFollow, CRC32: f.CRC32, CompressedSize64: uint64(f.Packed.Bytes), UncompressedSize64: uint64(f.Bytes)},
-			func(offset int64) (io.Reader, error) { return b.content(f, offset) }); err != nil {
+		h := zip.FileHeader{Name: f.Name, Method: zip.Deflate, Flags: sizesFollow, CRC32: f.CRC32, CompressedSize64: uint64(f.Packed.Bytes), UncompressedSize64: uint64(f.Bytes)}
+		if err := add(h, io.LimitReader(b.packed, f.Packed.Bytes)); err != nil {
 			return err
 		}
 	}
-	b.part("the zip's directory, at its end,")
 	return zw.Close()
 }

@@ -236,7 +236,7 @@ func (a *app) printWhole(b *evidence.Bundle, path string, reproduced []string, s
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(&text, "%-9s  %s\n", label, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(&text, "%s: no byte was changed\n", term.Visible(path))
+	fmt.Fprintf(&text, "%s: no byte of its files was changed\n", term.Visible(path))
 	line("Run", "%s, %s", term.Visible(m.Run), term.Visible(m.State))
 	line("Sealed", "%s by cognito-reset %s", m.SealedAt.Format(rundir.Minute), term.Visible(m.Tool.Version))
 	line("Journal", "%d lines, up to %s", m.Journal.Lines, term.Visible(cmp.Or(m.Journal.SHA256, "none")))

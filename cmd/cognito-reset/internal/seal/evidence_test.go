@@ -104,18 +104,22 @@ func TestAThousandChangesOfEvidenceAreFoundAndNamed(t *testing.T) {
 	for range 1000 {
 		at, change := rand.IntN(len(bundle)), byte(1+rand.IntN(255))
 		bundle[at] ^= change
-		found, ok := errors.AsType[*evidence.AlteredError](checked(t, bundle))
+		err := checked(t, bundle)
 		bundle[at] ^= change
-		if !ok {
-			t.Fatalf("byte %d changed by %#x: not found", at, change)
-		}
+		within := "" // a file; a zip's own bytes may have another date, say
 		for _, f := range r.File {
-			if first, err := f.DataOffset(); err != nil || int64(at) >= first && int64(at) < first+int64(f.CompressedSize64) && found.Part != f.Name {
-				t.Errorf("byte %d of %s changed by %#x: found %v, %v", at, f.Name, change, found, err)
+			if first, err := f.DataOffset(); err != nil {
+				t.Fatal(err)
+			} else if int64(at) >= first && int64(at) < first+int64(f.CompressedSize64) {
+				within = f.Name
 			}
 		}
-		if found.Part == "" || found.What == "" {
-			t.Errorf("byte %d changed by %#x: not named: %v", at, change, found)
+		if err == nil && within == "" {
+			continue
+		}
+		found, ok := errors.AsType[*evidence.AlteredError](err)
+		if !ok || found.Part == "" || found.What == "" || within != "" && found.Part != within {
+			t.Errorf("byte %d, in %q, changed by %#x: found %v", at, within, change, err)
 		}
 	}
 }
