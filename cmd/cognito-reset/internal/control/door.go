@@ -115,8 +115,10 @@ func (d *door) guard(h http.Handler) http.Handler {
 
 func bearer(token string) string { return "Bearer " + token }
 
-// hide takes away the file that says where the door is. A socket goes by itself.
-func (d *door) hide() {
+// shut lets nobody in any more, and takes away what says where the door is: the file,
+// or the socket, which goes with its listener.
+func (d *door) shut() {
+	d.listener.Close()
 	if d.file != "" {
 		os.Remove(d.file)
 	}

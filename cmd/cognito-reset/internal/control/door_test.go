@@ -138,8 +138,7 @@ func TestWhatAKilledSessionLeftIsReplaced(t *testing.T) {
 		if err != nil || now.address != d.listener.Addr().String() || now.token != d.token || (d.token == "") != (now.network == "unix") {
 			t.Errorf("%s: %+v, %v", what, now, err)
 		}
-		d.listener.Close()
-		d.hide()
+		d.shut()
 		entries, err := fs.Glob(os.DirFS(dir.Path), "control*")
 		if err != nil || len(entries) != 0 {
 			t.Errorf("%s: it leaves %v, %v", what, entries, err)
@@ -155,6 +154,27 @@ func TestAnAddressThatIsDamagedIsNotFollowed(t *testing.T) {
 		}
 		if way, err := find(folder); err == nil || !strings.Contains(err.Error(), AddressFile) {
 			t.Errorf("%q: %+v, %v", text, way, err)
+		}
+	}
+}
+
+// A run that is refused at once deletes its directory, in which nothing may be left.
+func TestADoorThatIsShutAtOnceLeavesNothing(t *testing.T) {
+	for range 200 {
+		dir, err := journal.Create(filepath.Join(t.TempDir(), "run"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := Listen(dir, func(error) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		if err := dir.Remove(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(dir.Path); err == nil {
+			t.Fatal("the directory is left")
 		}
 	}
 }

@@ -76,7 +76,7 @@ func (l *Listener) handedOver() *Control {
 
 // Close answers nobody any more.
 func (l *Listener) Close() {
-	l.door.hide()
+	l.door.shut() // by the server alone a listener stays that it has not begun to serve
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	l.server.Shutdown(ctx) // who asked for the end is answered
