@@ -168,7 +168,9 @@ func (st *status) sessions(history *journal.History) {
 		st.Why = last.Stopped
 		for _, session := range history.Sessions {
 			for _, by := range session.Steered {
-				st.Steered = append(st.Steered, steering(by))
+				if by.By != journal.ByItself {
+					st.Steered = append(st.Steered, steering(by))
+				}
 			}
 		}
 	}
