@@ -1,5 +1,6 @@
 // Package awsaccount is the AWS account around a user pool: who calls it, what
-// its quotas are, how much of them is used, and what its e-mail service may send.
+// its quotas are, how much of them is used, what its e-mail service may send, and
+// what the caller may do to the pool.
 // Nothing here resets anybody; package userpool knows the pool itself.
 package awsaccount
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -23,6 +25,8 @@ type Account struct {
 	quotas  *servicequotas.Client
 	metrics *cloudwatch.Client
 	emails  *sesv2.Client
+	pool    *cognito.Client
+	poolID  string
 }
 
 // Of is the account of a pool, asked with the credentials and the transport of
@@ -32,6 +36,7 @@ func Of(p *userpool.Pool) *Account {
 	a := &Account{
 		region: p.Region, sts: sts.NewFromConfig(cfg), quotas: servicequotas.NewFromConfig(cfg),
 		metrics: cloudwatch.NewFromConfig(cfg), emails: sesv2.NewFromConfig(cfg),
+		pool: cognito.NewFromConfig(cfg), poolID: p.ID,
 	}
 	if base, assumed := p.BaseConfig(); assumed {
 		a.base = sts.NewFromConfig(base)

@@ -239,6 +239,20 @@ func (p *Pool) Config() aws.Config { return p.config.Copy() }
 // BaseConfig is [Pool.Config] without the role, and whether a role is assumed at all.
 func (p *Pool) BaseConfig() (cfg aws.Config, assumed bool) { return p.base.Copy(), p.role }
 
+// Endpoint is where calls of the pool go.
+func (p *Pool) Endpoint(ctx context.Context) (string, error) {
+	o := p.client.Options()
+	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, cognito.EndpointParameters{
+		Region: &o.Region, Endpoint: o.BaseEndpoint,
+		UseFIPS:      aws.Bool(o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
+		UseDualStack: aws.Bool(o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
+	})
+	if err != nil {
+		return "", fmt.Errorf("no endpoint in Region %q: %w", o.Region, err)
+	}
+	return e.URI.String(), nil
+}
+
 // Beside makes the listings and reads of two pools of one account and Region, which
 // share its quotas, share the rates of other. It is called before either works.
 func (p *Pool) Beside(other *Pool) { p.reads, p.lists = other.reads, other.lists }

@@ -142,3 +142,15 @@ func TestEveryCallNamesTheTool(t *testing.T) {
 func inProcess(cfg sandbox.Config) aws.HTTPClient {
 	return &http.Client{Transport: sandbox.New(cfg)}
 }
+
+func TestTheEndpointIsTheOneThatCallsGoTo(t *testing.T) {
+	for given, want := range map[string]string{
+		"":                      "https://cognito-idp.us-east-1.amazonaws.com",
+		"http://127.0.0.1:9229": "http://127.0.0.1:9229",
+	} {
+		pool := open(t, nil, func(o *userpool.Options) { o.EndpointURL = given })
+		if got, err := pool.Endpoint(t.Context()); err != nil || got != want {
+			t.Errorf("%s, %v, not %s", got, err, want)
+		}
+	}
+}

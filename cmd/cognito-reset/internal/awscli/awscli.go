@@ -84,9 +84,22 @@ func (c *Command) run(ctx *cli.Context) error {
 	default:
 		return usage("argument --generate-cli-skeleton: invalid choice: '%s' (choose from input, output)", skeleton)
 	}
-	var in singleInput
-	if err := readSingleInput(ctx.String("cli-input-json"), &in); err != nil {
+	in, err := input(ctx)
+	if err != nil {
 		return usage("%w", err)
+	}
+	if skeleton == "output" {
+		_, err := fmt.Fprintln(c.Out, "{}")
+		return err
+	}
+	return c.reset(ctx, in)
+}
+
+// input is what the flags ask for: the document of --cli-input-json, and over it what
+// stands in flags of its own.
+func input(ctx *cli.Context) (in singleInput, err error) {
+	if err := readSingleInput(ctx.String("cli-input-json"), &in); err != nil {
+		return in, err
 	}
 	if ctx.IsSet("user-pool-id") {
 		in.UserPoolId = ctx.String("user-pool-id")
@@ -95,11 +108,9 @@ func (c *Command) run(ctx *cli.Context) error {
 		in.Username = ctx.String("username")
 	}
 	if pairs := ctx.StringSlice("client-metadata"); len(pairs) > 0 {
-		metadata, err := spec.ParseMetadata(pairs)
-		if err != nil {
-			return usage("%w", err)
+		if in.ClientMetadata, err = spec.ParseMetadata(pairs); err != nil {
+			return in, err
 		}
-		in.ClientMetadata = metadata
 	}
 	var missing []string
 	if in.UserPoolId == "" {
@@ -109,13 +120,13 @@ func (c *Command) run(ctx *cli.Context) error {
 		missing = append(missing, "--username")
 	}
 	if len(missing) > 0 {
-		return usage("the following arguments are required: %s", strings.Join(missing, ", "))
+		return in, fmt.Errorf("the following arguments are required: %s", strings.Join(missing, ", "))
 	}
-	if skeleton == "output" {
-		_, err := fmt.Fprintln(c.Out, "{}")
-		return err
-	}
+	return in, nil
+}
 
+// reset makes the one call, and says how it ended as the AWS CLI does.
+func (c *Command) reset(ctx *cli.Context, in singleInput) error {
 	pool, err := userpool.Open(ctx.Context, userpool.Options{
 		PoolID: in.UserPoolId, Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url"),
 		Role: userpool.Role{ARN: ctx.String("role-arn"), ExternalID: ctx.String("external-id"), SessionName: ctx.String("role-session-name"), SourceIdentity: ctx.String("source-identity")},

@@ -87,6 +87,7 @@ func ReadSettings(ctx *cli.Context, before spec.Settings, first bool) (s spec.Se
 	text("role-session-name", &s.SessionName)
 	text("source-identity", &s.SourceIdentity)
 	text("endpoint-url", &s.EndpointURL)
+	text("expected-bucket-owner", &s.ExpectedBucketOwner)
 	if given("csv-safe") {
 		s.CSVSafe = ctx.Bool("csv-safe")
 	}

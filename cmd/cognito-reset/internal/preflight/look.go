@@ -41,13 +41,13 @@ type facts struct {
 	email       awsaccount.EmailAccount // where the pool sends by SES
 	emailErr    error
 	quota       awsaccount.Quota
-	listErr     error            // why the caller may not list users
-	readErr     error            // why the caller may not read them
-	stepErrs    map[string]error // why the caller may not take a step or what replaces it, of those tried
-	excluded    rundir.Finding   // what was found out of those to leave out
-	naming      naming           // how the first rows name users
-	unnamed     string           // why it is not known which names are one user
-	earlier     string           // the run directory of an earlier run of the same input; "" if none is beside this one
+	listErr     error                          // why the caller may not list users
+	readErr     error                          // why the caller may not read them
+	stepErrs    map[awsaccount.Operation]error // why the caller may not take a step or what replaces it, of those tried
+	excluded    rundir.Finding                 // what was found out of those to leave out
+	naming      naming                         // how the first rows name users
+	unnamed     string                         // why it is not known which names are one user
+	earlier     string                         // the run directory of an earlier run of the same input; "" if none is beside this one
 }
 
 // Look asks what a run would meet, all side by side, and notes it in the record.
@@ -66,9 +66,9 @@ func Look(ctx context.Context, pool *userpool.Pool, r *rundir.Record, known Know
 		}
 	})
 	asked.Go(func() { f.quota = account.RecoveryQuota(ctx) })
-	asked.Go(func() { f.listErr = pool.MayList(ctx) })
-	asked.Go(func() { f.readErr = pool.MayRead(ctx) })
-	asked.Go(func() { f.stepErrs = tryPermissions(ctx, pool, r.Spec) })
+	asked.Go(func() { f.listErr = account.May(ctx, awsaccount.ListUsers) })
+	asked.Go(func() { f.readErr = account.May(ctx, awsaccount.GetUser) })
+	asked.Go(func() { f.stepErrs = tryPermissions(ctx, account, r.Spec) })
 	f.endpoint, f.endpointErr = pool.Endpoint(ctx)
 	asked.Wait()
 	f.earlier = earlierRun(r)
@@ -102,21 +102,19 @@ func FindRate(s spec.Spec, q awsaccount.Quota) spec.Spec {
 	return s.AtRate(s.Shard.Of(rate), how)
 }
 
-// tryPermissions tries what else the run may have to call, on a user who does
-// not exist. Why it may not, if it may not, comes by the operation.
-func tryPermissions(ctx context.Context, pool *userpool.Pool, s spec.Spec) map[string]error {
-	errs := make(map[string]error)
-	if s.SignsOut() {
-		errs["AdminUserGlobalSignOut"] = pool.MaySignOut(ctx)
-	}
-	if s.Uses(spec.DoDisable) {
-		errs["AdminDisableUser"] = pool.MayDisable(ctx)
-	}
-	if s.Uses(spec.DoLock) {
-		errs["AdminSetUserPassword"] = pool.MaySetPassword(ctx)
-	}
-	if s.Uses(spec.DoInvite) {
-		errs["AdminCreateUser"] = pool.MayInvite(ctx)
+// tryPermissions tries what else the run may have to call. Why it may not, if it may
+// not, comes by the operation.
+func tryPermissions(ctx context.Context, account *awsaccount.Account, s spec.Spec) map[awsaccount.Operation]error {
+	errs := make(map[awsaccount.Operation]error)
+	for operation, wanted := range map[awsaccount.Operation]bool{
+		awsaccount.SignOut:      s.SignsOut(),
+		awsaccount.Disable:      s.Uses(spec.DoDisable),
+		awsaccount.SetPassword:  s.Uses(spec.DoLock),
+		awsaccount.ResendInvite: s.Uses(spec.DoInvite),
+	} {
+		if wanted {
+			errs[operation] = account.May(ctx, operation)
+		}
 	}
 	return errs
 }

@@ -179,8 +179,9 @@ func (f *facts) permissionsCheck() (rundir.Level, string) {
 			missing = append(missing, fmt.Sprintf("%s is %s; without it %s", p.action, gap(p.err, "cognito-idp:"+p.action), p.loss))
 		}
 	}
-	for _, action := range slices.Sorted(maps.Keys(f.stepErrs)) {
-		if err := f.stepErrs[action]; err == nil {
+	for _, operation := range slices.Sorted(maps.Keys(f.stepErrs)) {
+		action := string(operation)
+		if err := f.stepErrs[operation]; err == nil {
 			allowed = append(allowed, action)
 		} else {
 			missing = append(missing, fmt.Sprintf("%s is %s; without it the run stops", action, gap(err, "cognito-idp:"+action)))

@@ -52,13 +52,7 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 	if err != nil {
 		return nil, err
 	}
-	o := Options{Path: r.Path}
-	for _, f := range record.Found.Findings {
-		if f.Forced {
-			o.Force = append(o.Force, f.Name)
-		}
-	}
-	s = newSession(record, o, env)
+	s = newSession(record, Options{Path: r.Path, Force: record.Found.Forced()}, env)
 	s.retry = retry
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

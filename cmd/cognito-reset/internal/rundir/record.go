@@ -58,6 +58,16 @@ type Found struct {
 	PrunedAt    time.Time          `json:"pruned_at,omitzero"`      // when all but numbers were deleted
 }
 
+// Forced are the names of the blockers that were overruled.
+func (f Found) Forced() (names []string) {
+	for _, finding := range f.Findings {
+		if finding.Forced {
+			names = append(names, finding.Name)
+		}
+	}
+	return names
+}
+
 // A Finding is what a preflight found out about one thing.
 type Finding struct {
 	Name   string `json:"name"` // never changes

@@ -190,13 +190,8 @@ func (w *world) check(rows []batch.Result, code int, when string, by *process) {
 		if by != nil && a.by != nil && a.by.began.After(by.began) {
 			continue // whoever took the run over answers for that
 		}
-		switch {
-		case r.Outcome == batch.Reset && a.resets == 0:
-			w.violated("%s: %s is reported as reset by %s, and was not", when, a.name, r.SettledBy)
-		case (r.Outcome == batch.Failed || r.Outcome == batch.NotAttempted) && a.resets > 0:
-			w.violated("%s: %s is reported as %s (%s), and was reset", when, a.name, r.Outcome, r.Reason)
-		case r.Outcome == batch.NotAttempted && a.pending > 0:
-			w.violated("%s: %s is reported as %s, and a call is under way", when, a.name, r.Outcome)
+		if lie := a.contradicts(r); lie != "" {
+			w.violated("%s: %s is reported as %s (%s, by %s), and %s", when, a.name, r.Outcome, r.Reason, r.SettledBy, lie)
 		}
 	}
 	switch {
@@ -205,4 +200,17 @@ func (w *world) check(rows []batch.Result, code int, when string, by *process) {
 	case open > 0 && (code == 0 || code == 3):
 		w.violated("%s: %d users are left, and the exit code is %d", when, open, code)
 	}
+}
+
+// contradicts is what the service knows against a row of a report; "" if nothing.
+func (a *account) contradicts(r batch.Result) string {
+	switch {
+	case r.Outcome == batch.Reset && a.resets == 0:
+		return "was not reset"
+	case (r.Outcome == batch.Failed || r.Outcome == batch.NotAttempted) && a.resets > 0:
+		return "was reset"
+	case r.Outcome == batch.NotAttempted && a.pending > 0:
+		return "a call is under way"
+	}
+	return ""
 }
