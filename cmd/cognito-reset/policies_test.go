@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -79,6 +81,30 @@ func TestPolicies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Nobody needs to delete anything in S3, so whoever runs the tool cannot take a
+// finished run out of it.
+func TestNoExampleMayDeleteFromS3(t *testing.T) {
+	t.Parallel()
+	examples, allows := 0, 0
+	if err := fs.WalkDir(os.DirFS("../../examples"), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join("../../examples", path))
+		examples++
+		allows += bytes.Count(text, []byte("s3:PutObject"))
+		if found := regexp.MustCompile(`"?\bs3:(\*|Delete\w*\*?|Put(\w*Lifecycle\w*|\w*Retention|\w*Versioning|\*)|Bypass\w*)`).Find(text); found != nil && path != "aws/README.md" {
+			t.Errorf("%s allows %s", path, found)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if examples < 10 || allows < 3 {
+		t.Errorf("%d examples were looked at, and %d allow to write", examples, allows)
 	}
 }
 

@@ -119,6 +119,41 @@ func TestEveryRequestToS3NamesTheExpectedOwner(t *testing.T) {
 	}
 }
 
+// Whatever is written to S3 is encrypted by the key that was asked for, also by a
+// resume and by other commands, which have its name from run.json.
+func TestEveryWriteToS3NamesTheKeyThatEncryptsIt(t *testing.T) {
+	t.Parallel()
+	const key = "arn:aws:kms:eu-west-1:111122223333:alias/records"
+	g, run, record := half(t)
+	writes := func(want string, code int, args ...string) (paths []string) {
+		_, asked := g.run(t, code, args...)
+		encryption := map[bool]string{true: "aws:kms"}[want != ""]
+		for _, r := range asked {
+			if r.Method != http.MethodPut && r.Method != http.MethodPost {
+				continue
+			}
+			paths = append(paths, r.URL.Path)
+			if got := r.Header.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"); got != want || r.Header.Get("X-Amz-Server-Side-Encryption") != encryption {
+				t.Errorf("%s: %s is encrypted by %q, not %q", args[0], r.URL.Path, got, want)
+			}
+		}
+		return paths
+	}
+	all := strings.Join(writes(key, exit.Stopped, append(run, "--s3-kms-key", key)...), " ")
+	for _, name := range []string{"lease.json", "run.json", "roster.jsonl", "journal/00000000000000000001.jsonl", "report.csv"} {
+		if !strings.Contains(all, "/"+name) {
+			t.Errorf("%s is not written: %s", name, all)
+		}
+	}
+	if len(writes(key, exit.Done, "resume", record, "--max-resets", "0")) == 0 || len(writes(key, exit.Done, "report", record)) == 0 {
+		t.Error("nothing is written")
+	}
+	g, run, _ = half(t)
+	if len(writes("", exit.Stopped, run...)) == 0 {
+		t.Error("nothing is written without a key")
+	}
+}
+
 // A bucket of somebody else is neither read nor written, and it is said why.
 func TestABucketOfAnotherOwnerIsRefused(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,7 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"cognito-reset/batch/internal/login"
@@ -42,6 +43,10 @@ type Options struct {
 	// what is asked of another's. "" is any.
 	ExpectedBucketOwner string
 
+	// KMSKey is the key of AWS KMS, by id, ARN or alias, that encrypts what is written.
+	// "" leaves it to the bucket.
+	KMSKey string
+
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
 }
@@ -59,6 +64,7 @@ func Name(bucket, key string) string { return Scheme + "://" + bucket + "/" + ke
 type Client struct {
 	s3    *s3.Client
 	owner string // that every bucket must have; "" is any
+	key   string // of KMS; "" is the bucket's
 }
 
 // New reads the AWS configuration.
@@ -87,12 +93,12 @@ func New(o Options) (*Client, error) {
 		s.RetryMaxAttempts = o.Attempts
 		s.DisableLogOutputChecksumValidationSkipped = true
 	})
-	return &Client{client, o.ExpectedBucketOwner}, nil
+	return &Client{client, o.ExpectedBucketOwner, o.KMSKey}, nil
 }
 
 // Bucket is a bucket by its name, wherever it is. Nothing is asked yet.
 func (c *Client) Bucket(name string) *Bucket {
-	return &Bucket{client: c.s3, owner: c.owner, name: name}
+	return &Bucket{client: c.s3, owner: c.owner, kmsKey: c.key, name: name}
 }
 
 // A Bucket holds objects by their keys. Its methods may be called from many
@@ -101,6 +107,7 @@ func (c *Client) Bucket(name string) *Bucket {
 type Bucket struct {
 	client *s3.Client
 	owner  string
+	kmsKey string
 	name   string
 	region atomic.Pointer[string] // where it is, if not where the client asks first
 }
@@ -178,6 +185,9 @@ func IfStill(etag string) Condition {
 // Put writes an object.
 func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, when Condition) (etag string, err error) {
 	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: body}
+	if b.kmsKey != "" {
+		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, &b.kmsKey
+	}
 	if when != nil {
 		when(in)
 	}

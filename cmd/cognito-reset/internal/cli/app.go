@@ -125,7 +125,7 @@ func (a *app) openStore(ctx *cli.Context) *rundir.Store {
 	a.store = &rundir.Store{S3: s3run.Options{
 		Options: s3input.Options{
 			Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url"),
-			ExpectedBucketOwner: ctx.String("expected-bucket-owner"),
+			ExpectedBucketOwner: ctx.String("expected-bucket-owner"), KMSKey: ctx.String("s3-kms-key"),
 		},
 		TTL: ctx.Duration("lease"),
 		OnSilence: func(why error, wait time.Duration) {

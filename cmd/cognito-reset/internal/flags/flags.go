@@ -56,12 +56,13 @@ func Record() []cli.Flag {
 		String(AWS, "profile", "", "`NAME` of the AWS profile"),
 		String(AWS, "region", "", "AWS `REGION` (default: the pool id's)"),
 		String(AWS, "endpoint-url", "", "`URL` that serves every AWS service called"),
-		ExpectedBucketOwner(),
+		expectedBucketOwner(),
+		String(AWS, "s3-kms-key", "", "`KEY` of AWS KMS that encrypts a record in S3: id, ARN or alias (default: as the bucket says)"),
 	}
 }
 
-// ExpectedBucketOwner is --expected-bucket-owner.
-func ExpectedBucketOwner() cli.Flag {
+// expectedBucketOwner is --expected-bucket-owner.
+func expectedBucketOwner() cli.Flag {
 	f := String(AWS, "expected-bucket-owner", "", "have S3 refuse buckets that do not belong to `ACCOUNT`, twelve digits")
 	f.Action = func(_ *cli.Context, account string) error { return spec.ValidOwner(account) }
 	return f

@@ -88,6 +88,7 @@ func ReadSettings(ctx *cli.Context, before spec.Settings, first bool) (s spec.Se
 	text("source-identity", &s.SourceIdentity)
 	text("endpoint-url", &s.EndpointURL)
 	text("expected-bucket-owner", &s.ExpectedBucketOwner)
+	text("s3-kms-key", &s.S3KMSKey)
 	if given("csv-safe") {
 		s.CSVSafe = ctx.Bool("csv-safe")
 	}

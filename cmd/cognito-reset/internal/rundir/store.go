@@ -45,6 +45,7 @@ func (s *Store) Close() (err error) {
 func (s *Store) As(asked spec.Settings) *Store {
 	as := &Store{S3: s.S3, Disk: s.Disk}
 	as.S3.ExpectedBucketOwner = cmp.Or(as.S3.ExpectedBucketOwner, asked.ExpectedBucketOwner)
+	as.S3.KMSKey = cmp.Or(as.S3.KMSKey, asked.S3KMSKey)
 	return as
 }
 

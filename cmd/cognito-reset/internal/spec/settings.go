@@ -45,6 +45,7 @@ type Settings struct {
 	CSVSafe        bool    `json:"csv_safe,omitzero"` // of report.csv
 
 	ExpectedBucketOwner string `json:"expected_bucket_owner,omitzero"` // of inputs and a record in S3
+	S3KMSKey            string `json:"s3_kms_key,omitzero"`            // that encrypts a record in S3
 
 	// Shard is the part of the users that the run works on. The rates and
 	// MaxResets are its part of what was asked for.
