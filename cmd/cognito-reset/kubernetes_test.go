@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -84,7 +85,7 @@ func TestJobsOfKubernetes(t *testing.T) {
 					t.Errorf("%s: exit code %d leads to %q, not %q", name, code, got, want)
 				}
 			}
-			if first := job.PodFailurePolicy.Rules[0]; first.Action != batchv1.PodFailurePolicyActionIgnore || len(first.OnPodConditions) != 1 || first.OnPodConditions[0].Type != corev1.DisruptionTarget {
+			if first := job.PodFailurePolicy.Rules[0]; first.Action != batchv1.PodFailurePolicyActionIgnore || len(first.OnPodConditions) != 1 || first.OnPodConditions[0].Type != corev1.DisruptionTarget || first.OnPodConditions[0].Status != corev1.ConditionTrue {
 				t.Errorf("%s: a drained node counts as a failure", name)
 			}
 			shards := fmt.Sprint("--shards=", *job.Completions)
@@ -191,6 +192,41 @@ func startedBy(t *testing.T, job batchv1.JobSpec, index string) (command, env []
 		}))
 	}
 	return command, env
+}
+
+// A server of Kubernetes 1.32, the oldest that is meant, takes the manifests, and
+// refuses one without a field that it demands.
+func TestKubernetes132TakesTheManifests(t *testing.T) {
+	t.Parallel()
+	const reader = "testdata/kubernetes132"
+	if out, err := exec.Command("go", "mod", "download", "-C", reader).CombinedOutput(); err != nil {
+		t.Skipf("the types of 1.32 cannot be had here, so the manifests are read as the current version alone: %s", out)
+	}
+	program := filepath.Join(t.TempDir(), "kubernetes132")
+	if out, err := exec.Command("go", "build", "-C", reader, "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, name := range []string{"job.yaml", "cronjob.yaml"} {
+		text, err := os.ReadFile("../../examples/kubernetes/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status := regexp.MustCompile(`(?m)^ *status: "True".*\n`)
+		for damaged, want := range map[string]string{
+			string(text): "",
+			status.ReplaceAllString(string(text), ""):                       "onPodConditions[0].status: required value",
+			strings.Replace(string(text), "parallelism:", "paralelism:", 1): "paralelism",
+		} {
+			manifest := filepath.Join(t.TempDir(), name)
+			if err := os.WriteFile(manifest, []byte(damaged), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command(program, manifest).CombinedOutput()
+			if (err == nil) != (want == "") || !strings.Contains(string(out), want) {
+				t.Errorf("%s, which should say %q: %v: %s", name, want, err, out)
+			}
+		}
+	}
 }
 
 // kubectl takes the manifests. What it asks a cluster for its kinds is answered

@@ -21,6 +21,7 @@ import (
 type array struct {
 	testing.TB
 	tool, dir string
+	url       string // of the pool
 	flags     []string
 	shards    int
 	pool      *sandbox.Pool
@@ -47,6 +48,7 @@ func newArray(t testing.TB, tool string, shards, users int, quota float64) *arra
 	}
 	server := httptest.NewServer(a.pool)
 	t.Cleanup(server.Close)
+	a.url = server.URL
 	a.flags = []string{"run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--yes", "--quiet", "--endpoint-url", server.URL,
 		"--rate", fmt.Sprint(quota), "--settle-after", "200ms", "--run", "parts", "--shard", "auto", "--shards", fmt.Sprint(shards)}
 	return a

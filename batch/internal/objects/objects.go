@@ -20,6 +20,8 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"cognito-reset/batch/internal/login"
 )
@@ -37,6 +39,14 @@ type Options struct {
 	EndpointURL string // of another server that speaks S3; "" as usual
 	Attempts    int    // to make a request, at most; 0 is 3
 
+	// ExpectedBucketOwner is the account to which every bucket must belong: S3 refuses
+	// what is asked of another's. "" is any.
+	ExpectedBucketOwner string
+
+	// KMSKey is the key of AWS KMS, by id, ARN or alias, that encrypts what is written.
+	// "" leaves it to the bucket.
+	KMSKey string
+
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
 }
@@ -51,7 +61,11 @@ func Split(name string) (bucket, key string) {
 func Name(bucket, key string) string { return Scheme + "://" + bucket + "/" + key }
 
 // A Client reaches S3.
-type Client struct{ s3 *s3.Client }
+type Client struct {
+	s3    *s3.Client
+	owner string // that every bucket must have; "" is any
+	key   string // of KMS; "" is the bucket's
+}
 
 // New reads the AWS configuration.
 func New(o Options) (*Client, error) {
@@ -71,21 +85,29 @@ func New(o Options) (*Client, error) {
 	if o.EndpointURL != "" {
 		cfg.BaseEndpoint = aws.String(o.EndpointURL)
 	}
-	return &Client{s3.NewFromConfig(cfg, func(s *s3.Options) {
+	client := s3.NewFromConfig(cfg, func(s *s3.Options) {
+		if o.ExpectedBucketOwner != "" { // of every request, whatever it asks
+			s.APIOptions = append(s.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Expected-Bucket-Owner", o.ExpectedBucketOwner))
+		}
 		s.UsePathStyle = s.BaseEndpoint != nil
 		s.RetryMaxAttempts = o.Attempts
 		s.DisableLogOutputChecksumValidationSkipped = true
-	})}, nil
+	})
+	return &Client{client, o.ExpectedBucketOwner, o.KMSKey}, nil
 }
 
 // Bucket is a bucket by its name, wherever it is. Nothing is asked yet.
-func (c *Client) Bucket(name string) *Bucket { return &Bucket{client: c.s3, name: name} }
+func (c *Client) Bucket(name string) *Bucket {
+	return &Bucket{client: c.s3, owner: c.owner, kmsKey: c.key, name: name}
+}
 
 // A Bucket holds objects by their keys. Its methods may be called from many
 // goroutines. But for [Bucket.Open], they fail as the SDK does: see [Status] and its
 // like, and [Explain].
 type Bucket struct {
 	client *s3.Client
+	owner  string
+	kmsKey string
 	name   string
 	region atomic.Pointer[string] // where it is, if not where the client asks first
 }
@@ -102,11 +124,14 @@ func (b *Bucket) ask(request func(there func(*s3.Options)) error) error {
 	}
 	err := request(there)
 	region := regionOf(err)
-	if known := b.region.Load(); region == "" || known != nil && *known == region {
-		return err
+	if known := b.region.Load(); region != "" && (known == nil || *known != region) {
+		b.region.Store(&region)
+		err = request(there)
 	}
-	b.region.Store(&region)
-	return request(there)
+	if b.owner != "" && Status(err) == http.StatusForbidden {
+		err = &notOwnedError{b.owner, err}
+	}
+	return err
 }
 
 // regionOf is where a bucket is, if that is what an error says.
@@ -160,6 +185,9 @@ func IfStill(etag string) Condition {
 // Put writes an object.
 func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, when Condition) (etag string, err error) {
 	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: body}
+	if b.kmsKey != "" {
+		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, &b.kmsKey
+	}
 	if when != nil {
 		when(in)
 	}

@@ -123,8 +123,11 @@ func DescribeFlags() { cli.FlagStringer = manual.DescribeFlag }
 // openStore is how a command reaches run directories, until the process ends.
 func (a *app) openStore(ctx *cli.Context) *rundir.Store {
 	a.store = &rundir.Store{S3: s3run.Options{
-		Options: s3input.Options{Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url")},
-		TTL:     ctx.Duration("lease"),
+		Options: s3input.Options{
+			Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url"),
+			ExpectedBucketOwner: ctx.String("expected-bucket-owner"), KMSKey: ctx.String("s3-kms-key"),
+		},
+		TTL: ctx.Duration("lease"),
 		OnSilence: func(why error, wait time.Duration) {
 			term.Linef(a.Err, "S3 does not answer (%v): no call leaves until it does, for %v at most; then the run stops.", why, wait.Round(time.Second))
 		},

@@ -181,7 +181,8 @@ func (a *app) env(ctx *cli.Context) (env run.Env, err error) {
 // can say who was reset, so nothing is begun.
 func (a *app) takeUp(ctx *cli.Context, s *run.Session) (begun bool, err error) {
 	asked := s.Record.Spec
-	again, gone := asked.Shard.Count > 0 && ctx.String("shard") == "auto", spec.Lost(s.Path)
+	again := asked.Shard.Count > 0 && ctx.String("shard") == "auto"
+	gone := spec.Lost(s.Path, asked.Shard, again)
 	if asked.DryRun || !again && gone == nil {
 		return false, nil
 	}

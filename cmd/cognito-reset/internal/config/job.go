@@ -257,7 +257,7 @@ func (t Target) Check(ctx *cli.Context) error {
 	own := func(flag string) bool {
 		return slices.ContainsFunc(t.Settings, func(s Setting) bool { return s.Flag == flag })
 	}
-	for _, flag := range []string{"run", "shard", "shards", "yes", "json", "quiet", "dry-run", "lease"} {
+	for _, flag := range []string{"run", "shard", "shards", "yes", "json", "quiet", "dry-run", "lease", "expected-bucket-owner", "s3-kms-key"} {
 		if own(flag) {
 			return exit.Usagef("%s is for all targets together: it stands outside of them", flag)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 
 	"github.com/urfave/cli/v2"
 )
@@ -55,7 +56,16 @@ func Record() []cli.Flag {
 		String(AWS, "profile", "", "`NAME` of the AWS profile"),
 		String(AWS, "region", "", "AWS `REGION` (default: the pool id's)"),
 		String(AWS, "endpoint-url", "", "`URL` that serves every AWS service called"),
+		expectedBucketOwner(),
+		String(AWS, "s3-kms-key", "", "`KEY` of AWS KMS that encrypts a record in S3: id, ARN or alias (default: as the bucket says)"),
 	}
+}
+
+// expectedBucketOwner is --expected-bucket-owner.
+func expectedBucketOwner() cli.Flag {
+	f := String(AWS, "expected-bucket-owner", "", "have S3 refuse buckets that do not belong to `ACCOUNT`, twelve digits")
+	f.Action = func(_ *cli.Context, account string) error { return spec.ValidOwner(account) }
+	return f
 }
 
 // Display are the flags of commands that show progress, and log.

@@ -87,6 +87,8 @@ func ReadSettings(ctx *cli.Context, before spec.Settings, first bool) (s spec.Se
 	text("role-session-name", &s.SessionName)
 	text("source-identity", &s.SourceIdentity)
 	text("endpoint-url", &s.EndpointURL)
+	text("expected-bucket-owner", &s.ExpectedBucketOwner)
+	text("s3-kms-key", &s.S3KMSKey)
 	if given("csv-safe") {
 		s.CSVSafe = ctx.Bool("csv-safe")
 	}

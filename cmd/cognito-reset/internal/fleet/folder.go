@@ -43,7 +43,7 @@ func Place(path string, shard roster.Shard, again, dry bool) (f Folder, begun bo
 	case !begun && !errors.Is(err, fs.ErrNotExist):
 		return f, false, exit.Refusef("--run: %w", err)
 	case !begun && runs == nil && !dry:
-		return f, false, spec.Lost(path)
+		return f, false, spec.Lost(path, shard, again && shard.Count > 0)
 	case f.GoesOn:
 		return f, begun, nil
 	case begun:

@@ -86,7 +86,8 @@ var restarts = []struct {
 
 // Lost is the error of a run that an engine started before, in a place where there
 // is none. What is in S3 outlives the machine, so nothing there means nothing was begun.
-func Lost(path string) error {
+// Auto says that the shard is the one of --shard auto.
+func Lost(path string, shard roster.Shard, auto bool) error {
 	if s3run.Named(path) {
 		return nil
 	}
@@ -95,6 +96,10 @@ func Lost(path string) error {
 			return exit.Refusef(r.what+", and %s holds no run: the record of what ran before is lost with its disk, and to begin again could reset users twice. "+
 				"Keep run directories where they last (--run s3://BUCKET/PREFIX), and see to this one by hand", n, path)
 		}
+	}
+	if tasks, err := strconv.Atoi(os.Getenv("SLURM_ARRAY_TASK_COUNT")); auto && err == nil && tasks < shard.Count {
+		return exit.Refusef("Slurm was given %d of %d tasks, and %s holds no run: a task that is submitted again goes on with its record, and to begin without it could reset users twice. "+
+			"Bring the record back; if this task never ran before, say --shard %s in place of auto", tasks, shard.Count, path, shard)
 	}
 	return nil
 }

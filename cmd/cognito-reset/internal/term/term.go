@@ -133,6 +133,16 @@ func Columns(f *os.File) int {
 	return Width
 }
 
+// Screen is how many columns the terminal has that a stream is; 0 if it is none, and a
+// line may have any length.
+func Screen(f *os.File) int {
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
+}
+
 // Wrap breaks a text between words into lines of at most width characters. A
 // word that is longer stays whole, to be copied.
 func Wrap(text string, width int) (lines []string) {
