@@ -190,11 +190,15 @@ func TestTheLivePageAgreesWithTheRecord(t *testing.T) {
 			time.Sleep(50 * time.Millisecond) // the numbers move
 		}
 		steer("pause")
-		soon("paused", func() string { return fmt.Sprint(strings.Contains(eval(`document.querySelector(".now")?.textContent ?? ""`), "paused")) }, func() string { return "true" })
+		soon("paused", func() string {
+			return fmt.Sprint(strings.Contains(eval(`document.querySelector(".now")?.textContent ?? ""`), "paused"))
+		}, func() string { return "true" })
 		if i == 1 {
 			boat.sink(true)
 			steer("resume")
-			soon("lost", func() string { return fmt.Sprint(strings.Contains(eval(`document.getElementById("connection").textContent`), "is lost")) }, func() string { return "true" })
+			soon("lost", func() string {
+				return fmt.Sprint(strings.Contains(eval(`document.getElementById("connection").textContent`), "is lost"))
+			}, func() string { return "true" })
 			time.Sleep(time.Second)
 			steer("pause")
 			boat.sink(false)
