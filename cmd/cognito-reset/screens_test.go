@@ -46,3 +46,25 @@ func TestTheListOfRunsFitsTheTerminal(t *testing.T) {
 		}
 	}
 }
+
+// A watcher draws in place on a terminal, and leaves the run alone when it goes.
+func TestASecondTerminalWatches(t *testing.T) {
+	x, _ := onTerminal(t, 1000, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--yes", "--run", "record", "--rate", "2")
+	x.sees("[rate, 2/s]")
+	for _, columns := range widths {
+		watcher := newTerminal(t, x.cmd.Dir, x.cmd.Env, columns, "status", "record", "--watch")
+		watcher.sees("record: running")
+		watcher.sees("\x1b[J")
+		watcher.types("\x03")
+		watcher.ends(exit.Interrupted + 2)
+		watcher.sees("the run goes on")
+		watcher.fits(columns)
+	}
+	watcher := newTerminal(t, x.cmd.Dir, x.cmd.Env, 80, "status", "record", "--watch")
+	watcher.sees("record: running")
+	x.types("q")
+	watcher.ends(exit.Done)
+	watcher.sees("cognito-reset resume record")
+	watcher.fits(80)
+	x.ends(exit.Stopped)
+}

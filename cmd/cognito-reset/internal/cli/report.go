@@ -30,7 +30,7 @@ func (a *app) reportCommand() *cli.Command {
 			"merge makes one report of several runs on a pool: the last word on a username\n" +
 			"counts. It goes to the folder --output, or with --format to that file.",
 		Flags: append(flags.Record(),
-			flags.String(flags.Output, "format", "", "print one report instead: `csv`, jsonl, html, junit or text"),
+			flags.String(flags.Output, "format", "", "print one report instead: `csv`, jsonl, html, xlsx, junit or text"),
 			flags.String(flags.Output, "output", "", "with --format, write it to `FILE`"),
 			flags.CSVSafe(),
 			flags.Bool(flags.Output, "json", "print the summary as JSON"),
@@ -97,7 +97,7 @@ func (a *app) export(r *rundir.Record, format, output string) error {
 	if err != nil {
 		return err
 	}
-	code, err := render.One(a.Streams, output, format, r, func(writers ...report.Writer) (report.Summary, error) {
+	code, err := render.One(a.Streams, output, format, r, history, func(writers ...report.Writer) (report.Summary, error) {
 		rows := r.Rows(history, nil)
 		err := rows.Write(writers...)
 		return rows.Summary, err
@@ -145,7 +145,7 @@ func (a *app) merge(ctx *cli.Context) error {
 	}
 	switch {
 	case format != "":
-		code, err := render.One(a.Streams, output, format, &m.Record, m.Write)
+		code, err := render.One(a.Streams, output, format, &m.Record, nil, m.Write)
 		if err != nil {
 			return err
 		}

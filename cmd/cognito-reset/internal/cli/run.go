@@ -40,6 +40,7 @@ func (a *app) runCommand() *cli.Command {
 		flags.String(flags.Output, "run", "", "keep the record in `DIR`, or s3://bucket/prefix (default: cognito-reset-runs/<time>-<pool id>)"),
 		flags.Lease(),
 		flags.CSVSafe(),
+		flags.Workbook(),
 	}, flags.Watch(), flags.Display())
 	command := &cli.Command{
 		Name:      "run",

@@ -165,6 +165,17 @@ func FleetRuns(path string) (runs []string) {
 	return RunsBelow(path)
 }
 
+// Members are the runs in a folder that is none itself: those of a fleet, or shards.
+func Members(path string) (runs []string) {
+	if runs := FleetRuns(path); runs != nil {
+		return runs
+	}
+	if exists(filepath.Join(path, journal.RunFile)) {
+		return nil
+	}
+	return RunsBelow(path)
+}
+
 // RunsBelow are the run directories right below a folder.
 func RunsBelow(path string) (runs []string) {
 	entries, _ := os.ReadDir(path) // none, where it cannot be read

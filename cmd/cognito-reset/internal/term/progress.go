@@ -88,7 +88,7 @@ func lines(w *os.File, users int64) func(View) {
 	start := time.Now()
 	return func(v View) {
 		rate := float64(v.Done) / max(time.Since(start).Seconds(), 0.001)
-		text := fmt.Sprintf("%d of %d users, %.1f/s, %s", v.Done, users, rate, v.State)
+		text := fmt.Sprintf("%s %d of %d users, %.1f/s, %s", Stamp(time.Now()), v.Done, users, rate, v.State)
 		if v.Ahead != "" {
 			text += ", " + v.Ahead
 		}

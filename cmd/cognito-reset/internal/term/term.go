@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -77,6 +78,12 @@ func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 func Coloured(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && IsTerminal(f)
 }
+
+// Redraws reports whether a stream is a terminal on which what was shown can be replaced.
+func Redraws(f *os.File) bool { return os.Getenv("TERM") != "dumb" && IsTerminal(f) }
+
+// Stamp is a time as it leads a line of a log.
+func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // Password reads a line from a terminal without showing it.
 func Password(f *os.File) ([]byte, error) { return term.ReadPassword(int(f.Fd())) }
