@@ -32,7 +32,7 @@ type Run struct {
 // The states of a run.
 const (
 	Finished = "finished"
-	LeftOpen = "open" // a resume would go on, or some users are in doubt
+	LeftOpen = "open"        // a resume would go on, or some users are in doubt
 	Ended    = "ended early" // nobody goes on with it: it was a rehearsal or a dry run
 	InUse    = "in use"
 	Damaged  = "damaged"
