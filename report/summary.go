@@ -54,7 +54,8 @@ type Summary struct {
 
 	Targets []Target `json:"targets,omitempty"` // of a job on several user pools
 
-	resets int64 // calls
+	resets  int64 // calls
+	waiting int64 // rows of users still to be called, of a run that works
 }
 
 // A Target is what became of one user pool of several.

@@ -97,7 +97,7 @@ func (a *app) export(r *rundir.Record, format, output string) error {
 	if err != nil {
 		return err
 	}
-	code, err := render.One(a.Streams, output, format, r, func(writers ...report.Writer) (report.Summary, error) {
+	code, err := render.One(a.Streams, output, format, r, history, func(writers ...report.Writer) (report.Summary, error) {
 		rows := r.Rows(history, nil)
 		err := rows.Write(writers...)
 		return rows.Summary, err
@@ -145,7 +145,7 @@ func (a *app) merge(ctx *cli.Context) error {
 	}
 	switch {
 	case format != "":
-		code, err := render.One(a.Streams, output, format, &m.Record, m.Write)
+		code, err := render.One(a.Streams, output, format, &m.Record, nil, m.Write)
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ type Waves struct {
 	Skip    <-chan struct{} // opens the next wave at once
 	Pause   time.Duration
 	Resting func(until time.Time) // is told of a pause; zero at its end
+	Begins  func(canary bool)     // is told of each group that begins to go
 
 	tried, begun bool
 
@@ -60,6 +61,9 @@ func (w *Waves) Next(ctx context.Context, soFar batch.Counts) (users int, err er
 		return 0, err
 	}
 	w.begun = w.Canary == 0
+	if w.Begins != nil && (w.Size > 0 || w.tried) {
+		w.Begins(!w.begun)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.let += int64(users)

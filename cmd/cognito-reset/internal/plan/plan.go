@@ -62,7 +62,7 @@ type Forecast struct {
 // is shown and where the record is, not what is done.
 var unplanned = []string{
 	"config", "print-config", "dry-run", "input", "plan", "plan-max-age", "approved-by", "reason", "require-approval",
-	"read-each", "reconcile", "yes", "run", "profile", "role-session-name", "source-identity", "csv-safe", "json", "quiet", "log-level", "log-format", "metrics-listen", "stall-after", "notify-exec", "notify-every", "help",
+	"read-each", "reconcile", "yes", "run", "profile", "role-session-name", "source-identity", "csv-safe", "json", "quiet", "log-level", "log-format", "listen", "stall-after", "notify-exec", "notify-every", "help",
 }
 
 // Flags are those of a command line.

@@ -13,7 +13,7 @@ import (
 // Files writes the reports of a run into its directory. stopped is why it has
 // stopped just now; nil goes by the journal.
 func Files(r *rundir.Record, history *journal.History, stopped error) (report.Summary, error) {
-	rows, dir, page := r.Rows(history, stopped), r.Dir, Page(r)
+	rows, dir, page := r.Rows(history, stopped), r.Dir, Page(r, history)
 	err := lists(dir, r, r.Path(), func(writers ...report.Writer) error { return rows.Write(append(writers, page)...) })
 	if err != nil {
 		return rows.Summary, err

@@ -27,10 +27,10 @@ var Formats = []string{"csv", "jsonl", "html", "junit", "text"}
 
 // One writes one report to a file or, without a name, to standard output, and returns
 // the exit code of its rows. write writes the rows to writers, as often as it is asked to,
-// and sums them up.
-func One(streams term.Streams, output, format string, r *rundir.Record, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
+// and sums them up. history is nil of several runs.
+func One(streams term.Streams, output, format string, r *rundir.Record, history *journal.History, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
 	fill := func(f journal.File) (err error) {
-		code, err = one(f, output == "" && term.Coloured(streams.Out), format, r, write)
+		code, err = one(f, output == "" && term.Coloured(streams.Out), format, r, history, write)
 		return err
 	}
 	if output == "" {
@@ -46,12 +46,12 @@ func One(streams term.Streams, output, format string, r *rundir.Record, write fu
 	return code, nil
 }
 
-func one(w io.Writer, coloured bool, format string, r *rundir.Record, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
+func one(w io.Writer, coloured bool, format string, r *rundir.Record, history *journal.History, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
 	var writers []report.Writer
 	var page *report.Page
 	switch format {
 	case "html":
-		page = Page(r)
+		page = Page(r, history)
 		page.CSV = "" // it is not beside it
 		writers = append(writers, page)
 	case "csv":

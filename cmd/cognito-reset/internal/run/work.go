@@ -14,9 +14,8 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/guards"
-	"cognito-reset/cmd/cognito-reset/internal/observe"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/term"
-	"cognito-reset/report"
 )
 
 // Work resets the users who are left. It returns why it stopped before the last of
@@ -65,7 +64,11 @@ func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards
 		remaining = guards.CanaryFirst(remaining, waves.Canary)
 	}
 	s.Observer.Allow(sp.Grace.Duration())
-	watched, over := s.Observer.Watch(s.observed(ctl))
+	observed, err := s.observed(ctl)
+	if err != nil {
+		return err
+	}
+	watched, over := s.Observer.Watch(observed)
 	defer over()
 	var open atomic.Int64 // rows that a resume works on
 	note := options.OnResult
@@ -125,7 +128,9 @@ func (s *Session) options(ctl *control.Control, waves *guards.Waves) (o batch.Op
 			if answer.Reason != batch.MessageLimit {
 				return false
 			}
-			s.Paces.HoldMessages(guards.NextMessages(time.Now()))
+			until := guards.NextMessages(time.Now())
+			s.Paces.HoldMessages(until)
+			_ = ctl.Journal.Note(render.NoteHold(until))
 			return true
 		}
 	}
@@ -209,20 +214,4 @@ func (s *Session) printFinishing(cause error) {
 		term.Linef(s.Err, "") // below the bar
 	}
 	term.Linef(s.Err, "%v: calls under way have %v to finish; a second signal ends this at once, and no record is lost.", cause, s.Record.Spec.Grace.Duration())
-}
-
-// observed is what others may know of the session while it works.
-func (s *Session) observed(ctl *control.Control) observe.Run {
-	return observe.Run{
-		PoolID: s.Record.Spec.UserPoolID, Users: s.Left, Log: s.Log, Live: ctl.Live, Counts: ctl.Tally.Counts,
-		Stands: func(why string) (sum report.Summary) {
-			if history, err := s.Record.Replay(); err == nil {
-				if rows := s.Record.Rows(history, nil); rows.Write() == nil {
-					sum = rows.Summary
-				}
-			}
-			sum.FinishedAt, sum.RunDirectory, sum.StoppedBecause = time.Now(), s.Record.Path(), why
-			return sum
-		},
-	}
 }

@@ -117,7 +117,9 @@ func (st *Status) sessions(history *journal.History) {
 		st.Why = last.Stopped
 		for _, session := range history.Sessions {
 			for _, by := range session.Steered {
-				st.Steered = append(st.Steered, steering(by))
+				if by.By != journal.ByItself {
+					st.Steered = append(st.Steered, steering(by))
+				}
 			}
 		}
 	}
