@@ -9,6 +9,7 @@ package objects
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -150,8 +151,8 @@ type Object struct {
 	Age  time.Duration // since it was written, by the clock of S3 alone; 0 if it does not tell
 }
 
-// Get reads an object that is small.
-func (b *Bucket) Get(ctx context.Context, key string) (o Object, err error) {
+// Get reads an object of some bytes at most.
+func (b *Bucket) Get(ctx context.Context, key string, most int64) (o Object, err error) {
 	var out *s3.GetObjectOutput
 	err = b.ask(func(there func(*s3.Options)) error {
 		out, err = b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key}, there)
@@ -161,8 +162,11 @@ func (b *Bucket) Get(ctx context.Context, key string) (o Object, err error) {
 		return o, err
 	}
 	defer out.Body.Close()
-	if o.Body, err = io.ReadAll(out.Body); err != nil {
+	if o.Body, err = io.ReadAll(io.LimitReader(out.Body, most+1)); err != nil {
 		return o, err
+	}
+	if int64(len(o.Body)) > most {
+		return Object{}, fmt.Errorf("%s: %w: more than %d bytes", Name(b.name, key), ErrLarge, most)
 	}
 	o.ETag = aws.ToString(out.ETag)
 	if now, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
@@ -170,6 +174,9 @@ func (b *Bucket) Get(ctx context.Context, key string) (o Object, err error) {
 	}
 	return o, nil
 }
+
+// ErrLarge is that of an object that has more bytes than it can have.
+var ErrLarge = errors.New("the object is larger than any of its kind")
 
 // A Condition is one under which an object is written; nil is none.
 type Condition func(*s3.PutObjectInput)

@@ -145,7 +145,7 @@ func ReadRunFile(ctx context.Context, name string, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := s.bucket.Get(ctx, s.key(journal.RunFile))
+	file, err := s.bucket.Get(ctx, s.key(journal.RunFile), disk.MostRead)
 	if err != nil && !objects.Missing(err) {
 		return nil, s.why(ctx, err)
 	}

@@ -5,6 +5,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/roster/s3input"
 	"cognito-reset/cmd/cognito-reset/internal/awscli"
+	"cognito-reset/cmd/cognito-reset/internal/config"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/manual"
@@ -41,6 +45,7 @@ type app struct {
 	store    *rundir.Store     // nil before openStore
 	observer *observe.Observer // of the runs; nil if nobody asked for it
 	helpAll  bool              // help shows every flag
+	from     config.Origins    // of the flags that a job file sets
 }
 
 // helpAll asks for the help of a command with every flag of it.
@@ -75,11 +80,37 @@ func Main(ctx context.Context, args []string, p Process) (code int) {
 		err = errors.Join(err, a.store.Close())
 	}
 	if text := exit.Text(err); text != "" {
-		_ = term.Write(p.Err, "cognito-reset: "+text+"\n")
+		_ = term.Write(p.Err, "cognito-reset: "+text+"\n"+a.elsewhere(err, text))
 	}
 	code = exit.Of(err)
 	a.observer.EndedEarly(code, err)
 	return code
+}
+
+// flagNames are the flags in a message.
+var flagNames = regexp.MustCompile(`--([a-z][a-z0-9-]*)`)
+
+// elsewhere says of the flags in a message about a command line which do not stand on
+// it, and where they come from: nobody looks for them there.
+func (a *app) elsewhere(err error, text string) (lines string) {
+	if exit.Of(err) != exit.Usage {
+		return ""
+	}
+	said := make(map[string]bool)
+	for _, m := range flagNames.FindAllStringSubmatch(text, -1) {
+		name := m[1]
+		variable := flags.Env(name)[0]
+		if said[name] || a.typed(name) || strings.Contains(text, variable) {
+			continue
+		}
+		said[name] = true
+		if at := a.from[name]; at != "" {
+			lines += fmt.Sprintf("  --%s comes from %s.\n", name, term.Visible(at))
+		} else if _, set := os.LookupEnv(variable); set {
+			lines += fmt.Sprintf("  --%s comes from the environment: %s is set.\n", name, variable)
+		}
+	}
+	return lines
 }
 
 // app is the command line as urfave/cli has it.

@@ -30,7 +30,7 @@ func (a *app) reportCommand() *cli.Command {
 			"merge makes one report of several runs on a pool: the last word on a username\n" +
 			"counts. It goes to the folder --output, or with --format to that file.",
 		Flags: append(flags.Record(),
-			flags.String(flags.Output, "format", "", "print one report instead: `csv`, jsonl, html, junit or text"),
+			flags.String(flags.Output, "format", "", "print one report instead: `csv`, jsonl, html, xlsx, junit or text"),
 			flags.String(flags.Output, "output", "", "with --format, write it to `FILE`"),
 			flags.CSVSafe(),
 			flags.Bool(flags.Output, "json", "print the summary as JSON"),

@@ -40,6 +40,7 @@ func (a *app) runCommand() *cli.Command {
 		flags.String(flags.Output, "run", "", "keep the record in `DIR`, or s3://bucket/prefix (default: cognito-reset-runs/<time>-<pool id>)"),
 		flags.Lease(),
 		flags.CSVSafe(),
+		flags.Workbook(),
 	}, flags.Watch(), flags.Display())
 	command := &cli.Command{
 		Name:      "run",
@@ -258,6 +259,7 @@ func (a *app) configure(ctx *cli.Context) (*config.Job, config.Origins, error) {
 		return slices.ContainsFunc(ctx.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == s.Flag })
 	}
 	common := slices.DeleteFunc(slices.Clone(j.Common), func(s config.Setting) bool { return !has(s) })
+	a.from = from
 	return j, from, config.Set(ctx, common, from)
 }
 

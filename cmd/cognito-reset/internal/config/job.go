@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/urfave/cli/v2"
 
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
@@ -51,7 +51,7 @@ type value struct {
 // Read reads a configuration file of a command with these flags. Whatever it does
 // not know, it refuses.
 func Read(path string, flags []cli.Flag) (*Job, error) {
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadFile(disk.OS, path)
 	if err != nil {
 		return nil, exit.Usagef("--config: %w", err)
 	}

@@ -83,6 +83,11 @@ func CSVSafe() cli.Flag {
 	return Bool(Output, "csv-safe", "write report.csv for a spreadsheet to open: no cell is taken for a formula")
 }
 
+// Workbook is the flag of runs that write report.xlsx, too.
+func Workbook() cli.Flag {
+	return Bool(Output, "xlsx", "write report.xlsx as well, for Excel: summary, rows, and who is not safe yet")
+}
+
 // Logger is what --log-level and --log-format ask for.
 func Logger(ctx *cli.Context, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level

@@ -92,6 +92,9 @@ func ReadSettings(ctx *cli.Context, before spec.Settings, first bool) (s spec.Se
 	if given("csv-safe") {
 		s.CSVSafe = ctx.Bool("csv-safe")
 	}
+	if given("xlsx") {
+		s.Workbook = ctx.Bool("xlsx")
+	}
 	if random := ctx.Int("canary-random"); given("canary") || given("canary-random") {
 		s.Canary, s.CanaryRandom = ctx.Int("canary"), random > 0
 		if random > 0 && s.Canary > 0 {

@@ -1,9 +1,11 @@
 package render
 
 import (
+	"errors"
 	"io"
 
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
@@ -21,12 +23,48 @@ func Files(r *rundir.Record, history *journal.History, stopped error) (report.Su
 	if err := dir.Write("report.html", func(html journal.File) error { return page.Render(html, rows.Summary) }); err != nil {
 		return rows.Summary, err
 	}
+	if r.Spec.Workbook {
+		if err := workbook(r, history, stopped); err != nil {
+			return rows.Summary, err
+		}
+	}
 	if !r.Spec.DryRun && !r.Spec.Sandbox {
 		if err := r.WriteIndexOf(dir, history); err != nil {
 			return rows.Summary, err
 		}
 	}
 	return rows.Summary, dir.WriteJSON(rundir.SummaryFile, rows.Summary)
+}
+
+// workbook writes report.xlsx.
+func workbook(r *rundir.Record, history *journal.History, stopped error) (err error) {
+	book, drop, err := newWorkbook(r)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	rows := r.Rows(history, stopped)
+	if err := rows.Write(book); err != nil {
+		return err
+	}
+	return r.Dir.Write("report.xlsx", func(f journal.File) error { return book.Render(f, rows.Summary) })
+}
+
+// newWorkbook is a workbook about a run, and what drops the files that it needs
+// meanwhile. Several runs have no list of who remains: no one resume helps them.
+func newWorkbook(r *rundir.Record) (book *report.Workbook, drop func() error, err error) {
+	folder, drop, err := disk.TempDir(disk.OS)
+	if err != nil {
+		return nil, nil, err
+	}
+	run, scratch := "", report.Scratch(nil)
+	if r.Dir != nil && !r.Spec.DryRun {
+		run, scratch = term.Quote(r.Path()), (&journal.Dir{Path: folder}).Scratch
+	}
+	if book, err = report.NewWorkbook(folder, run, r.Spec.UserPoolID, scratch, r.Spec.Keep...); err != nil {
+		return nil, nil, errors.Join(err, drop())
+	}
+	return book, drop, nil
 }
 
 // lists writes the rows into a directory: all of them, and those who are not safe yet,

@@ -43,6 +43,7 @@ type Settings struct {
 	SessionName    string  `json:"role_session_name,omitzero"`
 	SourceIdentity string  `json:"source_identity,omitzero"`
 	CSVSafe        bool    `json:"csv_safe,omitzero"` // of report.csv
+	Workbook       bool    `json:"workbook,omitzero"` // report.xlsx is written, too
 
 	ExpectedBucketOwner string `json:"expected_bucket_owner,omitzero"` // of inputs and a record in S3
 	S3KMSKey            string `json:"s3_kms_key,omitzero"`            // that encrypts a record in S3
