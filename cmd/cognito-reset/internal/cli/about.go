@@ -58,8 +58,14 @@ func (a *app) versionCommand() *cli.Command {
 		Name:      "version",
 		Usage:     "tell how this binary was built",
 		UsageText: "cognito-reset version --json",
-		Flags:     []cli.Flag{flags.Bool(flags.Output, "json", "print JSON")},
+		Flags: []cli.Flag{
+			flags.Bool(flags.Output, "json", "print JSON"),
+			flags.Bool(flags.Output, "notices", "print the licenses of what is in this binary instead"),
+		},
 		Action: func(ctx *cli.Context) error {
+			if ctx.Bool("notices") {
+				return term.Write(a.Out, manual.Notices)
+			}
 			b := builtAs()
 			if ctx.Bool("json") {
 				return render.Object(a.Out, b)

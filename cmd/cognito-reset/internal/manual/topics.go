@@ -10,6 +10,12 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
+// Notices are the licenses and notices of what is in the tool. The file says that they
+// are missing; a release puts those of its modules in its place.
+//
+//go:embed notices.txt
+var Notices string
+
 //go:embed topics/*.md
 var topics embed.FS
 
