@@ -44,24 +44,27 @@ func List() string {
 	return b.String()
 }
 
-// Show is a topic in so many columns: paragraphs are wrapped, and what stands in
-// blocks or tables is left as it is.
+// Show is a topic in so many columns: paragraphs and tables are wrapped, and what stands
+// in blocks of code is left as it is, to be copied.
 func Show(text string, columns int) string {
 	var b strings.Builder
 	fenced := false
 	for _, block := range strings.SplitAfter(text, "\n\n") {
-		if fences := strings.Count(block, "```"); fenced || fences > 0 || strings.HasPrefix(block, "|") || strings.HasPrefix(block, "#") {
+		if fences := strings.Count(block, "```"); fenced || fences > 0 || strings.HasPrefix(block, "#") {
 			fenced = fenced != (fences%2 == 1)
 			b.WriteString(block)
 			continue
 		}
+		if strings.HasPrefix(block, "|") {
+			b.WriteString(showTable(block, columns) + "\n")
+			continue
+		}
 		for _, item := range items(block) {
-			for i, line := range term.Wrap(plainLinks(item), columns) {
-				if i > 0 && strings.HasPrefix(item, "- ") {
-					line = "  " + line
-				}
-				b.WriteString(line + "\n")
+			indent := ""
+			if strings.HasPrefix(item, "- ") {
+				indent = "  "
 			}
+			b.WriteString(strings.Join(term.Wrap(plainLinks(item), columns-len(indent)), "\n"+indent) + "\n")
 		}
 		b.WriteString("\n")
 	}
