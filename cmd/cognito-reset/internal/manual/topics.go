@@ -16,7 +16,7 @@ var topics embed.FS
 // Topics are the names of the manual's topics, in the order in which one reads them.
 var Topics = []string{
 	"permissions", "security", "input", "pool", "excluding", "dry-run", "run", "pace", "waves", "plan", "steering", "resume", "report",
-	"verify", "evidence", "record", "exit-codes", "troubleshooting", "shards", "s3", "fleet", "notify", "breach", "message", "aws-cli", "sandbox", "library",
+	"verify", "evidence", "record", "exit-codes", "environment", "troubleshooting", "shards", "s3", "fleet", "notify", "breach", "message", "aws-cli", "sandbox", "library",
 }
 
 // Topic is a topic as it stands in its file; ok is false if there is none of that name.
