@@ -228,7 +228,7 @@ type cause struct {
 // Causes are the reasons that rows have, the most urgent first.
 func (v panel) Causes() (causes []cause) {
 	for _, r := range v.byUrgency() {
-		c := cause{Reason: r, Count: v.Reasons[r], Words: advice[r]}
+		c := cause{Reason: r, Count: v.Reasons[r], Words: v.advise(r)}
 		if alarming[r] {
 			c.Class = "bad"
 		}

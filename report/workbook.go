@@ -210,7 +210,7 @@ func (w *Workbook) summarize(s Summary) error {
 	}
 	lines = append(lines, []any{})
 	for _, r := range s.byUrgency() {
-		lines = append(lines, []any{string(r), s.Reasons[r], advice[r]})
+		lines = append(lines, []any{string(r), s.Reasons[r], s.advise(r)})
 	}
 	for i, line := range lines {
 		if err := w.file.SetSheetRow(SummarySheet, fmt.Sprint("A", i+1), &line); err != nil {

@@ -86,17 +86,13 @@ func (a *app) completionCommand() *cli.Command {
 		Usage:       "print what has a shell complete the tool's command lines",
 		ArgsUsage:   strings.Join(manual.Shells, "|"),
 		UsageText:   "source <(cognito-reset completion bash)",
-		Description: "The line above goes into ~/.bashrc. For zsh it is the same, for fish a file\n~/.config/fish/completions/cognito-reset.fish, for PowerShell a line of $PROFILE:\ncognito-reset completion powershell | Out-String | Invoke-Expression",
+		Description: "The line above goes into ~/.bashrc, with zsh into ~/.zshrc, which needs nothing else.\nFor fish: cognito-reset completion fish >~/.config/fish/completions/cognito-reset.fish\nFor PowerShell a line of $PROFILE: cognito-reset completion powershell | Out-String |\nInvoke-Expression",
 		Action: func(ctx *cli.Context) error {
 			shell := ctx.Args().First()
 			if ctx.NArg() != 1 || !slices.Contains(manual.Shells, shell) {
 				return exit.Usagef("completion takes the name of a shell: %s", strings.Join(manual.Shells, ", "))
 			}
-			script, err := manual.Completion(ctx.App, shell)
-			if err != nil {
-				return err
-			}
-			_, err = io.WriteString(a.Out, script)
+			_, err := io.WriteString(a.Out, manual.Completion(shell))
 			return err
 		},
 	}

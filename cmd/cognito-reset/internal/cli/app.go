@@ -66,6 +66,12 @@ func Main(ctx context.Context, args []string, p Process) (code int) {
 		args[slices.Index(args, helpAll)] = "--help"
 	}
 	command := a.app()
+	if n := len(args) - 1; n > 0 && args[n] == manual.Completing {
+		for _, line := range manual.Complete(command, args[:n]) {
+			_ = term.Write(p.Out, line+"\n") // a shell that is gone wants nothing completed
+		}
+		return exit.Done
+	}
 	var err error
 	if a.args, err = flagsFirst(command, args); err == nil {
 		err = command.RunContext(ctx, a.args)
@@ -120,9 +126,8 @@ cognito-reset help                                    (the manual)`,
 			"COGNITO_RESET_MAX_ATTEMPTS.",
 		Version: a.version,
 		// The library leaves its --help out of an application that has a help command of its own.
-		Flags:                []cli.Flag{cli.HelpFlag},
-		HideHelpCommand:      true,
-		EnableBashCompletion: true, // and that of other shells
+		Flags:           []cli.Flag{cli.HelpFlag},
+		HideHelpCommand: true,
 		// A value may hold commas; lists are given by repeating a flag.
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
@@ -176,7 +181,7 @@ var impliedValues = map[string]string{"generate-cli-skeleton": "input", "dry-run
 // stops reading flags at the first argument, so that "run users.csv --dry-run"
 // would run for real.
 func flagsFirst(app *cli.App, args []string) ([]string, error) {
-	if len(args) < 2 || args[len(args)-1] == manual.Completing {
+	if len(args) < 2 {
 		return args, nil
 	}
 	command := app.Command(args[1])

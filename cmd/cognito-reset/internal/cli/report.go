@@ -60,25 +60,31 @@ func (a *app) report(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	safe := r.Spec.CSVSafe
 	if ctx.IsSet("csv-safe") {
-		r.Spec.CSVSafe = ctx.Bool("csv-safe")
+		safe = ctx.Bool("csv-safe")
 	}
 	switch format, output := ctx.String("format"), ctx.String("output"); {
 	case format != "":
+		r.Spec.CSVSafe = safe
 		return a.export(r, format, output)
 	case output != "":
 		return exit.Usagef("--output goes with --format; without, the reports are written into %s", path)
 	}
-	return a.again(r, ctx.Bool("json"))
+	return a.again(r, safe, ctx.Bool("json"))
 }
 
-// again writes the reports of a run again, and prints its summary.
-func (a *app) again(r *rundir.Record, asJSON bool) error {
+// again writes the reports of a run again, and prints its summary. A report.csv that is
+// not as the run has it, safe for spreadsheets or exact, is written beside that.
+func (a *app) again(r *rundir.Record, safe, asJSON bool) error {
 	history, err := r.Replay()
 	if err != nil {
 		return err
 	}
 	summary, err := render.Files(r, history, nil)
+	if err == nil && safe != r.Spec.CSVSafe {
+		err = render.OtherCSV(r, history)
+	}
 	if err != nil {
 		return fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, term.Quote(r.Path()))
 	}

@@ -141,7 +141,7 @@ func OneDirectory(ctx *cli.Context) (string, error) {
 func Config() []cli.Flag {
 	return []cli.Flag{
 		String(Input, "config", "", "take from `FILE`, in YAML, the flags that are not given: each by its name, and a list of targets for several user pools"),
-		&cli.BoolFlag{Category: Output, Name: "print-config", Usage: "show what every flag would be, and where that comes from, in place of a run"},
+		&cli.BoolFlag{Category: Output, Name: "print-config", Usage: "in place of a run show what is set, and where (command line, environment, file), then the defaults"},
 	}
 }
 

@@ -59,12 +59,20 @@ func newWorkbook(r *rundir.Record) (book *report.Workbook, drop func() error, er
 	}
 	run, scratch := "", report.Scratch(nil)
 	if r.Dir != nil && !r.Spec.DryRun {
-		run, scratch = term.Quote(r.Path()), (&journal.Dir{Path: folder}).Scratch
+		run, scratch = named(r, r.Path()), (&journal.Dir{Path: folder}).Scratch
 	}
 	if book, err = report.NewWorkbook(folder, run, r.Spec.UserPoolID, scratch, r.Spec.Keep...); err != nil {
 		return nil, nil, errors.Join(err, drop())
 	}
 	return book, drop, nil
+}
+
+// named is a run as commands name it; "" of a rehearsal, which none goes on with.
+func named(r *rundir.Record, path string) string {
+	if r.Spec.Sandbox {
+		return ""
+	}
+	return term.Quote(path)
 }
 
 // lists writes the rows into a directory: all of them, and those who are not safe yet,
@@ -77,7 +85,7 @@ func lists(dir *journal.Dir, r *rundir.Record, run string, write func(...report.
 				return write(writers...)
 			}
 			return dir.Write(report.RemainingFile, func(remaining journal.File) error {
-				return write(append(writers, report.NewRemaining(remaining, term.Quote(run), r.Spec.UserPoolID, r.Spec.CSVSafe, dir.Scratch))...)
+				return write(append(writers, report.NewRemaining(remaining, named(r, run), r.Spec.UserPoolID, r.Spec.CSVSafe, dir.Scratch))...)
 			})
 		})
 	})
@@ -89,6 +97,21 @@ func CSV(w io.Writer, s spec.Spec) report.Writer {
 		return report.NewSafeCSV(w, s.Keep...)
 	}
 	return report.NewCSV(w, s.Keep...)
+}
+
+// The other report.csv of a run, which the evidence knows nothing of.
+const (
+	SafeCSVFile  = "report-safe.csv"  // where report.csv is exact
+	ExactCSVFile = "report-exact.csv" // where it is safe for spreadsheets
+)
+
+// OtherCSV writes, beside report.csv, the one that the run was not asked for.
+func OtherCSV(r *rundir.Record, history *journal.History) error {
+	name, as := SafeCSVFile, r.Spec
+	if as.CSVSafe = !as.CSVSafe; !as.CSVSafe {
+		name = ExactCSVFile
+	}
+	return r.Dir.Write(name, func(f journal.File) error { return r.Rows(history, nil).Write(CSV(f, as)) })
 }
 
 // Print prints a summary, as JSON or for a person.

@@ -198,7 +198,7 @@ func (s *Session) showProgress(ctl *control.Control) term.Progress {
 // warnOfSSH says how to keep a run alive whose terminal goes with its connection.
 func (s *Session) warnOfSSH() {
 	kept := os.Getenv("TMUX")+os.Getenv("STY")+os.Getenv("INVOCATION_ID") != "" // tmux, screen, systemd
-	if os.Getenv("SSH_CONNECTION") == "" || kept || s.Quiet || !term.IsTerminal(s.Err) {
+	if os.Getenv("SSH_CONNECTION") == "" || kept || s.Record.Spec.Sandbox || s.Quiet || !term.IsTerminal(s.Err) {
 		return
 	}
 	term.Linef(s.Err, "If this connection breaks, the run stops, and resume goes on with it. To keep it alive, stop it by q and begin tmux, then: cognito-reset resume %s", term.Quote(s.Record.Path()))

@@ -27,7 +27,8 @@ type Status struct {
 	Users          int64                   `json:"users"`     // to work on
 	Left           int64                   `json:"left"`      // of them
 	InFlight       int64                   `json:"in_flight"` // of running: promised, and not settled yet
-	InDoubt        int64                   `json:"in_doubt"`  // promised, not settled: in flight, or lost with a crash
+	over           bool                    // nobody goes on with it
+	InDoubt        int64                   `json:"in_doubt"` // promised, not settled: in flight, or lost with a crash
 	UsersPerSecond float64                 `json:"users_per_second"`
 	ETASeconds     float64                 `json:"eta_seconds"`    // 0 if nothing tells
 	Pace           *control.Live           `json:"pace,omitempty"` // of running, where it can be asked
@@ -81,7 +82,7 @@ func Of(ctx context.Context, r *rundir.Record) (st Status, err error) {
 	}
 	st = Status{
 		Path: r.Path(), UserPoolID: r.Spec.UserPoolID, Rows: sum.Rows + inFlight, InFlight: inFlight, Outcomes: sum.Outcomes, Reasons: sum.Reasons,
-		Users: r.Found.Roster.Users, StartedAt: r.Spec.CreatedAt, LastSeenAt: r.Spec.CreatedAt,
+		over: r.Spec.Sandbox || r.Spec.DryRun, Users: r.Found.Roster.Users, StartedAt: r.Spec.CreatedAt, LastSeenAt: r.Spec.CreatedAt,
 	}
 	st.sessions(history)
 	switch {
@@ -157,7 +158,9 @@ func (st Status) Text() string {
 		if st.Pace != nil && st.Pace.Ahead() != "" {
 			text += fmt.Sprintf("Ahead  %s\n", st.Pace.Ahead())
 		}
-	case st.Left > 0 && st.State != Running:
+	case st.Left > 0 && st.over:
+		text += fmt.Sprintf("Left   %d users; it cannot go on: begin it anew\n", st.Left)
+	case st.Left > 0:
 		text += fmt.Sprintf("Left   %d users, %d of them in doubt: cognito-reset resume %s\n", st.Left, st.InDoubt, term.Quote(st.Path))
 	}
 	return text
