@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -173,7 +174,9 @@ func (a *app) env(ctx *cli.Context) (env run.Env, err error) {
 	env = run.Env{
 		Streams: a.Streams, Quiet: ctx.Bool("quiet"), JSON: ctx.Bool("json"), Store: a.store, Observer: a.observer, Version: a.version, Calls: a.Calls,
 	}
-	env.Log, err = flags.Logger(ctx, a.Err)
+	if env.Log, err = flags.Logger(ctx, a.Err); ctx.String("log-format") == "json" {
+		env.Progress = slog.New(slog.NewJSONHandler(a.Err, nil))
+	}
 	return env, err
 }
 

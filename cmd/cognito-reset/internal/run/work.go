@@ -22,6 +22,7 @@ import (
 // them, and an error if it could not begin.
 func (s *Session) Work(ctx context.Context) (stopped, err error) {
 	began := time.Now()
+	s.nameInLogs()
 	j, err := s.startJournal(ctx, began)
 	if err != nil {
 		return nil, err
@@ -43,6 +44,17 @@ func (s *Session) Work(ctx context.Context) (stopped, err error) {
 		return nil, errors.Join(err, j.Close())
 	}
 	return s.end(j, s.calls(ctx, ctl, waves, options)), nil
+}
+
+// nameInLogs has the logs say of each line what it is about: who reads them sees many runs.
+func (s *Session) nameInLogs() {
+	about := []any{
+		"user_pool_id", s.Record.Spec.UserPoolID, "account", s.Record.Found.Caller.Account, "region", s.Pool().Region, "sandbox", s.Record.Spec.Sandbox,
+	}
+	s.Log = s.Log.With(about...)
+	if s.Progress != nil {
+		s.Progress = s.Progress.With("run", s.Record.Path()).With(about...)
+	}
 }
 
 // startJournal begins the session in the journal.
@@ -79,7 +91,7 @@ func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards
 		watched(r)
 		note(r)
 	}
-	s.Log.Info("session begins", "user_pool_id", sp.UserPoolID, "region", s.Pool().Region, "users", s.Left, "rate", sp.Rate)
+	s.Log.Info("session begins", "users", s.Left, "rate", sp.Rate)
 	defer s.Calls()()
 	defer context.AfterFunc(ctx, func() { s.printFinishing(context.Cause(ctx)) })()
 	s.warnOfSSH()
@@ -183,7 +195,7 @@ func (s *Session) steer(ctl *control.Control) (end func()) {
 func (s *Session) showProgress(ctl *control.Control) term.Progress {
 	look := func() term.View {
 		counts, live := ctl.Tally.Counts(), ctl.Live()
-		return term.View{Done: counts.Settled(), State: control.State(counts), Why: live.Why, Ahead: live.Ahead(), Hidden: ctl.Asks()}
+		return term.View{Done: counts.Settled(), State: control.State(counts), Why: live.Why, Ahead: live.Ahead(), Hidden: ctl.Asks(), Attrs: live.Attrs(counts)}
 	}
 	switch {
 	case s.Fleet != nil:
@@ -192,7 +204,7 @@ func (s *Session) showProgress(ctl *control.Control) term.Progress {
 	case s.Quiet:
 		return term.NoProgress()
 	}
-	return term.Show(s.Err, s.Left, look)
+	return term.Show(s.Err, s.Progress, s.Left, look)
 }
 
 // warnOfSSH says how to keep a run alive whose terminal goes with its connection.
