@@ -2,9 +2,13 @@ package journal
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
+
+	"cognito-reset/batch"
 )
 
 // Whatever mark.json holds, a mark that is believed is one that a run could have
@@ -46,6 +50,24 @@ func FuzzMark(f *testing.F) {
 			t.Errorf("%+v is in no slot", m)
 		}
 	})
+}
+
+// An action that says megabytes of a user, wherever, stops no run: it is kept shortly.
+func TestWhatAnActionSaysIsJournaledShortly(t *testing.T) {
+	d, long := newRun(t, "alice"), strings.Repeat("\x01", 2<<20)
+	session(t, d, func(j *Journal) error {
+		return errors.Join(
+			j.Promise(batch.Entry{Row: 1, Username: "alice"}),
+			j.Settle(batch.Result{Row: 1, Username: "alice", Outcome: batch.Failed, Reason: batch.Other, ErrorCode: long, ErrorMessage: long, RequestID: long}),
+		)
+	})
+	if text := journalOf(t, d); len(text) > maxLine {
+		t.Errorf("the journal has %d bytes", len(text))
+	}
+	results := collect(t, replay(t, d).Results(batch.Stopped))
+	if len(results) != 1 || results[0].Outcome != batch.Failed {
+		t.Errorf("%d results, the first of which is %s", len(results), results[0].Outcome)
+	}
 }
 
 // Whatever the lock and holder.json hold, who holds a run is said, and shortly.

@@ -1,6 +1,10 @@
 package evidence
 
 import (
+	"bytes"
+	"compress/flate"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -45,4 +49,50 @@ func FuzzSigners(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A bomb is packed zeros without an end. It fails once more was read than any manifest of
+// these tests allows.
+type bomb struct {
+	block []byte
+	left  io.Reader
+	read  int64
+}
+
+func (b *bomb) Read(p []byte) (n int, err error) {
+	if n, err = b.left.Read(p); n == 0 {
+		b.left = bytes.NewReader(b.block)
+		n, err = b.left.Read(p)
+	}
+	if b.read += int64(n); b.read > 64<<20 {
+		return 0, errors.New("the bomb went off")
+	}
+	return n, err
+}
+
+// A bundle of a few bytes may unpack to gigabytes: no more is packed out than its
+// manifest says, whatever comes.
+func TestABundleThatUnpacksWithoutAnEndIsRefusedAtWhatItsManifestSays(t *testing.T) {
+	var block bytes.Buffer
+	w, err := flate.NewWriter(&block, flate.BestCompression)
+	if err == nil {
+		_, err = w.Write(make([]byte, 1<<20))
+	}
+	if err == nil {
+		err = w.Flush() // and no end
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []File{
+		{Name: "report.csv", Bytes: 100, Packed: Packed{Bytes: 1 << 50}},
+		{Name: "report.csv", Bytes: 100, Packed: Packed{Bytes: 100}},
+		{Name: "report.csv", Bytes: 1 << 50, Packed: Packed{Bytes: 100}},
+	} {
+		endless := &bomb{block: block.Bytes(), left: bytes.NewReader(block.Bytes())}
+		err := f.measure(endless)
+		if _, ok := errors.AsType[*AlteredError](err); !ok || endless.read > 1<<20 && f.Packed.Bytes == 100 {
+			t.Errorf("%+v: %v after %d bytes", f, err, endless.read)
+		}
+	}
 }
