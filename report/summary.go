@@ -216,7 +216,7 @@ var advice = map[batch.Reason]string{
 	batch.NoVerifiedContact:    "OLD PASSWORD STILL WORKS: nowhere to send a code",
 	batch.LambdaRefused:        "look at the pool's triggers",
 	batch.MessageRefused:       "fix SES identity or SMS role; --retry failed",
-	batch.ClockSkew:            "set this machine's clock; --retry failed",
+	batch.ClockSkew:            "set this machine's clock, then resume",
 	batch.ServerError:          "Cognito failed; resume with --retry failed",
 	batch.Network:              "not reached; resume with --retry failed",
 	batch.MessageLimit:         "no more messages before 09:00 UTC; then resume",
