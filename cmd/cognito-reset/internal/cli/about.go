@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -107,11 +108,12 @@ func (a *app) manCommand() *cli.Command {
 			if err := flags.NoArguments(ctx); err != nil {
 				return err
 			}
-			page, err := manual.Page(ctx.App)
-			if err != nil {
-				return err
+			b := builtAs()
+			day := time.Now().UTC().Format(time.DateOnly)
+			if at, err := time.Parse(time.RFC3339, b.Time); err == nil { // of the source
+				day = at.Format(time.DateOnly)
 			}
-			_, err = io.WriteString(a.Out, page)
+			_, err := io.WriteString(a.Out, manual.Page(ctx.App, b.Version, day))
 			return err
 		},
 	}

@@ -196,6 +196,9 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 			rest = append(rest, args[i+1:]...)
 			break
 		}
+		if arg == "#" { // a comment, of which zsh on a terminal makes arguments
+			break
+		}
 		if !strings.HasPrefix(arg, "-") || arg == "-" {
 			rest = append(rest, arg)
 			continue

@@ -1,7 +1,5 @@
 package manual
 
-import "github.com/urfave/cli/v2"
-
 // Completing is the last argument of a command line that a shell wants completed.
 const Completing = "--generate-bash-completion"
 
@@ -62,6 +60,3 @@ var Shells = []string{"bash", "zsh", "fish", "powershell"}
 
 // Completion is the script that has a shell complete the tool's command lines.
 func Completion(shell string) string { return scripts[shell] }
-
-// Page is the manual page.
-func Page(app *cli.App) (string, error) { return app.ToManWithSection(1) }
