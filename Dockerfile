@@ -9,8 +9,8 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+RUN .ci/notices > /THIRD-PARTY-NOTICES.txt && cp /THIRD-PARTY-NOTICES.txt cmd/cognito-reset/internal/manual/notices.txt
 RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -buildid=' -o /cognito-reset ./cmd/cognito-reset
-RUN .ci/notices > /THIRD-PARTY-NOTICES.txt
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -159,6 +160,31 @@ func TestAnAnswerThatEveryoneWouldGetStopsTheRun(t *testing.T) {
 			if r.Final() {
 				t.Errorf("%s would not be attempted again: %+v", name, r)
 			}
+		}
+	})
+}
+
+// What a service says of a user reaches no log, summary or notification by way of what
+// stops the run: a stop has the code alone, and the report has the words.
+func TestAStopDoesNotRepeatWhatTheServiceSaysOfAUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		journal := newLedger()
+		_, err := batch.Run(t.Context(), users(3), batch.ResetOnly(fake{do: func(context.Context, batch.Entry) error {
+			return &batch.Error{Class: batch.ClassRun, Reason: batch.PoolConfiguration, Code: "InvalidLambdaResponseException", Message: "ann@example.com is not welcome"}
+		}}, nil), batch.Options{Workers: 1, Journal: journal})
+		stop, ok := errors.AsType[*batch.Stop](err)
+		if !ok || strings.Contains(stop.Message, "ann@") || !strings.Contains(stop.Message, "InvalidLambdaResponseException") {
+			t.Fatalf("%v", err)
+		}
+		if text := stop.Error(); strings.Contains(text, "ann@") {
+			t.Errorf("the error is %q", text)
+		}
+		told := false
+		for _, r := range journal.settled {
+			told = told || strings.Contains(r.ErrorMessage, "ann@example.com is not welcome")
+		}
+		if !told {
+			t.Error("the report has not the words")
 		}
 	})
 }

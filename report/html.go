@@ -31,26 +31,35 @@ const PageRows = 100_000
 type Page struct {
 	// Facts say how the run was asked for, in the order to show them.
 	Facts []Fact
-	// Canary and WaveSize are how many users went first, and how many followed
-	// together; 0 is none, and all.
-	Canary, WaveSize int
+	// Reason is why the run was asked for, such as a ticket, and ApprovedBy who stands
+	// for it; "" if nobody said.
+	Reason, ApprovedBy string
+	// Rests are when the run did not work, in the order of time.
+	Rests []Rest
 	// CSV names the file beside the page that has every row.
 	CSV string
 
 	columns   []string // of a row
 	attention rowsJSON
 	others    rowsJSON
-	pace      series
-	latency   [len(latencies) + 1]int64
-	attempts  [len(attemptCounts) + 1]int64
-	waves     []wave
-	called    int // users who were to be called
+	figures   figures
 }
 
 // NewPage returns a page about results that carry these columns in Kept.
 func NewPage(kept ...string) *Page {
-	return &Page{columns: append(slices.Clone(pageColumns), kept...), pace: series{width: 1}}
+	return &Page{columns: append(slices.Clone(pageColumns), kept...), figures: figures{pace: series{width: 1}}}
 }
+
+// Went says when groups of users began to go, in the order of time. It comes before the
+// results.
+func (p *Page) Went(waves ...Wave) {
+	for _, w := range waves {
+		p.figures.waves = append(p.figures.waves, waveSum{Wave: w})
+	}
+}
+
+// Count takes a result into the charts, and not into the rows.
+func (p *Page) Count(r batch.Result) { p.figures.add(r) }
 
 // pageColumns are those of a row of the page, in order. The script shows the
 // first of them in the table, and the others when a row is chosen.
@@ -78,7 +87,7 @@ var inHTML = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.EscapeFo
 
 // Write takes in one result.
 func (p *Page) Write(r batch.Result) error {
-	p.sum(r)
+	p.Count(r)
 	rows := &p.others
 	switch r.Outcome {
 	case batch.Failed, batch.Invalid, batch.Unknown, batch.NotAttempted:
@@ -100,190 +109,75 @@ func (p *Page) Write(r batch.Result) error {
 // Close does nothing: Render writes the page.
 func (p *Page) Close() error { return nil }
 
-// sum takes a result into the sums.
-func (p *Page) sum(r batch.Result) {
-	if r.Outcome != batch.Skipped && r.Outcome != batch.Invalid {
-		p.called++
-		p.intoWave(r)
-	}
-	if r.Attempts == 0 || r.FinishedAt.IsZero() {
-		return
-	}
-	p.pace.add(r.FinishedAt, 1, float64(r.Throttled))
-	p.latency[place(latencies[:], r.Duration())]++
-	p.attempts[place(attemptCounts[:], r.Attempts)]++
-}
-
-// place is where among rising upper bounds a value falls.
-func place[T int | time.Duration](bounds []T, value T) int {
-	at, _ := slices.BinarySearch(bounds, value)
-	return at
-}
-
-var (
-	latencies     = [...]time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}
-	attemptCounts = [...]int{1, 2, 3, 5, 10}
-)
-
-// A wave is one of the groups in which users went.
-type wave struct {
-	Name        string
-	Users, Done int64
-	Began, Over time.Time
-}
-
-// mostWaves is how many waves a page tells of.
-const mostWaves = 200
-
-// intoWave counts a result in its wave, which the order of the rows tells.
-func (p *Page) intoWave(r batch.Result) {
-	at, name := 0, "canary"
-	if n := p.called - 1 - p.Canary; n >= 0 {
-		switch {
-		case p.WaveSize > 0:
-			at = n / p.WaveSize
-		case p.Canary == 0:
-			return
-		}
-		name = fmt.Sprintf("wave %d", at+1)
-		if p.Canary > 0 {
-			at++
-		}
-	}
-	if at >= mostWaves {
-		return
-	}
-	if at == len(p.waves) {
-		p.waves = append(p.waves, wave{Name: name})
-	}
-	w := &p.waves[at]
-	if w.Users++; r.Outcome.Done() {
-		w.Done++
-	}
-	if !r.StartedAt.IsZero() && (w.Began.IsZero() || r.StartedAt.Before(w.Began)) {
-		w.Began = r.StartedAt
-	}
-	if r.FinishedAt.After(w.Over) {
-		w.Over = r.FinishedAt
-	}
-}
-
-// A series counts over time, in as many steps as a chart has room for.
-type series struct {
-	width int64 // seconds
-	steps map[int64]*[2]float64
-	first int64
-	last  int64
-}
-
-const mostSteps = 240
-
-func (s *series) add(at time.Time, counts ...float64) {
-	if s.steps == nil {
-		s.steps = make(map[int64]*[2]float64)
-		s.first, s.last = at.Unix()/s.width, at.Unix()/s.width
-	}
-	step := at.Unix() / s.width
-	s.first, s.last = min(s.first, step), max(s.last, step)
-	s.at(step, counts)
-	for s.last-s.first >= mostSteps {
-		old := s.steps
-		s.steps, s.width = make(map[int64]*[2]float64), 2*s.width
-		s.first, s.last = s.first/2, s.last/2
-		for step, counts := range old {
-			s.at(step/2, counts[:])
-		}
-	}
-}
-
-func (s *series) at(step int64, counts []float64) {
-	sums := s.steps[step]
-	if sums == nil {
-		sums = new([2]float64)
-		s.steps[step] = sums
-	}
-	for i, n := range counts {
-		sums[i] += n
-	}
-}
-
-// perSecond are the counts a second, and when each step began.
-func (s *series) perSecond() (users, throttles []float64, times []time.Time) {
-	for step := s.first; s.steps != nil && step <= s.last; step++ {
-		var sums [2]float64
-		if found := s.steps[step]; found != nil {
-			sums = *found
-		}
-		users = append(users, sums[0]/float64(s.width))
-		throttles = append(throttles, sums[1]/float64(s.width))
-		times = append(times, time.Unix(step*s.width, 0).UTC())
-	}
-	return users, throttles, times
-}
-
-//go:embed html.tmpl
+//go:embed html/page.tmpl
 var pageTemplate string
 
-//go:embed html.css
+//go:embed html/page.css
 var pageStyle string
 
-//go:embed html.js
-var pageScript string
+// tableScript draws the rows of a page, and liveScript what a run says that works.
+var (
+	//go:embed html/table.js
+	tableScript string
+	//go:embed html/live.js
+	liveScript string
+)
 
-// A bar is a count beside others.
-type bar struct {
-	Name, Text string
-	Count      int64
-	Class      string
-	of         int64
+// A document is a whole page.
+type document struct {
+	panel
+	Title          string
+	Policy         string
+	Style          template.CSS
+	Script         template.JS
+	Pieces         []template.HTML
+	Shown, LeftOut int64
 }
 
-// Width is how long the bar is, as SVG takes it.
-func (b bar) Width() string {
-	if b.Count == 0 {
-		return "0"
+// newDocument is a page with a script.
+func newDocument(p panel, pieces []Piece, script, connect string) document {
+	d := document{panel: p, Title: "Password resets", Style: template.CSS(pageStyle), Script: template.JS(script), Policy: policy(script, connect)}
+	if p.DryRun {
+		d.Title = "Password resets, a dry run"
 	}
-	return strconv.FormatFloat(max(0.5, 100*float64(b.Count)/float64(max(b.of, 1))), 'f', 2, 64) + "%"
-}
-
-// A pageView is what the template shows.
-type pageView struct {
-	*Page
-	Summary
-	Title             string
-	Policy            string
-	Style             template.CSS
-	Script            template.JS
-	Outcomes, Reasons []bar
-	AttemptBars       []bar
-	Charts            []chart
-	Waves             []wave
-	Shown, LeftOut    int64
+	for _, piece := range pieces {
+		d.Pieces = append(d.Pieces, template.HTML(piece.HTML))
+	}
+	return d
 }
 
 // Render writes the page, of results that add up to a summary.
 func (p *Page) Render(w io.Writer, s Summary) error {
-	view := pageView{
-		Page: p, Summary: s, Title: "Password resets", Policy: policy(), Style: template.CSS(pageStyle), Script: template.JS(pageScript),
-		Outcomes: outcomeBars(s), Reasons: reasonBars(s), AttemptBars: p.attemptBars(), Waves: p.waves,
-	}
-	if s.DryRun {
-		view.Title = "Password resets, a dry run"
-	}
-	view.Shown = min(int64(p.attention.rows+p.others.rows), PageRows)
-	view.LeftOut = s.Rows - view.Shown
-	view.Charts = p.charts(s)
-	t, err := template.New("").Funcs(template.FuncMap{"number": number, "clock": clock, "took": short}).Parse(pageTemplate)
+	pieces, err := p.Pieces("", s, nil)
 	if err != nil {
 		return err
 	}
-	if err := t.ExecuteTemplate(w, "head", view); err != nil {
+	d := newDocument(panel{p, s, nil}, pieces, tableScript, "")
+	d.Shown = min(int64(p.attention.rows+p.others.rows), PageRows)
+	d.LeftOut = s.Rows - d.Shown
+	if err := pageTemplates.ExecuteTemplate(w, "head", d); err != nil {
+		return err
+	}
+	if err := pageTemplates.ExecuteTemplate(w, "table", d); err != nil {
 		return err
 	}
 	if err := p.rows(w); err != nil {
 		return err
 	}
-	return t.ExecuteTemplate(w, "tail", view)
+	return pageTemplates.ExecuteTemplate(w, "tail", d)
+}
+
+// RenderLive writes a page of pieces that are drawn anew as events of the path "events"
+// tell: each is a [Piece] as JSON, and one named end says that no more come.
+func RenderLive(w io.Writer, pieces []Piece) error {
+	d := newDocument(panel{Page: new(Page)}, pieces, liveScript, "'self'")
+	if err := pageTemplates.ExecuteTemplate(w, "head", d); err != nil {
+		return err
+	}
+	if err := pageTemplates.ExecuteTemplate(w, "live", d); err != nil {
+		return err
+	}
+	return pageTemplates.ExecuteTemplate(w, "tail", d)
 }
 
 // rows writes the rows, of whose JSON nothing can end the element that holds them.
@@ -310,65 +204,17 @@ func (p *Page) rows(w io.Writer) error {
 	return err
 }
 
-// policy lets the page do nothing but what is written here.
-func policy() string {
+// policy lets the page do nothing but what is written here, and connect to where it says.
+func policy(script, connect string) string {
 	hash := func(text string) string {
 		sum := sha256.Sum256([]byte(text))
 		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
-	return "default-src 'none'; style-src " + hash(pageStyle) + "; script-src " + hash(pageScript) + "; base-uri 'none'; form-action 'none'"
-}
-
-// outcomeClasses are the colours of outcomes; those that are not here have none.
-var outcomeClasses = map[batch.Outcome]string{
-	batch.Reset: "good", batch.Locked: "good", batch.UserDisabled: "good", batch.Invited: "good",
-	batch.WouldReset: "good", batch.WouldLock: "good", batch.WouldDisable: "good", batch.WouldInvite: "good",
-	batch.Failed: "bad", batch.Invalid: "bad", batch.Unknown: "doubt", batch.NotAttempted: "doubt",
-}
-
-func outcomeBars(s Summary) (bars []bar) {
-	for _, o := range batch.Outcomes {
-		if n := s.Outcomes[o]; n > 0 {
-			bars = append(bars, bar{string(o), s.meaning(o), n, outcomeClasses[o], s.Rows})
-		}
+	policy := "default-src 'none'; style-src " + hash(pageStyle) + "; script-src " + hash(script) + "; base-uri 'none'; form-action 'none'"
+	if connect != "" {
+		policy += "; connect-src " + connect
 	}
-	return bars
-}
-
-func reasonBars(s Summary) (bars []bar) {
-	most := int64(0)
-	for _, n := range s.Reasons {
-		most = max(most, n)
-	}
-	for _, r := range s.byUrgency() {
-		class := ""
-		if alarming[r] {
-			class = "bad"
-		}
-		bars = append(bars, bar{string(r), advice[r], s.Reasons[r], class, most})
-	}
-	return bars
-}
-
-func (p *Page) attemptBars() (bars []bar) {
-	most, lower := int64(0), 1
-	for _, n := range p.attempts {
-		most = max(most, n)
-	}
-	for i, n := range p.attempts {
-		name := fmt.Sprintf("more than %d", attemptCounts[len(attemptCounts)-1])
-		if i < len(attemptCounts) {
-			name = fmt.Sprint(attemptCounts[i])
-			if attemptCounts[i] > lower {
-				name = fmt.Sprintf("%d to %d", lower, attemptCounts[i])
-			}
-			lower = attemptCounts[i] + 1
-		}
-		if n > 0 {
-			bars = append(bars, bar{Name: name, Count: n, of: most})
-		}
-	}
-	return bars
+	return policy
 }
 
 // number is a count for people.
@@ -378,6 +224,14 @@ func number(n int64) string {
 		text = text[:at] + "," + text[at:]
 	}
 	return text
+}
+
+// took is a time in seconds for people.
+func took(seconds float64) string {
+	if seconds < 10 {
+		return short(seconds).String()
+	}
+	return lasted(time.Duration(seconds * float64(time.Second)))
 }
 
 func clock(t time.Time) string {

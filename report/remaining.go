@@ -68,7 +68,7 @@ type spooled struct {
 type Remaining struct {
 	Rows int64 // so far
 
-	run     string // directory, as commands name it
+	run     string // directory, as commands name it; "" of a rehearsal, which none goes on with
 	pool    string // id
 	out     io.Writer
 	scratch Scratch
@@ -77,7 +77,7 @@ type Remaining struct {
 }
 
 // NewRemaining writes into w, of a run on a user pool. run is the run directory as commands
-// name it; safe guards cells as [NewSafeCSV] does. scratch makes files that hold what is less urgent until the
+// name it, "" of a rehearsal, which no command goes on with; safe guards cells as [NewSafeCSV] does. scratch makes files that hold what is less urgent until the
 // end.
 func NewRemaining(w io.Writer, run, pool string, safe bool, scratch Scratch) *Remaining {
 	m := &Remaining{run: run, pool: pool, out: w, scratch: scratch}
@@ -141,6 +141,8 @@ func passwordNow(r batch.Result) string {
 		return "the old one may work: nobody knows whether it was reset"
 	case !KeepsPassword(r):
 		return "is replaced"
+	case r.Outcome == batch.NotAttempted:
+		return "whatever worked before works: they were not called"
 	case r.Reason == batch.Disabled:
 		return "the old one comes back if the user is enabled"
 	case r.Reason == batch.Unconfirmed:
@@ -187,6 +189,10 @@ func (m *Remaining) again(reason batch.Reason, instead string) string {
 func (m *Remaining) whatHelps(r batch.Result) string {
 	resume := "cognito-reset resume " + m.run
 	switch act, ok := acts[r.Reason]; {
+	case m.run == "" && ok && !r.Open():
+		return act.words
+	case m.run == "":
+		return againRehearsed
 	case r.Open():
 		return resume
 	case r.Outcome == batch.Unknown:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"cognito-reset/batch"
@@ -54,7 +55,8 @@ type Summary struct {
 
 	Targets []Target `json:"targets,omitempty"` // of a job on several user pools
 
-	resets int64 // calls
+	resets  int64 // calls
+	waiting int64 // rows of users still to be called, of a run that works
 }
 
 // A Target is what became of one user pool of several.
@@ -158,6 +160,17 @@ func (s *Summary) Close() error {
 // Well reports whether every row is reset, would be, or was skipped on purpose.
 func (s Summary) Well() bool {
 	return s.Outcomes[batch.Failed]+s.Outcomes[batch.Invalid]+s.Outcomes[batch.Unknown]+s.Outcomes[batch.NotAttempted] == 0
+}
+
+// againRehearsed is what helps where a command goes on with a real run.
+const againRehearsed = "a rehearsal cannot go on: begin it anew"
+
+// advise says in a few words what to do about a reason in this run.
+func (s Summary) advise(r batch.Reason) string {
+	if s.Sandbox && (strings.Contains(advice[r], "resume") || strings.Contains(advice[r], "--retry")) {
+		return againRehearsed
+	}
+	return advice[r]
 }
 
 // Advice says in a few words what to do about a reason.
@@ -328,7 +341,7 @@ func (s Summary) tellReasons(p *page) {
 		if alarming[r] {
 			colour = red
 		}
-		t.add(colour, s.count(s.Reasons[r]), string(r), advice[r])
+		t.add(colour, s.count(s.Reasons[r]), string(r), s.advise(r))
 	}
 	p.table(t)
 }

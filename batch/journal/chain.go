@@ -65,10 +65,12 @@ func (e *DamageError) Error() string {
 // maxLine bounds a line of a journal or a roster, in bytes, the newline
 // included. Usernames have 128 characters and messages of the service are short;
 // no longer line is written, and one that is read is damage. maxMessage bounds
-// an error message so that it fits however it is escaped.
+// an error message, and maxCode a code or a request id, so that they fit however they
+// are escaped.
 const (
 	maxLine    = 1 << 20
 	maxMessage = 1 << 16
+	maxCode    = 1 << 12
 )
 
 // split yields the lines of a file, each with its newline and valid until the

@@ -76,6 +76,9 @@ func CreateOn(on disk.Disk, path string) (*Dir, error) {
 	if _, err := d.leftovers(); err != nil { // before anything is put beside somebody's files
 		return nil, err
 	}
+	if err := d.checkOwner(); err != nil {
+		return nil, err
+	}
 	if err := on.Chmod(path, 0o700); err != nil {
 		return nil, err
 	}
@@ -157,20 +160,6 @@ func OpenOn(on disk.Disk, path string) (*Dir, error) {
 		return nil, err
 	}
 	return d, disk.ClearUnfinished(on, path)
-}
-
-// closeToOthers takes away everybody's permission to write into the directory, where
-// that was given since it was made.
-func (d *Dir) closeToOthers() error {
-	const everybody = 0o002
-	info, err := d.on().Stat(d.Path)
-	if err != nil || info.Mode().Perm()&everybody == 0 {
-		return err
-	}
-	if err := d.on().Chmod(d.Path, 0o700); err != nil {
-		return fmt.Errorf("anybody on this machine can write into %s, and so could have changed whom it names: make it private, such as by chmod 700 (%w)", d.Path, err)
-	}
-	return nil
 }
 
 // View opens a run directory for reading. Its run may still be going on.

@@ -145,6 +145,15 @@ func (j *Journal) Steer(by, command string) error {
 	return j.append(true, line{Event: eventSteered, At: j.now(), By: by, Command: command})
 }
 
+// ByItself is who steers where nobody does: what a run notes of its own course.
+const ByItself = "the run itself"
+
+// Note records what the run comes to in its course, such as a wave. It does not wait
+// until that is on disk.
+func (j *Journal) Note(what string) error {
+	return j.append(false, line{Event: eventSteered, At: j.now(), By: ByItself, Command: what})
+}
+
 // MayCall fails once another process may have taken up the run, so that this one
 // may call nobody any more. On a disk the lock sees to that.
 func (j *Journal) MayCall() error {

@@ -129,7 +129,7 @@ func settled(r batch.Result) line {
 	return line{
 		Event: eventSettled, Row: r.Row, Username: r.Username, Sub: r.Sub, Outcome: r.Outcome, Reason: r.Reason,
 		Attempts: r.Attempts, Throttled: r.Throttled,
-		ErrorCode: r.ErrorCode, ErrorMessage: clip(r.ErrorMessage), RequestID: r.RequestID,
+		ErrorCode: clip(r.ErrorCode, maxCode), ErrorMessage: clip(r.ErrorMessage, maxMessage), RequestID: clip(r.RequestID, maxCode),
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy, Sent: r.Sent,
 		Steps: steps[stepResult](r.Steps), Before: r.Before,
 	}
@@ -199,11 +199,11 @@ func (l *line) members(dst []byte) []byte {
 }
 
 // clip bounds what a service, or something that answered in its place, said.
-func clip(message string) string {
-	if len(message) <= maxMessage {
-		return message
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 func (l line) result() batch.Result {

@@ -83,7 +83,17 @@ func (d *Dir) Holder() string {
 	if d.ReadJSON(HolderFile, &h) != nil || h.PID == 0 {
 		return unknown
 	}
-	return h.String()
+	return short(h.String())
+}
+
+// longestHolder is how many bytes are shown of what a process says of itself.
+const longestHolder = 300
+
+func short(holder string) string {
+	if len(holder) > longestHolder {
+		return strings.ToValidUTF8(holder[:longestHolder], "") + "…"
+	}
+	return holder
 }
 
 // oldHolder is what an earlier version of this tool wrote of itself: into the lock.
@@ -95,5 +105,5 @@ func (d *Dir) oldHolder() string {
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(text))
+	return short(strings.TrimSpace(string(text)))
 }

@@ -52,8 +52,14 @@ func (r *Roster) openWorkbook(file io.Reader) error {
 	return nil
 }
 
+// reportSheet has the rows of a report that is a workbook.
+const reportSheet = "Rows"
+
 // pickSheet finds the sheet to read.
 func (r *Roster) pickSheet(book *xlsx.Book) (xlsx.Sheet, error) {
+	if i := slices.IndexFunc(book.Sheets, func(s xlsx.Sheet) bool { return s.Name == reportSheet }); r.Report && r.Sheet == "" && i >= 0 {
+		return book.Sheets[i], nil
+	}
 	for _, sheet := range book.Sheets {
 		if r.Sheet != "" && strings.EqualFold(sheet.Name, r.Sheet) || r.Sheet == "" && !sheet.Hidden {
 			return sheet, nil

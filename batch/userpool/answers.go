@@ -147,7 +147,7 @@ var answers = []answer{
 // kmsCode begins the codes of answers about the pool's key.
 const kmsCode = "KMS"
 
-// longest is how many bytes of a code or message are kept: a server decides how
+// longest is how many bytes of a code, a message or a request id are kept: a server decides how
 // much it says.
 const longest = 4 << 10
 
@@ -157,6 +157,12 @@ func cut(text string) string {
 	}
 	return strings.ToValidUTF8(text[:longest], "") + "…"
 }
+
+// A cutError says what another does, shortly: it may repeat what a server said.
+type cutError struct{ error }
+
+func (e *cutError) Error() string { return cut(e.error.Error()) }
+func (e *cutError) Unwrap() error { return e.error }
 
 // classify turns whatever the SDK returned into the answer that it is. The code
 // decides; where the body could not be read (a proxy's page, XML), the HTTP
@@ -174,8 +180,8 @@ func classify(err error) *batch.Error {
 			e.Class, e.Reason = class, reason
 			return e
 		}
-	} else {
-		e.Err = err
+	} else if e.Err = err; len(err.Error()) > longest {
+		e.Err = &cutError{err}
 	}
 	if status > 0 {
 		byStatus(e, status)
@@ -316,7 +322,7 @@ func requestID(err error) string {
 		error
 		ServiceRequestID() string
 	}](err); ok {
-		return answered.ServiceRequestID()
+		return cut(answered.ServiceRequestID())
 	}
 	return ""
 }

@@ -172,7 +172,7 @@ func refusal(err error) (batch.Answer, error) {
 
 func answered(m middleware.Metadata) batch.Answer {
 	id, _ := awsmiddleware.GetRequestIDMetadata(m)
-	return batch.Answer{RequestID: id}
+	return batch.Answer{RequestID: cut(id)}
 }
 
 // lockLength is how long the password of a locked user is, unless the pool asks

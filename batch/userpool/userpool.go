@@ -287,8 +287,7 @@ func (p *Pool) Reset(ctx context.Context, e batch.Entry) (requestID string, err 
 		answer := classify(err)
 		return answer.RequestID, answer
 	}
-	requestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
-	return requestID, nil
+	return answered(out.ResultMetadata).RequestID, nil
 }
 
 // Settle implements [batch.Settler] by AdminGetUser, which Cognito bills as an

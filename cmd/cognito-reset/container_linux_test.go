@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -36,10 +37,17 @@ func newContainer(t *testing.T) (root string) {
 	for dir := root; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		os.Chmod(dir, 0o755) // for another user to come here
 	}
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(root, toolInContainer), ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	release := t.TempDir()
+	build := exec.Command("../../.ci/release", release)
+	build.Env = append(os.Environ(), "SYSTEMS=linux/"+runtime.GOARCH)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("the tool cannot be built: %v %s", err, out)
+	}
+	if err := errors.Join(
+		os.MkdirAll(filepath.Join(root, filepath.Dir(toolInContainer)), 0o755),
+		os.Rename(filepath.Join(release, "cognito-reset-linux-"+runtime.GOARCH), filepath.Join(root, toolInContainer)),
+	); err != nil {
+		t.Fatal(err)
 	}
 	roots, err := os.ReadFile(caRoots)
 	if err != nil {
@@ -157,6 +165,9 @@ func checkNotices(t *testing.T, tool string) {
 	notices, err := exec.Command("../../.ci/notices").Output()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if told, err := exec.Command(tool, "version", "--notices").Output(); err != nil || !bytes.Equal(told, notices) {
+		t.Errorf("version --notices says something else than .ci/notices: %v, %.200s", err, told)
 	}
 	for _, module := range info.Deps {
 		_, license, found := bytes.Cut(notices, []byte("\n"+module.Path+" "+module.Version+"\n\n"))

@@ -10,7 +10,7 @@ import (
 // floors are the rooms of the application. Each may know those before it, and the
 // libraries; none knows one behind it.
 var floors = []string{
-	"exit", "term", "spec", "rundir", "pool", "render", "users", "guards", "plan", "control", "preflight", "observe", "verify",
+	"exit", "term", "spec", "rundir", "pool", "render", "users", "guards", "plan", "control", "status", "preflight", "observe", "verify",
 	"run", "seal", "fleet", "flags", "manual", "awscli", "config", "cli",
 }
 

@@ -40,7 +40,7 @@ func TestMetricsOfARunThatWorks(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	cmd := exec.CommandContext(ctx, linkTool(t, t.TempDir()), "run", "--user-pool-id", "eu-west-1_AbCdEfGhI", "--input", "users.csv", "--yes",
-		"--endpoint-url", server.URL, "--rate", "50", "--metrics-listen", "127.0.0.1:0", "--run", "night")
+		"--endpoint-url", server.URL, "--rate", "50", "--listen", "127.0.0.1:0", "--run", "night")
 	cmd.Dir, cmd.Env = dir, noAccount()
 	stderr, err := cmd.StderrPipe()
 	if err == nil {
@@ -55,7 +55,7 @@ func TestMetricsOfARunThatWorks(t *testing.T) {
 	}()
 	address := ""
 	for lines := bufio.NewScanner(stderr); address == "" && lines.Scan(); {
-		if found := regexp.MustCompile(`Metrics at (http://\S+)/metrics`).FindStringSubmatch(lines.Text()); found != nil {
+		if found := regexp.MustCompile(`shows at (http://\S+)/,`).FindStringSubmatch(lines.Text()); found != nil {
 			address = found[1]
 		}
 	}

@@ -14,7 +14,8 @@ import (
 // A page is a document whose commands are run, from top to bottom: every line of
 // its blocks of sh. What stands behind # says how a command ends: "exit N", where
 // that is not 0, or "until Ctrl-C". One that ends in & goes on beside those of its
-// block that come after it.
+// block that come after it; one whose note ends with "in the end", beside the blocks that
+// come before the next heading.
 type page struct {
 	*testing.T
 	dir    string                                // where the commands run
@@ -29,29 +30,43 @@ func (p *page) run(document string) (commands int) {
 	if err != nil {
 		p.Fatal(err)
 	}
+	var ends []func() // of what goes on beside
+	longer := false   // beside more than its block
+	finish := func() {
+		for _, end := range ends {
+			end()
+		}
+		ends, longer = nil, false
+	}
+	defer finish()
 	for i, block := range strings.Split(strings.ReplaceAll(string(text), "\\\n", " "), "```sh\n") {
 		if i == 0 {
 			continue
 		}
-		block, _, _ = strings.Cut(block, "```")
-		var ends []func() // of what goes on beside
+		block, prose, _ := strings.Cut(block, "```")
 		for line := range strings.Lines(block) {
 			command, note, _ := strings.Cut(strings.TrimSpace(line), " # ")
 			commands++
 			switch alone, beside := strings.CutSuffix(command, " &"); {
 			case command == "go test ./..." || command == "go build ./cmd/cognito-reset": // this very test, and what it began with
+			case strings.HasSuffix(note, inTheEnd):
+				longer = true
+				ends = append(ends, p.begin(command, strings.TrimSuffix(note, inTheEnd)))
 			case beside:
 				ends = append(ends, p.begin(alone, note))
 			default:
 				p.start(command, note, p.env).check()
 			}
 		}
-		for _, end := range ends {
-			end()
+		if !longer || strings.Contains(prose, "\n## ") {
+			finish()
 		}
 	}
 	return commands
 }
+
+// inTheEnd ends the note of a command that goes on beside other blocks.
+const inTheEnd = " in the end"
 
 // crawl is a rate, in calls a second, at which a run is there to be steered.
 const crawl = "0.001"

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"encoding/csv"
 	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +26,13 @@ func TestPlaybooks(t *testing.T) {
 			p := &page{T: t, dir: t.TempDir(), env: []string{
 				"COGNITO_RESET_ENDPOINT_URL=" + server.URL, "COGNITO_RESET_RATE=0", "COGNITO_RESET_UPDATE_RATE=0",
 			}}
+			root, err := filepath.Abs("../..")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(filepath.Join(root, "examples"), filepath.Join(p.dir, "examples")); err != nil {
+				t.Fatal(err)
+			}
 			prepare(p, pool)
 			if commands := p.run(filepath.Join("../../examples/playbooks", name+".md")); commands < 5 {
 				t.Errorf("only %d commands were found", commands)
@@ -65,37 +72,60 @@ func grown(pool *sandbox.Pool, n int) (usernames []string) {
 	return usernames
 }
 
-// So many users are leaked that the third wave is left when the run is stopped
-// in the second.
+// The breach is rehearsed as its page says: on the pool of its first block, with the lists
+// that lie beside it.
 func preparedForBreach(p *page, pool *sandbox.Pool) {
-	leaked := []string{"email,severity,seen", "nobody@example.com,3,2026-07-01"}
-	usernames := grown(pool, 540)
-	for i, name := range usernames {
-		leaked = append(leaked, fmt.Sprintf("%s@example.com,%d,2026-07-%02d", name, i%3+1, i%28+1))
+	pool.PopulateN(1000)
+	severity := make(map[string]string)
+	for _, row := range p.rows("leaked.csv") {
+		name, _, _ := strings.Cut(row[0], "@")
+		severity[name] = row[1]
 	}
-	p.file("leaked.csv", leaked...)
-	p.file("admins.csv", "username", "user-0005")
+	leftOut := make(map[string]bool)
+	for _, row := range p.rows("admins.csv") {
+		leftOut[row[0]] = true
+	}
 	p.Cleanup(func() {
 		once := make(map[string]bool)
 		for _, m := range pool.Outbox() {
-			i := slices.Index(usernames, m.Username)
-			switch severity := i%3 + 1; {
+			switch {
 			case once[m.Username]:
 				p.Errorf("%s was mailed twice", m.Username)
-			case len(once) < 8 && severity != 3: // the canary
-				p.Errorf("%s, of severity %d, came before the severest", m.Username, severity)
+			case len(once) < 8 && severity[m.Username] != "3": // the canary
+				p.Errorf("%s, of severity %s, came before the severest", m.Username, severity[m.Username])
+			case leftOut[m.Username] || severity[m.Username] == "":
+				p.Errorf("%s was left out, and mailed", m.Username)
 			}
 			once[m.Username] = true
 		}
-		if once["user-0005"] {
-			p.Error("who was left out was mailed")
-		}
-		for _, name := range usernames[6:] {
-			if u, _ := pool.Get(name); u.Status != sandbox.ResetRequired {
-				p.Errorf("%s is %s", name, u.Status)
+		reset := 0
+		for name := range severity {
+			u, there := pool.Get(name)
+			if there && u.Enabled && u.Status == sandbox.Confirmed && u.EmailVerified && !leftOut[name] {
+				p.Errorf("%s was left as it was", name)
+			} else if u.Status == sandbox.ResetRequired {
+				reset++
 			}
 		}
+		if reset < 400 {
+			p.Errorf("only %d were reset", reset)
+		}
 	})
+}
+
+// rows are those of a CSV file that lies beside the playbooks, without its header.
+func (p *page) rows(name string) [][]string {
+	p.Helper()
+	f, err := os.Open(filepath.Join(p.dir, "examples/playbooks", name))
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil || len(rows) < 2 {
+		p.Fatal(len(rows), err)
+	}
+	return rows[1:]
 }
 
 // The unattended runs go by the default rate, so the users are few.
@@ -114,14 +144,37 @@ func preparedForRotation(p *page, pool *sandbox.Pool) {
 }
 
 func preparedForAudit(p *page, pool *sandbox.Pool) {
-	p.file("customers.csv", "username", "user-0006", "user-0007", "stranger")
-	grown(pool, 20)
-	p.file("earlier.csv", "username", "user-0006")
-	p.start("cognito-reset run --user-pool-id eu-west-1_AbCdEfGhI --input earlier.csv --run breach --yes", "", p.env).check()
-	sent := len(pool.Outbox())
+	pool.PopulateN(1000)
+	member := sandbox.NewUser("admin")
+	member.Groups = []string{"admins"}
+	pool.Add(member)
 	p.Cleanup(func() {
-		if more := len(pool.Outbox()) - sent; more != 0 {
-			p.Errorf("a look sent %d messages", more)
+		if sent := len(pool.Outbox()); sent != 0 {
+			p.Errorf("a look sent %d messages", sent)
 		}
 	})
+}
+
+// Every text is one that the breach leads to, and says what is to be filled in.
+func TestTextsAreLinkedAndReadyToBeChanged(t *testing.T) {
+	page, err := os.ReadFile("../../examples/playbooks/breach.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts, err := filepath.Glob("../../examples/playbooks/texts/*.md")
+	if err != nil || len(texts) < 4 {
+		t.Fatal(texts, err)
+	}
+	for _, path := range texts {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(page), "(texts/"+filepath.Base(path)+")") {
+			t.Errorf("the breach does not lead to %s", path)
+		}
+		if !strings.Contains(string(text), "[SERVICE]") {
+			t.Errorf("%s has nothing to fill in", path)
+		}
+	}
 }

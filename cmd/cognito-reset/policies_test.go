@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -79,6 +82,73 @@ func TestPolicies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The policy for a breach is one statement a step, so that whoever does not take a step
+// leaves its statement out, and the others do all that theirs do.
+func TestEachStepOfTheBreachPolicyStandsByItself(t *testing.T) {
+	t.Parallel()
+	const run = "run --user-pool-id eu-west-1_AbCdEfGhI --all-users --exclude-group service --rate auto --yes "
+	steps := map[string]string{
+		"SignOut": "--steps reset,sign-out",
+		"Lock":    "--if-unresettable lock",
+		"Disable": "--if-unresettable unconfirmed=disable",
+		"Invite":  "--if-unresettable temporary_password=invite",
+	}
+	var common []string
+	own := make(map[string][]string)
+	for _, s := range policyOf(t, "breach") {
+		if _, step := steps[s.Sid]; step {
+			own[s.Sid] = s.Action
+		} else {
+			common = append(common, s.Action...)
+		}
+	}
+	for step, asks := range steps {
+		if len(own[step]) != 1 {
+			t.Errorf("the statement %s has the actions %q", step, own[step])
+			continue
+		}
+		for _, test := range []struct {
+			actions []string
+			missed  []string
+		}{
+			{common, own[step]},
+			{slices.Concat(common, own[step]), nil},
+		} {
+			said, well := withActions(t, test.actions, []string{run + asks})
+			if gaps := gapsIn(said, slices.Concat(slices.Collect(maps.Values(own))...)); !slices.Equal(gaps, test.missed) || test.missed == nil && !well {
+				t.Errorf("%s with %q: %q are missed:\n%s", asks, test.actions, gaps, said)
+			}
+		}
+	}
+	if said, well := withActions(t, common, []string{run}); !well {
+		t.Errorf("a reset alone needs a step's statement:\n%s", said)
+	}
+}
+
+// Nobody needs to delete anything in S3, so whoever runs the tool cannot take a
+// finished run out of it.
+func TestNoExampleMayDeleteFromS3(t *testing.T) {
+	t.Parallel()
+	examples, allows := 0, 0
+	if err := fs.WalkDir(os.DirFS("../../examples"), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join("../../examples", path))
+		examples++
+		allows += bytes.Count(text, []byte("s3:PutObject"))
+		if found := regexp.MustCompile(`"?\bs3:(\*|Delete\w*\*?|Put(\w*Lifecycle\w*|\w*Retention|\w*Versioning|\*)|Bypass\w*)`).Find(text); found != nil && path != "aws/README.md" {
+			t.Errorf("%s allows %s", path, found)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if examples < 10 || allows < 3 {
+		t.Errorf("%d examples were looked at, and %d allow to write", examples, allows)
 	}
 }
 

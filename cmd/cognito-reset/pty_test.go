@@ -56,7 +56,13 @@ func onTerminal(t *testing.T, n int, columns uint16, args ...string) (*terminal,
 // newTerminal runs the tool that is in a folder there, on a terminal.
 func newTerminal(t *testing.T, dir string, env []string, columns uint16, args ...string) *terminal {
 	t.Helper()
-	x := &terminal{T: t, cmd: exec.Command(filepath.Join(dir, "cognito-reset"), args...)}
+	return startTerminal(t, dir, env, columns, filepath.Join(dir, "cognito-reset"), args...)
+}
+
+// startTerminal runs a program on a terminal.
+func startTerminal(t *testing.T, dir string, env []string, columns uint16, program string, args ...string) *terminal {
+	t.Helper()
+	x := &terminal{T: t, cmd: exec.Command(program, args...)}
 	x.cmd.Dir, x.cmd.Env = dir, env
 	var err error
 	if x.keys, err = pty.StartWithSize(x.cmd, &pty.Winsize{Rows: 24, Cols: columns}); err != nil {

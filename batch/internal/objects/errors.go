@@ -36,6 +36,15 @@ func Refused(err error) bool {
 	}
 }
 
+// A notOwnedError is that of a request that was refused, perhaps since the bucket is
+// not the expected owner's: S3 does not tell.
+type notOwnedError struct {
+	owner string
+	error
+}
+
+func (e *notOwnedError) Unwrap() error { return e.error }
+
 // Words are what error codes mean to whoever named the bucket, where that depends
 // on what was asked.
 type Words struct {
@@ -58,6 +67,9 @@ func Explain(err error, w Words) error {
 		what = "there is no such bucket"
 	case "AccessDenied", "Forbidden":
 		what = "access is denied: " + w.Denied
+		if e, ok := errors.AsType[*notOwnedError](err); ok {
+			what = fmt.Sprintf("access is denied: either the bucket does not belong to account %s, as was asked for, or this is missing: %s", e.owner, w.Denied)
+		}
 	case "InvalidObjectState":
 		what = "the object is archived: restore it first"
 	case "PreconditionFailed":

@@ -9,6 +9,7 @@ package objects
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -20,6 +21,8 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"cognito-reset/batch/internal/login"
 )
@@ -37,6 +40,14 @@ type Options struct {
 	EndpointURL string // of another server that speaks S3; "" as usual
 	Attempts    int    // to make a request, at most; 0 is 3
 
+	// ExpectedBucketOwner is the account to which every bucket must belong: S3 refuses
+	// what is asked of another's. "" is any.
+	ExpectedBucketOwner string
+
+	// KMSKey is the key of AWS KMS, by id, ARN or alias, that encrypts what is written.
+	// "" leaves it to the bucket.
+	KMSKey string
+
 	// HTTPClient replaces the transport, for tests within one process.
 	HTTPClient aws.HTTPClient
 }
@@ -51,7 +62,11 @@ func Split(name string) (bucket, key string) {
 func Name(bucket, key string) string { return Scheme + "://" + bucket + "/" + key }
 
 // A Client reaches S3.
-type Client struct{ s3 *s3.Client }
+type Client struct {
+	s3    *s3.Client
+	owner string // that every bucket must have; "" is any
+	key   string // of KMS; "" is the bucket's
+}
 
 // New reads the AWS configuration.
 func New(o Options) (*Client, error) {
@@ -71,21 +86,29 @@ func New(o Options) (*Client, error) {
 	if o.EndpointURL != "" {
 		cfg.BaseEndpoint = aws.String(o.EndpointURL)
 	}
-	return &Client{s3.NewFromConfig(cfg, func(s *s3.Options) {
+	client := s3.NewFromConfig(cfg, func(s *s3.Options) {
+		if o.ExpectedBucketOwner != "" { // of every request, whatever it asks
+			s.APIOptions = append(s.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Expected-Bucket-Owner", o.ExpectedBucketOwner))
+		}
 		s.UsePathStyle = s.BaseEndpoint != nil
 		s.RetryMaxAttempts = o.Attempts
 		s.DisableLogOutputChecksumValidationSkipped = true
-	})}, nil
+	})
+	return &Client{client, o.ExpectedBucketOwner, o.KMSKey}, nil
 }
 
 // Bucket is a bucket by its name, wherever it is. Nothing is asked yet.
-func (c *Client) Bucket(name string) *Bucket { return &Bucket{client: c.s3, name: name} }
+func (c *Client) Bucket(name string) *Bucket {
+	return &Bucket{client: c.s3, owner: c.owner, kmsKey: c.key, name: name}
+}
 
 // A Bucket holds objects by their keys. Its methods may be called from many
 // goroutines. But for [Bucket.Open], they fail as the SDK does: see [Status] and its
 // like, and [Explain].
 type Bucket struct {
 	client *s3.Client
+	owner  string
+	kmsKey string
 	name   string
 	region atomic.Pointer[string] // where it is, if not where the client asks first
 }
@@ -102,11 +125,14 @@ func (b *Bucket) ask(request func(there func(*s3.Options)) error) error {
 	}
 	err := request(there)
 	region := regionOf(err)
-	if known := b.region.Load(); region == "" || known != nil && *known == region {
-		return err
+	if known := b.region.Load(); region != "" && (known == nil || *known != region) {
+		b.region.Store(&region)
+		err = request(there)
 	}
-	b.region.Store(&region)
-	return request(there)
+	if b.owner != "" && Status(err) == http.StatusForbidden {
+		err = &notOwnedError{b.owner, err}
+	}
+	return err
 }
 
 // regionOf is where a bucket is, if that is what an error says.
@@ -125,8 +151,8 @@ type Object struct {
 	Age  time.Duration // since it was written, by the clock of S3 alone; 0 if it does not tell
 }
 
-// Get reads an object that is small.
-func (b *Bucket) Get(ctx context.Context, key string) (o Object, err error) {
+// Get reads an object of some bytes at most.
+func (b *Bucket) Get(ctx context.Context, key string, most int64) (o Object, err error) {
 	var out *s3.GetObjectOutput
 	err = b.ask(func(there func(*s3.Options)) error {
 		out, err = b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key}, there)
@@ -136,8 +162,11 @@ func (b *Bucket) Get(ctx context.Context, key string) (o Object, err error) {
 		return o, err
 	}
 	defer out.Body.Close()
-	if o.Body, err = io.ReadAll(out.Body); err != nil {
+	if o.Body, err = io.ReadAll(io.LimitReader(out.Body, most+1)); err != nil {
 		return o, err
+	}
+	if int64(len(o.Body)) > most {
+		return Object{}, fmt.Errorf("%s: %w: more than %d bytes", Name(b.name, key), ErrLarge, most)
 	}
 	o.ETag = aws.ToString(out.ETag)
 	if now, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
@@ -145,6 +174,9 @@ func (b *Bucket) Get(ctx context.Context, key string) (o Object, err error) {
 	}
 	return o, nil
 }
+
+// ErrLarge is that of an object that has more bytes than it can have.
+var ErrLarge = errors.New("the object is larger than any of its kind")
 
 // A Condition is one under which an object is written; nil is none.
 type Condition func(*s3.PutObjectInput)
@@ -160,6 +192,9 @@ func IfStill(etag string) Condition {
 // Put writes an object.
 func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, when Condition) (etag string, err error) {
 	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: body}
+	if b.kmsKey != "" {
+		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, &b.kmsKey
+	}
 	if when != nil {
 		when(in)
 	}

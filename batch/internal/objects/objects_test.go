@@ -41,7 +41,7 @@ func TestABucketElsewhereIsFollowedThereByEveryRequest(t *testing.T) {
 	const listing = `<ListBucketResult><Contents><Key>a</Key><Size>7</Size></Contents><CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes></ListBucketResult>`
 	for what, do := range map[string]func(*Bucket) error{
 		"get": func(b *Bucket) error {
-			o, err := b.Get(t.Context(), "a")
+			o, err := b.Get(t.Context(), "a", 1<<10)
 			if err == nil && (o.ETag != `"1"` || string(o.Body) != listing) {
 				err = errors.New("it is another object")
 			}
@@ -107,7 +107,7 @@ func TestErrorsSayWhatTheyMean(t *testing.T) {
 		bucket := through(t, func(*http.Request) *http.Response {
 			return answer(test.status, "<Error><Code>"+code+"</Code></Error>")
 		})
-		_, err := bucket.Get(t.Context(), "a")
+		_, err := bucket.Get(t.Context(), "a", 1<<10)
 		explained := Explain(err, words)
 		if explained == nil || !strings.Contains(explained.Error(), test.want) || Status(explained) != test.status {
 			t.Errorf("%s: %v", code, explained)

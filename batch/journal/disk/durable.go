@@ -14,14 +14,22 @@ import (
 // Unfinished ends the name of a file that is being written.
 const Unfinished = ".tmp"
 
-// ReadFile returns what a file holds.
+// MostRead is how many bytes a file has at most that is read whole: no lock, mark,
+// plan, job or run.json comes near, and one that somebody else made may be endless.
+const MostRead = 32 << 20
+
+// ReadFile returns what a file holds, of [MostRead] bytes at most.
 func ReadFile(d Disk, name string) ([]byte, error) {
 	f, err := d.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	text, err := io.ReadAll(io.LimitReader(f, MostRead+1))
+	if err == nil && len(text) > MostRead {
+		err = fmt.Errorf("%s has more than %d MiB, which no file of its kind has", name, MostRead>>20)
+	}
+	return text, err
 }
 
 // WriteFile replaces what a file holds, without making it durable: a crash may

@@ -15,6 +15,15 @@ import (
 // have put there.
 const noFollow = syscall.O_NOFOLLOW
 
+// Owner is the id of the user to whom a file belongs, where the disk tells.
+func Owner(info fs.FileInfo) (uid int, known bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Uid), true
+}
+
 func lock(name string) (Lock, error) {
 	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR|noFollow), flock.SetPermissions(0o600))
 	if held, err := lock.TryLock(); err != nil || !held {

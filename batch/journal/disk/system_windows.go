@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/windows"
@@ -9,6 +10,9 @@ import (
 
 // noFollow has no meaning here: making a symbolic link takes a privilege.
 const noFollow = 0
+
+// Owner tells nothing: who may write is not the owner's alone to say here.
+func Owner(fs.FileInfo) (uid int, known bool) { return 0, false }
 
 // lockAt is the byte that a lock covers, beyond any that a file has: on Windows,
 // nobody can read or write what another handle has locked, and to lock what is

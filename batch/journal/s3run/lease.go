@@ -38,14 +38,36 @@ func (c claim) ttl() time.Duration { return time.Duration(c.TTL * float64(time.S
 // claim reads lease.json. age is how long ago it was written, by the clock of S3
 // alone.
 func (s *store) claim(ctx context.Context) (c claim, etag string, age time.Duration, err error) {
-	o, err := s.bucket.Get(ctx, s.key(leaseFile))
+	o, err := s.bucket.Get(ctx, s.key(leaseFile), largestLease)
 	if err != nil {
 		return c, "", 0, err
 	}
-	if err := json.Unmarshal(o.Body, &c); err != nil {
-		return c, "", 0, fmt.Errorf("%s is not a lease: %w", leaseFile, err)
+	c, err = parseClaim(o.Body)
+	return c, o.ETag, o.Age, err
+}
+
+// largestLease is how many bytes lease.json has at most.
+const largestLease = 64 << 10
+
+// longestTTL is how many seconds a lease lasts at most, and longestHolder how many bytes
+// are shown of what its holder says of itself.
+const (
+	longestTTL    = 24 * 60 * 60
+	longestHolder = 300
+)
+
+// parseClaim reads the content of lease.json, which may be anybody's.
+func parseClaim(text []byte) (c claim, err error) {
+	if err := json.Unmarshal(text, &c); err != nil {
+		return claim{}, fmt.Errorf("%s is not a lease: %w", leaseFile, err)
 	}
-	return c, o.ETag, o.Age, nil
+	if c.Holder != "" && !(c.TTL > 0 && c.TTL <= longestTTL) {
+		return claim{}, fmt.Errorf("%s is not a lease: it says that it lasts for %v seconds", leaseFile, c.TTL)
+	}
+	if len(c.Holder) > longestHolder {
+		c.Holder = strings.ToValidUTF8(c.Holder[:longestHolder], "") + "…"
+	}
+	return c, nil
 }
 
 func (s *store) putClaim(ctx context.Context, c claim, when objects.Condition) (etag string, err error) {

@@ -138,6 +138,20 @@ func View(ctx context.Context, name string, o Options) (*journal.Dir, error) {
 	return h.dir(h.download(ctx))
 }
 
+// ReadRunFile reads run.json of a run, which needs not be copied for it; nil if there
+// is none.
+func ReadRunFile(ctx context.Context, name string, o Options) ([]byte, error) {
+	s, err := reach(ctx, name, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	file, err := s.bucket.Get(ctx, s.key(journal.RunFile), disk.MostRead)
+	if err != nil && !objects.Missing(err) {
+		return nil, s.why(ctx, err)
+	}
+	return file.Body, nil
+}
+
 // Find lists the runs at a prefix and at any depth below it, by their names. A run
 // never began, and is not listed, where there is no run.json.
 func Find(ctx context.Context, name string, o Options) (runs []string, err error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -149,11 +150,17 @@ func (s *store) upload(from disk.Disk, name, path string) error {
 // sameAs is the ETag of an object whose content is the file's, as after a write
 // whose answer was lost; else it fails with unmet.
 func (s *store) sameAs(ctx context.Context, name string, f io.ReadSeeker, unmet error) (etag string, err error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return "", err
+	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
-	o, err := s.bucket.Get(ctx, s.key(name))
-	if err != nil {
+	o, err := s.bucket.Get(ctx, s.key(name), size)
+	if errors.Is(err, objects.ErrLarge) {
+		return "", unmet
+	} else if err != nil {
 		return "", err
 	}
 	there, here := sha256.Sum256(o.Body), sha256.New()

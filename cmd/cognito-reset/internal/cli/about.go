@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -58,8 +59,14 @@ func (a *app) versionCommand() *cli.Command {
 		Name:      "version",
 		Usage:     "tell how this binary was built",
 		UsageText: "cognito-reset version --json",
-		Flags:     []cli.Flag{flags.Bool(flags.Output, "json", "print JSON")},
+		Flags: []cli.Flag{
+			flags.Bool(flags.Output, "json", "print JSON"),
+			flags.Bool(flags.Output, "notices", "print the licenses of what is in this binary instead"),
+		},
 		Action: func(ctx *cli.Context) error {
+			if ctx.Bool("notices") {
+				return term.Write(a.Out, manual.Notices)
+			}
 			b := builtAs()
 			if ctx.Bool("json") {
 				return render.Object(a.Out, b)
@@ -80,17 +87,13 @@ func (a *app) completionCommand() *cli.Command {
 		Usage:       "print what has a shell complete the tool's command lines",
 		ArgsUsage:   strings.Join(manual.Shells, "|"),
 		UsageText:   "source <(cognito-reset completion bash)",
-		Description: "The line above goes into ~/.bashrc. For zsh it is the same, for fish a file\n~/.config/fish/completions/cognito-reset.fish, for PowerShell a line of $PROFILE:\ncognito-reset completion powershell | Out-String | Invoke-Expression",
+		Description: "The line above goes into ~/.bashrc, with zsh into ~/.zshrc, which needs nothing else.\nFor fish: cognito-reset completion fish >~/.config/fish/completions/cognito-reset.fish\nFor PowerShell a line of $PROFILE: cognito-reset completion powershell | Out-String |\nInvoke-Expression",
 		Action: func(ctx *cli.Context) error {
 			shell := ctx.Args().First()
 			if ctx.NArg() != 1 || !slices.Contains(manual.Shells, shell) {
 				return exit.Usagef("completion takes the name of a shell: %s", strings.Join(manual.Shells, ", "))
 			}
-			script, err := manual.Completion(ctx.App, shell)
-			if err != nil {
-				return err
-			}
-			_, err = io.WriteString(a.Out, script)
+			_, err := io.WriteString(a.Out, manual.Completion(shell))
 			return err
 		},
 	}
@@ -105,11 +108,12 @@ func (a *app) manCommand() *cli.Command {
 			if err := flags.NoArguments(ctx); err != nil {
 				return err
 			}
-			page, err := manual.Page(ctx.App)
-			if err != nil {
-				return err
+			b := builtAs()
+			day := time.Now().UTC().Format(time.DateOnly)
+			if at, err := time.Parse(time.RFC3339, b.Time); err == nil { // of the source
+				day = at.Format(time.DateOnly)
 			}
-			_, err = io.WriteString(a.Out, page)
+			_, err := io.WriteString(a.Out, manual.Page(ctx.App, b.Version, day))
 			return err
 		},
 	}

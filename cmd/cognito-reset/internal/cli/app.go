@@ -5,6 +5,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/roster/s3input"
 	"cognito-reset/cmd/cognito-reset/internal/awscli"
+	"cognito-reset/cmd/cognito-reset/internal/config"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/manual"
@@ -41,6 +45,7 @@ type app struct {
 	store    *rundir.Store     // nil before openStore
 	observer *observe.Observer // of the runs; nil if nobody asked for it
 	helpAll  bool              // help shows every flag
+	from     config.Origins    // of the flags that a job file sets
 }
 
 // helpAll asks for the help of a command with every flag of it.
@@ -61,6 +66,12 @@ func Main(ctx context.Context, args []string, p Process) (code int) {
 		args[slices.Index(args, helpAll)] = "--help"
 	}
 	command := a.app()
+	if n := len(args) - 1; n > 0 && args[n] == manual.Completing {
+		for _, line := range manual.Complete(command, args[:n]) {
+			_ = term.Write(p.Out, line+"\n") // a shell that is gone wants nothing completed
+		}
+		return exit.Done
+	}
 	var err error
 	if a.args, err = flagsFirst(command, args); err == nil {
 		err = command.RunContext(ctx, a.args)
@@ -69,11 +80,37 @@ func Main(ctx context.Context, args []string, p Process) (code int) {
 		err = errors.Join(err, a.store.Close())
 	}
 	if text := exit.Text(err); text != "" {
-		_ = term.Write(p.Err, "cognito-reset: "+text+"\n")
+		_ = term.Write(p.Err, "cognito-reset: "+text+"\n"+a.elsewhere(err, text))
 	}
 	code = exit.Of(err)
 	a.observer.EndedEarly(code, err)
 	return code
+}
+
+// flagNames are the flags in a message.
+var flagNames = regexp.MustCompile(`--([a-z][a-z0-9-]*)`)
+
+// elsewhere says of the flags in a message about a command line which do not stand on
+// it, and where they come from: nobody looks for them there.
+func (a *app) elsewhere(err error, text string) (lines string) {
+	if exit.Of(err) != exit.Usage {
+		return ""
+	}
+	said := make(map[string]bool)
+	for _, m := range flagNames.FindAllStringSubmatch(text, -1) {
+		name := m[1]
+		variable := flags.Env(name)[0]
+		if said[name] || a.typed(name) || strings.Contains(text, variable) {
+			continue
+		}
+		said[name] = true
+		if at := a.from[name]; at != "" {
+			lines += fmt.Sprintf("  --%s comes from %s.\n", name, term.Visible(at))
+		} else if _, set := os.LookupEnv(variable); set {
+			lines += fmt.Sprintf("  --%s comes from the environment: %s is set.\n", name, variable)
+		}
+	}
+	return lines
 }
 
 // app is the command line as urfave/cli has it.
@@ -89,9 +126,8 @@ cognito-reset help                                    (the manual)`,
 			"COGNITO_RESET_MAX_ATTEMPTS.",
 		Version: a.version,
 		// The library leaves its --help out of an application that has a help command of its own.
-		Flags:                []cli.Flag{cli.HelpFlag},
-		HideHelpCommand:      true,
-		EnableBashCompletion: true, // and that of other shells
+		Flags:           []cli.Flag{cli.HelpFlag},
+		HideHelpCommand: true,
 		// A value may hold commas; lists are given by repeating a flag.
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
@@ -123,8 +159,11 @@ func DescribeFlags() { cli.FlagStringer = manual.DescribeFlag }
 // openStore is how a command reaches run directories, until the process ends.
 func (a *app) openStore(ctx *cli.Context) *rundir.Store {
 	a.store = &rundir.Store{S3: s3run.Options{
-		Options: s3input.Options{Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url")},
-		TTL:     ctx.Duration("lease"),
+		Options: s3input.Options{
+			Profile: ctx.String("profile"), Region: ctx.String("region"), EndpointURL: ctx.String("endpoint-url"),
+			ExpectedBucketOwner: ctx.String("expected-bucket-owner"), KMSKey: ctx.String("s3-kms-key"),
+		},
+		TTL: ctx.Duration("lease"),
 		OnSilence: func(why error, wait time.Duration) {
 			term.Linef(a.Err, "S3 does not answer (%v): no call leaves until it does, for %v at most; then the run stops.", why, wait.Round(time.Second))
 		},
@@ -142,7 +181,7 @@ var impliedValues = map[string]string{"generate-cli-skeleton": "input", "dry-run
 // stops reading flags at the first argument, so that "run users.csv --dry-run"
 // would run for real.
 func flagsFirst(app *cli.App, args []string) ([]string, error) {
-	if len(args) < 2 || args[len(args)-1] == manual.Completing {
+	if len(args) < 2 {
 		return args, nil
 	}
 	command := app.Command(args[1])
@@ -155,6 +194,9 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 		arg := args[i]
 		if arg == "--" {
 			rest = append(rest, args[i+1:]...)
+			break
+		}
+		if arg == "#" { // a comment, of which zsh on a terminal makes arguments
 			break
 		}
 		if !strings.HasPrefix(arg, "-") || arg == "-" {

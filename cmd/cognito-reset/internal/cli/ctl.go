@@ -54,7 +54,7 @@ func (a *app) ctl(ctx *cli.Context) error {
 			return err != nil || !dir.Held()
 		})
 		if len(runs) == 0 {
-			return exit.Usagef("nothing works on %s now; cognito-reset resume %s goes on with it", args[0], term.Quote(args[0]))
+			return nobodyWorks(args[0], true)
 		}
 		return ofFleet(runs, func(path string) error { return a.steer(ctx, path, args[1], args[2:]...) })
 	}
@@ -71,7 +71,8 @@ func (a *app) steer(ctx *cli.Context, path, command string, value ...string) err
 		return exit.With(exit.Usage, err)
 	}
 	if !dir.Held() {
-		return exit.Usagef("nothing works on %s now; cognito-reset resume %s goes on with it", path, term.Quote(path))
+		record, err := rundir.Load(dir)
+		return nobodyWorks(path, err == nil && !record.Spec.DryRun && !record.Spec.Sandbox)
 	}
 	done, err := control.Steer(ctx.Context, dir, command, value...)
 	if err != nil {
@@ -83,3 +84,11 @@ func (a *app) steer(ctx *cli.Context, path, command string, value ...string) err
 
 // preparing reports whether a process prepares a run in a directory that is none yet.
 func preparing(path string) bool { return (&journal.Dir{Path: path}).Held() }
+
+// nobodyWorks is that there is nothing to steer.
+func nobodyWorks(path string, resumable bool) error {
+	if !resumable {
+		return exit.Usagef("nothing works on %s now", path)
+	}
+	return exit.Usagef("nothing works on %s now; cognito-reset resume %s goes on with it", path, term.Quote(path))
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/crypto/ssh"
 
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
@@ -212,7 +213,7 @@ func readSigners(path, identity string) (evidence.Signers, error) {
 	if path == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadFile(disk.OS, path)
 	if err != nil {
 		return nil, exit.Usagef("--signer: %w", err)
 	}

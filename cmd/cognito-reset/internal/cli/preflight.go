@@ -102,10 +102,10 @@ func (a *app) preflightOf(ctx *cli.Context) (*rundir.Record, *users.Finder, erro
 	return record, f, err
 }
 
-// observe begins to tell what --metrics-listen and --notify-exec ask for.
+// observe begins to tell what --listen and --notify-exec ask for.
 func (a *app) observe(ctx *cli.Context) (err error) {
 	a.observer, err = observe.New(ctx.Context, observe.Options{
-		Streams: a.Streams, Version: a.version, Listen: ctx.String("metrics-listen"), StallAfter: ctx.Duration("stall-after"),
+		Streams: a.Streams, Version: a.version, Listen: ctx.String("listen"), StallAfter: ctx.Duration("stall-after"),
 		Exec: ctx.String("notify-exec"), Every: ctx.Duration("notify-every"), Grace: ctx.Duration("grace"),
 	})
 	return err

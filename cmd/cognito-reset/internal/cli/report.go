@@ -30,7 +30,7 @@ func (a *app) reportCommand() *cli.Command {
 			"merge makes one report of several runs on a pool: the last word on a username\n" +
 			"counts. It goes to the folder --output, or with --format to that file.",
 		Flags: append(flags.Record(),
-			flags.String(flags.Output, "format", "", "print one report instead: `csv`, jsonl, html, junit or text"),
+			flags.String(flags.Output, "format", "", "print one report instead: `csv`, jsonl, html, xlsx, junit or text"),
 			flags.String(flags.Output, "output", "", "with --format, write it to `FILE`"),
 			flags.CSVSafe(),
 			flags.Bool(flags.Output, "json", "print the summary as JSON"),
@@ -60,25 +60,31 @@ func (a *app) report(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	safe := r.Spec.CSVSafe
 	if ctx.IsSet("csv-safe") {
-		r.Spec.CSVSafe = ctx.Bool("csv-safe")
+		safe = ctx.Bool("csv-safe")
 	}
 	switch format, output := ctx.String("format"), ctx.String("output"); {
 	case format != "":
+		r.Spec.CSVSafe = safe
 		return a.export(r, format, output)
 	case output != "":
 		return exit.Usagef("--output goes with --format; without, the reports are written into %s", path)
 	}
-	return a.again(r, ctx.Bool("json"))
+	return a.again(r, safe, ctx.Bool("json"))
 }
 
-// again writes the reports of a run again, and prints its summary.
-func (a *app) again(r *rundir.Record, asJSON bool) error {
+// again writes the reports of a run again, and prints its summary. A report.csv that is
+// not as the run has it, safe for spreadsheets or exact, is written beside that.
+func (a *app) again(r *rundir.Record, safe, asJSON bool) error {
 	history, err := r.Replay()
 	if err != nil {
 		return err
 	}
 	summary, err := render.Files(r, history, nil)
+	if err == nil && safe != r.Spec.CSVSafe {
+		err = render.OtherCSV(r, history)
+	}
 	if err != nil {
 		return fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, term.Quote(r.Path()))
 	}
@@ -97,7 +103,7 @@ func (a *app) export(r *rundir.Record, format, output string) error {
 	if err != nil {
 		return err
 	}
-	code, err := render.One(a.Streams, output, format, r, func(writers ...report.Writer) (report.Summary, error) {
+	code, err := render.One(a.Streams, output, format, r, history, func(writers ...report.Writer) (report.Summary, error) {
 		rows := r.Rows(history, nil)
 		err := rows.Write(writers...)
 		return rows.Summary, err
@@ -145,7 +151,7 @@ func (a *app) merge(ctx *cli.Context) error {
 	}
 	switch {
 	case format != "":
-		code, err := render.One(a.Streams, output, format, &m.Record, m.Write)
+		code, err := render.One(a.Streams, output, format, &m.Record, nil, m.Write)
 		if err != nil {
 			return err
 		}

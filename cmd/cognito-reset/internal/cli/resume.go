@@ -34,7 +34,7 @@ func (a *app) resumeCommand() *cli.Command {
 			&cli.StringSliceFlag{Category: flags.Safety, Name: "retry", Usage: "take up settled users again: `failed` (by the moment, not by the user's own fault) or unknown (read back first)", EnvVars: flags.Env("retry")},
 			flags.Bool(flags.Safety, "yes", "on a terminal, do not ask before the first call"),
 			flags.Bool(flags.Safety, "moved", "the run directory was copied, moved or restored, and nobody goes on with another copy of it"),
-		}, flags.Account(), []cli.Flag{flags.CSVSafe(), flags.Lease()}, flags.Watch(), flags.Display()),
+		}, flags.Account(), []cli.Flag{flags.CSVSafe(), flags.Workbook(), flags.Lease()}, flags.Watch(), flags.Display()),
 		Action: a.resume,
 	}
 }

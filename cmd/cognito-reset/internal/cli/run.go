@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -40,6 +41,7 @@ func (a *app) runCommand() *cli.Command {
 		flags.String(flags.Output, "run", "", "keep the record in `DIR`, or s3://bucket/prefix (default: cognito-reset-runs/<time>-<pool id>)"),
 		flags.Lease(),
 		flags.CSVSafe(),
+		flags.Workbook(),
 	}, flags.Watch(), flags.Display())
 	command := &cli.Command{
 		Name:      "run",
@@ -172,7 +174,9 @@ func (a *app) env(ctx *cli.Context) (env run.Env, err error) {
 	env = run.Env{
 		Streams: a.Streams, Quiet: ctx.Bool("quiet"), JSON: ctx.Bool("json"), Store: a.store, Observer: a.observer, Version: a.version, Calls: a.Calls,
 	}
-	env.Log, err = flags.Logger(ctx, a.Err)
+	if env.Log, err = flags.Logger(ctx, a.Err); ctx.String("log-format") == "json" {
+		env.Progress = slog.New(slog.NewJSONHandler(a.Err, nil))
+	}
 	return env, err
 }
 
@@ -258,6 +262,7 @@ func (a *app) configure(ctx *cli.Context) (*config.Job, config.Origins, error) {
 		return slices.ContainsFunc(ctx.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == s.Flag })
 	}
 	common := slices.DeleteFunc(slices.Clone(j.Common), func(s config.Setting) bool { return !has(s) })
+	a.from = from
 	return j, from, config.Set(ctx, common, from)
 }
 

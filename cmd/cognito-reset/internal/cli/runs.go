@@ -9,13 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"cognito-reset/batch"
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
@@ -34,8 +32,8 @@ func (a *app) runsCommand() *cli.Command {
 			"cognito-reset runs prune --older-than 90d --dry-run\n" +
 			"cognito-reset runs prune --older-than 90d",
 		Description: "DIR is a folder with run directories at any depth (default: " + rundir.RunsFolder + ")\n" +
-			"or one of them. The list goes by summary.json where that is newer than the\n" +
-			"journal, and checks nothing; cognito-reset status does.\n\n" +
+			"or one of them. The list has the newest first, goes by summary.json where that is\n" +
+			"newer than the journal, and checks nothing; cognito-reset status does.\n\n" +
 			"prune asks, and then deletes all that is in the run directories but folders,\n" +
 			"lock, summary.json, what run.json says without names, paths and free text, and\n" +
 			"history.idx: hashes by which a later --history knows whom the run reset. Anyone\n" +
@@ -88,34 +86,38 @@ func (a *app) listRuns(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(runs, func(a, b rundir.Run) int { return b.StartedAt.Compare(a.StartedAt) })
 	if ctx.Bool("json") {
 		return render.JSON(a.Out, runs)
 	}
-	return a.tabulate(runs)
+	found := "There are no runs"
+	if len(runs) > 0 {
+		found = "These are the runs"
+		if err := a.tabulate(runs); err != nil {
+			return err
+		}
+		term.Linef(a.Err, "")
+	}
+	a.notLookedIn(found, ctx.Args().Slice())
+	return nil
 }
 
 func (a *app) tabulate(runs []rundir.Run) error {
-	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "STARTED\tSTATE\tSIZE\tROWS\tOUTCOMES\tRUN")
-	for _, run := range runs {
-		started := run.StartedAt.Format("2006-01-02 15:04")
-		if run.StartedAt.IsZero() {
-			started = "?"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", started, run.State, humanize.Bytes(uint64(run.Bytes)), term.Comma(run.Rows), outcomesOf(run), term.Visible(run.Path))
-	}
-	return w.Flush()
+	return render.Runs(a.Out, runs, term.Screen(a.Out))
 }
 
-// outcomesOf lists how many rows of a run ended how.
-func outcomesOf(run rundir.Run) string {
-	var list []string
-	for _, o := range batch.Outcomes {
-		if n := run.Outcomes[o]; n > 0 {
-			list = append(list, fmt.Sprintf("%s %s", term.Comma(n), o))
-		}
+// notLookedIn says where runs may be that a list of those in a folder has not.
+func (a *app) notLookedIn(found string, given []string) {
+	folder, beside := rundir.RunsFolder, ""
+	if len(given) > 0 {
+		folder = given[0]
+	} else if names := rundir.Beside(); len(names) > 0 {
+		beside = fmt.Sprintf(" This folder has %s as well: cognito-reset runs . lists them.", someOf(names))
 	}
-	return cmp.Or(strings.Join(list, ", "), "-")
+	text := fmt.Sprintf("%s in %s, at any depth.%s It did not look in other folders, in s3://, or on other machines.", found, term.Visible(folder), term.Visible(beside))
+	for _, line := range term.Wrap(text, term.Columns(a.Err)) {
+		term.Linef(a.Err, "%s", line)
+	}
 }
 
 // prune is runs prune [DIR].

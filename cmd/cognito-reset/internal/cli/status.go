@@ -3,21 +3,16 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"cognito-reset/batch"
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/journal/s3run"
-	"cognito-reset/cmd/cognito-reset/internal/control"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
-	"cognito-reset/cmd/cognito-reset/internal/term"
-	"cognito-reset/report"
+	"cognito-reset/cmd/cognito-reset/internal/status"
 )
 
 func (a *app) statusCommand() *cli.Command {
@@ -25,39 +20,15 @@ func (a *app) statusCommand() *cli.Command {
 		Name:      "status",
 		Usage:     "tell how a run stands, while it runs or after",
 		ArgsUsage: "DIR",
-		UsageText: "cognito-reset status cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI",
+		UsageText: "cognito-reset status cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI\n" +
+			"cognito-reset status monday --watch",
 		Description: "Reads and checks the whole journal; changes nothing and calls nothing. Of a job on\n" +
-			"several user pools it tells of each.",
-		Flags:  append(flags.Record(), flags.Bool(flags.Output, "json", "print JSON")),
+			"several user pools, and of a folder of shards, it tells of each.",
+		Flags: append(flags.Record(),
+			flags.Bool(flags.Output, "watch", "go on telling until the run ends: on a terminal in place, elsewhere as lines with the time"),
+			flags.Bool(flags.Output, "json", "print JSON")),
 		Action: a.status,
 	}
-}
-
-// status is what the command prints.
-type status struct {
-	State          string                  `json:"state"` // running, finished, stopped or crashed
-	Why            string                  `json:"why"`   // of stopped and crashed; of running, what it waits for
-	UserPoolID     string                  `json:"user_pool_id"`
-	Rows           int64                   `json:"rows"`
-	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`
-	Reasons        map[batch.Reason]int64  `json:"reasons"`
-	Users          int64                   `json:"users"`     // to work on
-	Left           int64                   `json:"left"`      // of them
-	InFlight       int64                   `json:"in_flight"` // of running: promised, and not settled yet
-	InDoubt        int64                   `json:"in_doubt"`  // promised, not settled: in flight, or lost with a crash
-	UsersPerSecond float64                 `json:"users_per_second"`
-	ETASeconds     float64                 `json:"eta_seconds"`    // 0 if nothing tells
-	Pace           *control.Live           `json:"pace,omitempty"` // of running, where it can be asked
-	Steered        []steering              `json:"steered,omitempty"`
-	StartedAt      time.Time               `json:"started_at"`
-	LastSeenAt     time.Time               `json:"last_seen_at"`
-}
-
-// steering is a command that changed how the run goes on.
-type steering struct {
-	At      time.Time `json:"at"`
-	By      string    `json:"by"`
-	Command string    `json:"command"`
 }
 
 func (a *app) status(ctx *cli.Context) error {
@@ -65,8 +36,18 @@ func (a *app) status(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a.openStore(ctx)
-	return a.statusOf(ctx, path)
+	if !ctx.Bool("watch") {
+		a.openStore(ctx)
+		return a.statusOf(ctx, path)
+	}
+	if ctx.Bool("json") {
+		return exit.Usagef("--watch is for people and --json for programs; give one")
+	}
+	return status.Watch(ctx.Context, a.Out, func(look context.Context) ([]status.Status, error) {
+		store := a.openStore(ctx)
+		all, err := a.statusesOf(look, path)
+		return all, errors.Join(err, store.Close()) // a copy of a run in S3 is of one look
+	})
 }
 
 // ofFleet does something to each run of a fleet.
@@ -78,132 +59,53 @@ func ofFleet(runs []string, do func(path string) error) error {
 	return errors.Join(errs...)
 }
 
+// statusOf prints how a run stands, or each of several.
 func (a *app) statusOf(ctx *cli.Context, path string) error {
-	if runs := rundir.FleetRuns(path); runs != nil {
-		return ofFleet(runs, func(path string) error { return a.statusOf(ctx, path) })
+	all, failed := a.statusesOf(ctx.Context, path)
+	for _, st := range all {
+		var err error
+		if ctx.Bool("json") {
+			err = render.Object(a.Out, st)
+		} else {
+			err = status.Print(a.Out, st)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	r, err := a.store.Read(ctx.Context, path)
+	return failed
+}
+
+// statusesOf is how a run stands, or each of those of a fleet or of several shards. One
+// that cannot be read hides no other.
+func (a *app) statusesOf(ctx context.Context, path string) (all []status.Status, err error) {
+	runs := rundir.Members(path)
+	if runs == nil {
+		st, err := a.statusOfOne(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		return []status.Status{st}, nil
+	}
+	err = ofFleet(runs, func(path string) error {
+		more, err := a.statusesOf(ctx, path)
+		all = append(all, more...)
+		return err
+	})
+	return all, err
+}
+
+func (a *app) statusOfOne(ctx context.Context, path string) (st status.Status, err error) {
+	r, err := a.store.Read(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) && !s3run.Named(path) && preparing(path) {
-		return a.printPreparing(ctx, path)
+		return status.OfPrepared(path), nil
 	}
-	if err != nil {
-		return err
-	}
-	st, err := statusNow(ctx.Context, r)
-	if err != nil {
-		return err
-	}
-	if ctx.Bool("json") {
-		return render.Object(a.Out, st)
-	}
-	return a.printStatus(st, path)
-}
-
-// printPreparing tells of a run that has not begun.
-func (a *app) printPreparing(ctx *cli.Context, path string) error {
-	const why = "the run is being prepared; nothing was sent yet"
-	if ctx.Bool("json") {
-		return render.Object(a.Out, status{State: "preparing", Why: why})
-	}
-	return term.Write(a.Out, fmt.Sprintf("%s: %s\n", term.Visible(path), why))
-}
-
-// statusNow is how a run stands.
-func statusNow(ctx context.Context, r *rundir.Record) (st status, err error) {
-	held := r.Dir.Held() // before the journal is read, so that a run ending now is not taken for a crash
-	history, err := r.Replay()
 	if err != nil {
 		return st, err
 	}
-	sum, inFlight := new(report.Summary), int64(0)
-	results := history.Results(batch.Interrupted)
-	if r.Spec.Offline {
-		results = rundir.Expected(results)
+	if st, err = status.Of(ctx, r); err != nil {
+		return st, err
 	}
-	for result, err := range results {
-		if err != nil {
-			return st, err
-		}
-		if held && result.Outcome == batch.Unknown && result.Open() { // its call is under way, or waits for its turn
-			inFlight++
-			continue
-		}
-		sum.Write(result)
-	}
-	st = status{
-		UserPoolID: r.Spec.UserPoolID, Rows: sum.Rows + inFlight, InFlight: inFlight, Outcomes: sum.Outcomes, Reasons: sum.Reasons,
-		Users: r.Found.Roster.Users, StartedAt: r.Spec.CreatedAt, LastSeenAt: r.Spec.CreatedAt,
-	}
-	st.sessions(history)
-	switch {
-	case r.Spec.Offline:
-		st.State, st.Left = "finished", 0
-	case held:
-		st.State, st.Why = "running", "it does not say what it waits for"
-		if now, err := control.AskLive(ctx, r.Dir); err == nil {
-			st.Pace, st.Why = &now, "waits for "+now.Why
-			if !now.DoneAt.IsZero() {
-				st.ETASeconds = time.Until(now.DoneAt).Seconds()
-			}
-		}
-	case st.Left == 0:
-		st.State, st.Why = "finished", ""
-	case st.Why != "":
-		st.State = "stopped"
-	default:
-		st.State, st.Why = "crashed", "the process ended without a word"
-	}
+	st.Path = path
 	return st, nil
-}
-
-// sessions takes in what the sessions so far have done.
-func (st *status) sessions(history *journal.History) {
-	st.Left, st.InDoubt = history.Open()
-	if n := len(history.Sessions); n > 0 {
-		last := history.Sessions[n-1]
-		st.StartedAt, st.LastSeenAt = history.Sessions[0].StartedAt, last.LastSeenAt
-		if seconds := last.LastSeenAt.Sub(last.StartedAt).Seconds(); seconds > 0 {
-			st.UsersPerSecond = float64(last.Settled) / seconds
-		}
-		st.Why = last.Stopped
-		for _, session := range history.Sessions {
-			for _, by := range session.Steered {
-				st.Steered = append(st.Steered, steering(by))
-			}
-		}
-	}
-}
-
-func (a *app) printStatus(st status, path string) error {
-	text := fmt.Sprintf("%s: %s\n", term.Visible(path), st.State)
-	if st.Why != "" {
-		text += fmt.Sprintf("Why    %s\n", term.Visible(st.Why))
-	}
-	text += fmt.Sprintf("Pool   %s\n", st.UserPoolID)
-	for _, o := range batch.Outcomes {
-		if n := st.Outcomes[o]; n > 0 {
-			text += fmt.Sprintf("%8d  %s\n", n, o)
-		}
-	}
-	if st.InFlight > 0 {
-		text += fmt.Sprintf("%8d  in_flight\n", st.InFlight)
-	}
-	text += fmt.Sprintf("%8d  rows\n", st.Rows)
-	if st.UsersPerSecond > 0 {
-		text += fmt.Sprintf("Rate   %.1f users/s in the last session\n", st.UsersPerSecond)
-	}
-	if n := len(st.Steered); n > 0 {
-		last := st.Steered[n-1]
-		text += fmt.Sprintf("Steered %s by %s at %s\n", term.Visible(last.Command), term.Visible(last.By), last.At.Format(time.RFC3339))
-	}
-	switch {
-	case st.State == "running":
-		text += fmt.Sprintf("Left   %d users\n", st.Left)
-		if st.Pace != nil && st.Pace.Ahead() != "" {
-			text += fmt.Sprintf("Ahead  %s\n", st.Pace.Ahead())
-		}
-	case st.Left > 0 && st.State != "running":
-		text += fmt.Sprintf("Left   %d users, %d of them in doubt: cognito-reset resume %s\n", st.Left, st.InDoubt, term.Quote(path))
-	}
-	return term.Write(a.Out, text)
 }

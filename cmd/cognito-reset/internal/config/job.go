@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/urfave/cli/v2"
 
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
@@ -51,7 +51,7 @@ type value struct {
 // Read reads a configuration file of a command with these flags. Whatever it does
 // not know, it refuses.
 func Read(path string, flags []cli.Flag) (*Job, error) {
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadFile(disk.OS, path)
 	if err != nil {
 		return nil, exit.Usagef("--config: %w", err)
 	}
@@ -257,7 +257,7 @@ func (t Target) Check(ctx *cli.Context) error {
 	own := func(flag string) bool {
 		return slices.ContainsFunc(t.Settings, func(s Setting) bool { return s.Flag == flag })
 	}
-	for _, flag := range []string{"run", "shard", "shards", "yes", "json", "quiet", "dry-run", "lease"} {
+	for _, flag := range []string{"run", "shard", "shards", "yes", "json", "quiet", "dry-run", "lease", "expected-bucket-owner", "s3-kms-key"} {
 		if own(flag) {
 			return exit.Usagef("%s is for all targets together: it stands outside of them", flag)
 		}

@@ -41,12 +41,13 @@ type Printer struct {
 	Target func(Target) (*cli.Context, Origins, error) // is the command line of a target
 }
 
-// Print shows the flags of a job as a configuration file that says the
-// same, with where each comes from. Those with their defaults are comments.
+// Print shows the flags of a job as a configuration file that says the same: first what
+// was set, with where each comes from, then the targets, then as comments those that have
+// their defaults.
 func (p Printer) Print(ctx *cli.Context, w io.Writer, j *Job, from Origins) error {
-	var b strings.Builder
+	var set, defaults strings.Builder
 	for _, group := range ctx.Command.VisibleFlagCategories() {
-		heading := fmt.Sprintf("\n# %s\n", group.Name())
+		heading := fmt.Sprintf("\n# %s, by default\n", group.Name())
 		for _, f := range group.Flags() {
 			name := f.Names()[0]
 			if slices.Contains([]string{"config", "print-config", "help"}, name) {
@@ -56,30 +57,39 @@ func (p Printer) Print(ctx *cli.Context, w io.Writer, j *Job, from Origins) erro
 			if err != nil {
 				return err
 			}
-			b.WriteString(heading)
-			heading = ""
-			switch {
-			case !ctx.IsSet(name):
-				fmt.Fprintf(&b, "# %s  # default\n", line)
-			case from[name] != "":
-				fmt.Fprintf(&b, "%s  # %s\n", line, from[name])
-			case p.Typed(name):
-				fmt.Fprintf(&b, "%s  # command line\n", line)
-			default:
-				fmt.Fprintf(&b, "%s  # %s\n", line, flags.Env(name)[0])
+			if ctx.IsSet(name) {
+				fmt.Fprintf(&set, "%s  # %s\n", line, p.origin(name, from))
+				continue
 			}
+			fmt.Fprintf(&defaults, "%s# %s  # default\n", heading, line)
+			heading = ""
 		}
 	}
 	heading := "\ntargets:\n"
 	for _, t := range j.Targets {
-		b.WriteString(heading)
+		set.WriteString(heading)
 		heading = ""
-		if err := p.target(&b, t); err != nil {
+		if err := p.target(&set, t); err != nil {
 			return err
 		}
 	}
-	_, err := io.WriteString(w, strings.TrimPrefix(b.String(), "\n"))
+	first := "# Set, and where\n"
+	if set.Len() == 0 {
+		first = "# Nothing is set.\n"
+	}
+	_, err := io.WriteString(w, first+set.String()+defaults.String())
 	return err
+}
+
+// origin is where a flag that is set has its value from.
+func (p Printer) origin(name string, from Origins) string {
+	switch {
+	case from[name] != "":
+		return from[name]
+	case p.Typed(name):
+		return "command line"
+	}
+	return flags.Env(name)[0]
 }
 
 // target shows the flags of a target's own.

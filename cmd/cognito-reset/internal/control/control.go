@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"os/user"
@@ -110,6 +111,28 @@ func (l Live) Ahead() string {
 	return strings.Join(parts, ", ")
 }
 
+// Attrs are how the session stands, for a log: nobody's name.
+func (l Live) Attrs(c batch.Counts) []slog.Attr {
+	attrs := append(Tallied(c), slog.Float64("rate", l.Rate), slog.Float64("ceiling", l.Ceiling))
+	if l.Waves > 0 {
+		attrs = append(attrs, slog.Int("wave", max(l.Wave, 1)), slog.Int("waves", l.Waves))
+	}
+	if !l.DoneAt.IsZero() {
+		attrs = append(attrs, slog.Time("done_at", l.DoneAt.UTC().Truncate(time.Second)))
+	}
+	if !l.StopsAt.IsZero() {
+		attrs = append(attrs, slog.Time("stops_at", l.StopsAt.UTC().Truncate(time.Second)))
+	}
+	return attrs
+}
+
+// Tallied is how users fared so far, for a log.
+func Tallied(c batch.Counts) []slog.Attr {
+	return []slog.Attr{
+		slog.Any("outcomes", c.Outcomes), slog.Int64("in_flight", c.InFlight), slog.Int64("calls", c.Calls), slog.Int64("throttled", c.Throttled),
+	}
+}
+
 // day is a time as people read it who may look tomorrow.
 func day(t time.Time) string { return t.UTC().Format("Mon 15:04 UTC") }
 
@@ -162,7 +185,10 @@ func (c *Control) do(by, command, value string) (done string, err error) {
 		if err != nil || rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0) {
 			return "", exit.Usagef("rate takes a number of calls a second, 0 for no limit; not %q", value)
 		}
-		act, done = func() { c.Resets.SetCeiling(rate) }, fmt.Sprintf("At most %g calls a second from now on.", rate)
+		act = func() {
+			with := c.SetRate(rate)
+			done = atMost(rate, with)
+		}
 	case "next-wave":
 		if !c.resting() {
 			return "", exit.Usagef("the run does not rest between two waves")
@@ -179,6 +205,24 @@ func (c *Control) do(by, command, value string) (done string, err error) {
 	err = c.Journal.Steer(by, text)
 	act()
 	return done, err
+}
+
+// atMost says how fast a run goes that shares a quota with others.
+func atMost(rate float64, with int) string {
+	text := fmt.Sprintf("At most %g calls a second from now on", rate)
+	if rate == 0 {
+		text = "No limit of calls a second from now on"
+	}
+	switch {
+	case with == 1:
+		text += ", which it shares with 1 other user pool of the account and Region"
+	case with > 1:
+		text += fmt.Sprintf(", which it shares with %d other user pools of the account and Region", with)
+	}
+	if with > 0 {
+		text += ": together they go as fast as the fastest of them"
+	}
+	return text + "."
 }
 
 func (c *Control) openWave() {

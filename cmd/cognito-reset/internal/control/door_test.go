@@ -39,7 +39,7 @@ func session(t *testing.T, path string) (*Control, *journal.Dir, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New(&Paces{pace.New(1), pace.New(1), pace.New(1)}, j, func(error) {})
+	c := New(&Paces{Resets: pace.New(1), Updates: pace.New(1), Creations: pace.New(1)}, j, func(error) {})
 	l, err := Listen(dir, func(error) {})
 	if err != nil {
 		t.Fatal(err)

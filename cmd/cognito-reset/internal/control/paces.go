@@ -1,6 +1,8 @@
 package control
 
 import (
+	"slices"
+	"sync"
 	"time"
 
 	"cognito-reset/batch/pace"
@@ -12,6 +14,15 @@ type Paces struct {
 	Resets    *pace.Pace // and locks
 	Updates   *pace.Pace // sign-outs and disablings
 	Creations *pace.Pace // invitations
+
+	shared *shared // nil of a run by itself
+}
+
+// shared is what runs share whose quotas are the same.
+type shared struct {
+	mu     sync.Mutex
+	resets *pace.Pace
+	all    []*Paces
 }
 
 // inviteRate is how many invitations are sent a second of the 50 of the category
@@ -20,30 +31,53 @@ const inviteRate = 20
 
 // NewPaces are those that settings ask for.
 func NewPaces(s spec.Settings) *Paces {
-	return &Paces{pace.New(s.Rate), pace.New(s.UpdateRate), pace.New(s.Shard.Of(inviteRate))}
+	return &Paces{Resets: pace.New(s.Rate), Updates: pace.New(s.UpdateRate), Creations: pace.New(s.Shard.Of(inviteRate))}
 }
 
 // SharePaces are those of runs that share the quotas of one account and Region, in
 // the order of their settings: together they go as fast as the fastest of them.
-func SharePaces(all []spec.Settings) (paces []*Paces) {
+func SharePaces(all []spec.Settings) []*Paces {
 	parent := func(rate func(spec.Settings) float64) *pace.Pace {
-		most := 0.0
+		var rates []float64
 		for _, s := range all {
-			r := rate(s)
-			if r == 0 { // no limit
-				return pace.New(0)
-			}
-			most = max(most, r)
+			rates = append(rates, rate(s))
 		}
-		return pace.New(most)
+		return pace.New(fastest(rates))
 	}
 	resets := parent(func(s spec.Settings) float64 { return s.Rate })
 	updates := parent(func(s spec.Settings) float64 { return s.UpdateRate })
 	creations := parent(func(s spec.Settings) float64 { return s.Shard.Of(inviteRate) })
+	group := &shared{resets: resets}
 	for _, s := range all {
-		paces = append(paces, &Paces{resets.Child(s.Rate), updates.Child(s.UpdateRate), creations.Child(s.Shard.Of(inviteRate))})
+		group.all = append(group.all, &Paces{resets.Child(s.Rate), updates.Child(s.UpdateRate), creations.Child(s.Shard.Of(inviteRate)), group})
 	}
-	return paces
+	return group.all
+}
+
+// fastest is the highest of rates, of which 0 is no limit.
+func fastest(rates []float64) float64 {
+	if slices.Contains(rates, 0) {
+		return 0
+	}
+	return slices.Max(rates)
+}
+
+// SetRate changes how many resets go a second from now on, 0 without a limit. Runs that
+// share a quota go together as fast as the fastest of them from then on; with tells of
+// how many others that is so.
+func (p *Paces) SetRate(perSecond float64) (with int) {
+	p.Resets.SetCeiling(perSecond)
+	if p.shared == nil {
+		return 0
+	}
+	p.shared.mu.Lock()
+	defer p.shared.mu.Unlock()
+	var rates []float64
+	for _, one := range p.shared.all {
+		rates = append(rates, one.Resets.State().Ceiling)
+	}
+	p.shared.resets.SetCeiling(fastest(rates))
+	return len(rates) - 1
 }
 
 // Pause lets no call leave until [Paces.Resume].

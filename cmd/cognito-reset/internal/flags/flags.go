@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 
 	"github.com/urfave/cli/v2"
 )
@@ -55,7 +56,16 @@ func Record() []cli.Flag {
 		String(AWS, "profile", "", "`NAME` of the AWS profile"),
 		String(AWS, "region", "", "AWS `REGION` (default: the pool id's)"),
 		String(AWS, "endpoint-url", "", "`URL` that serves every AWS service called"),
+		expectedBucketOwner(),
+		String(AWS, "s3-kms-key", "", "`KEY` of AWS KMS that encrypts a record in S3: id, ARN or alias (default: as the bucket says)"),
 	}
+}
+
+// expectedBucketOwner is --expected-bucket-owner.
+func expectedBucketOwner() cli.Flag {
+	f := String(AWS, "expected-bucket-owner", "", "have S3 refuse buckets that do not belong to `ACCOUNT`, twelve digits")
+	f.Action = func(_ *cli.Context, account string) error { return spec.ValidOwner(account) }
+	return f
 }
 
 // Display are the flags of commands that show progress, and log.
@@ -71,6 +81,11 @@ func Display() []cli.Flag {
 // CSVSafe is the flag of commands that write report.csv.
 func CSVSafe() cli.Flag {
 	return Bool(Output, "csv-safe", "write report.csv for a spreadsheet to open: no cell is taken for a formula")
+}
+
+// Workbook is the flag of runs that write report.xlsx, too.
+func Workbook() cli.Flag {
+	return Bool(Output, "xlsx", "write report.xlsx as well, for Excel: summary, rows, and who is not safe yet")
 }
 
 // Logger is what --log-level and --log-format ask for.
@@ -126,7 +141,7 @@ func OneDirectory(ctx *cli.Context) (string, error) {
 func Config() []cli.Flag {
 	return []cli.Flag{
 		String(Input, "config", "", "take from `FILE`, in YAML, the flags that are not given: each by its name, and a list of targets for several user pools"),
-		&cli.BoolFlag{Category: Output, Name: "print-config", Usage: "show what every flag would be, and where that comes from, in place of a run"},
+		&cli.BoolFlag{Category: Output, Name: "print-config", Usage: "in place of a run show what is set, and where (command line, environment, file), then the defaults"},
 	}
 }
 

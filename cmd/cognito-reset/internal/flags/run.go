@@ -74,7 +74,7 @@ func Approval() []cli.Flag {
 // Watch are the flags by which others see how a run stands.
 func Watch() []cli.Flag {
 	return []cli.Flag{
-		String(Output, "metrics-listen", "", "serve /metrics for Prometheus, and /healthz, at `ADDRESS`, such as 127.0.0.1:9090"),
+		String(Output, "listen", "", "show the run on a live page at `ADDRESS`, such as 127.0.0.1:8080, with /metrics for Prometheus and /healthz"),
 		&cli.DurationFlag{Category: Output, Name: "stall-after", Value: 10 * time.Minute, Usage: "/healthz turns bad when no user was settled for this `LONG`, unless the run waits on purpose", EnvVars: Env("stall-after")},
 		String(Output, "notify-exec", "", "have the shell run `COMMAND` at the beginning, the end, an early stop and a stall, with the summary as JSON on its standard input"),
 		&cli.DurationFlag{Category: Output, Name: "notify-every", Usage: "and after every `TIME`, such as 15m, while it works", EnvVars: Env("notify-every")},

@@ -87,8 +87,13 @@ func ReadSettings(ctx *cli.Context, before spec.Settings, first bool) (s spec.Se
 	text("role-session-name", &s.SessionName)
 	text("source-identity", &s.SourceIdentity)
 	text("endpoint-url", &s.EndpointURL)
+	text("expected-bucket-owner", &s.ExpectedBucketOwner)
+	text("s3-kms-key", &s.S3KMSKey)
 	if given("csv-safe") {
 		s.CSVSafe = ctx.Bool("csv-safe")
+	}
+	if given("xlsx") {
+		s.Workbook = ctx.Bool("xlsx")
 	}
 	if random := ctx.Int("canary-random"); given("canary") || given("canary-random") {
 		s.Canary, s.CanaryRandom = ctx.Int("canary"), random > 0

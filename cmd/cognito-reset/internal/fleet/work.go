@@ -45,9 +45,9 @@ func (f *fleet) work(ctx context.Context) error {
 	}
 	shown := term.NoProgress()
 	if !f.Quiet && !f.Dry {
-		shown = term.Show(f.Err, f.users(), func() term.View {
+		shown = term.Show(f.Err, f.Progress, f.users(), func() term.View {
 			counts := f.sum()
-			return term.View{Done: counts.Settled(), State: control.State(counts)}
+			return term.View{Done: counts.Settled(), State: control.State(counts), Attrs: control.Tallied(counts)}
 		})
 	}
 	var working sync.WaitGroup

@@ -10,6 +10,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
 )
@@ -143,7 +144,7 @@ func (o *otherRuns) counts(path string) (counts, begun bool, err error) {
 	if info, err := os.Stat(path); err == nil && os.SameFile(own, info) {
 		return false, true, nil
 	}
-	text, err := os.ReadFile(filepath.Join(path, journal.RunFile))
+	text, err := disk.ReadFile(disk.OS, filepath.Join(path, journal.RunFile))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return false, false, nil
 	} else if err != nil {

@@ -22,6 +22,7 @@ type Waves struct {
 	Skip    <-chan struct{} // opens the next wave at once
 	Pause   time.Duration
 	Resting func(until time.Time) // is told of a pause; zero at its end
+	Begins  func(canary bool)     // is told of each group that begins to go
 
 	tried, begun bool
 
@@ -29,7 +30,8 @@ type Waves struct {
 	last   []batch.Result // resets of the wave
 	let    int64          // users who may go, or went, so far
 	number int            // of the wave, from 1
-	opens  time.Time      // the next one; zero while nobody waits for it
+	ended  time.Time      // the last one; before the first, zero
+	opens  time.Time      // the next one, or the next look at the gate; zero while nobody waits for it
 	rested time.Duration  // between the last two
 }
 
@@ -60,6 +62,9 @@ func (w *Waves) Next(ctx context.Context, soFar batch.Counts) (users int, err er
 		return 0, err
 	}
 	w.begun = w.Canary == 0
+	if w.Begins != nil && (w.Size > 0 || w.tried) {
+		w.Begins(!w.begun)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.let += int64(users)
@@ -76,10 +81,9 @@ const codeLife = time.Hour
 // rest waits between two waves: for the pause, and at the gate.
 func (w *Waves) rest(ctx context.Context) error {
 	w.mu.Lock()
-	users := w.last
-	w.last = nil
+	users, ended := w.last, time.Now()
+	w.last, w.ended = nil, ended
 	w.mu.Unlock()
-	ended := time.Now()
 	opens := ended.Add(w.Pause)
 	defer func() {
 		w.mu.Lock()

@@ -1,36 +1,56 @@
 package manual
 
-import "github.com/urfave/cli/v2"
-
 // Completing is the last argument of a command line that a shell wants completed.
 const Completing = "--generate-bash-completion"
 
-// scripts are the scripts that have a shell ask the tool how a command line may
-// go on. That of fish has all answers in it, and the library writes it.
+// scripts have a shell ask the tool how a command line may go on.
 var scripts = map[string]string{
 	"bash": `_cognito_reset() {
-  local word=${COMP_WORDS[COMP_CWORD]} line=("${COMP_WORDS[@]:0:COMP_CWORD}")
-  [[ $word != -* ]] || line+=("$word")
-  mapfile -t COMPREPLY < <(compgen -W "$("${line[@]}" ` + Completing + ` 2>/dev/null)" -- "$word")
+  local word=${COMP_WORDS[COMP_CWORD]} answer
+  [[ $word != "=" ]] || word=
+  COMPREPLY=()
+  while IFS=$'\t' read -r answer _; do
+    [[ $answer != *[[:space:]]* ]] || printf -v answer %q "$answer"
+    COMPREPLY+=("$answer")
+  done < <("${COMP_WORDS[@]:0:COMP_CWORD}" "$word" ` + Completing + ` 2>/dev/null)
 }
 complete -o bashdefault -o default -F _cognito_reset cognito-reset
 `,
 	"zsh": `#compdef cognito-reset
-_cognito_reset() {
-  local -a line answers
-  line=("${(@)words[1,CURRENT-1]}")
-  [[ $words[CURRENT] != -* ]] || line+=("$words[CURRENT]")
-  answers=("${(@f)$(_CLI_ZSH_AUTOCOMPLETE_HACK=1 "${(@)line}" ` + Completing + ` 2>/dev/null)}")
-  [[ -n $answers[1] ]] && _describe 'cognito-reset' answers || _files
+_cognito-reset() {
+  local answer
+  local -a answers
+  for answer in "${(@f)$("${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" ` + Completing + ` 2>/dev/null)}"; do
+    [[ -z $answer ]] || answers+=("${${answer//:/\\:}/$'\t'/:}")
+  done
+  (( $#answers )) && _describe 'cognito-reset' answers || _files
 }
-compdef _cognito_reset cognito-reset
+if [[ $funcstack[1] == _cognito-reset ]]; then
+  _cognito-reset
+else
+  (( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }
+  compdef _cognito-reset cognito-reset
+fi
+`,
+	"fish": `function __cognito_reset
+  set -l line (commandline -opc)
+  set -l answers ($line (commandline -ct) ` + Completing + ` 2>/dev/null)
+  if set -q answers[1]
+    printf '%s\n' $answers
+  else
+    __fish_complete_path (commandline -ct)
+  end
+end
+complete -c cognito-reset -f -a '(__cognito_reset)'
 `,
 	"powershell": `Register-ArgumentCompleter -Native -CommandName cognito-reset -ScriptBlock {
   param($word, $line, $at)
   $before = @($line.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
-  if ($word -and $word -notlike '-*') { $before = @($before | Select-Object -SkipLast 1) }
-  & cognito-reset @before ` + Completing + ` 2>$null | Where-Object { $_ -like "$word*" } |
-    ForEach-Object { [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_) }
+  if ($word) { $before = @($before | Select-Object -SkipLast 1) }
+  & cognito-reset @before "$word" ` + Completing + ` 2>$null | ForEach-Object {
+    $answer = ($_ -split "` + "`t" + `")[0]
+    [System.Management.Automation.CompletionResult]::new($answer, $answer, 'ParameterValue', $answer)
+  }
 }
 `,
 }
@@ -39,12 +59,4 @@ compdef _cognito_reset cognito-reset
 var Shells = []string{"bash", "zsh", "fish", "powershell"}
 
 // Completion is the script that has a shell complete the tool's command lines.
-func Completion(app *cli.App, shell string) (string, error) {
-	if shell == "fish" {
-		return app.ToFishCompletion()
-	}
-	return scripts[shell], nil
-}
-
-// Page is the manual page.
-func Page(app *cli.App) (string, error) { return app.ToManWithSection(1) }
+func Completion(shell string) string { return scripts[shell] }

@@ -22,20 +22,12 @@ const (
 // DescribeFlag is a flag's lines in the help text. Its variable of the environment
 // follows from its name, and a default of nothing says nothing.
 func DescribeFlag(f cli.Flag) string {
-	d, ok := f.(cli.DocGenerationFlag)
+	name, value, text, ok := describe(f)
 	if !ok {
 		return fmt.Sprint(f)
 	}
-	value, text := placeholder(d.GetUsage())
-	name := "--" + f.Names()[0]
-	if len(name) == len("--")+1 {
-		name = name[1:]
-	}
-	if d.TakesValue() {
+	if value != "" {
 		name += " " + value
-	}
-	if def := d.GetDefaultText(); !strings.Contains(text, "(default") && d.TakesValue() && def != "" && !isZero(f) {
-		text += " (default: " + strings.Trim(def, `"`) + ")"
 	}
 	lines := term.Wrap(text, helpWidth-helpText)
 	if len(name) < helpText-helpIndent-1 {
@@ -47,6 +39,27 @@ func DescribeFlag(f cli.Flag) string {
 		lines[i+1] = strings.Repeat(" ", helpText) + lines[i+1]
 	}
 	return strings.Join(lines, "\n")
+}
+
+// describe is a flag's name with its dashes, the placeholder of its value, "" if it takes
+// none, and what it does.
+func describe(f cli.Flag) (name, value, text string, ok bool) {
+	d, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return "", "", "", false
+	}
+	value, text = placeholder(d.GetUsage())
+	name = "--" + f.Names()[0]
+	if len(name) == len("--")+1 {
+		name = name[1:]
+	}
+	if !d.TakesValue() {
+		return name, "", text, true
+	}
+	if def := d.GetDefaultText(); !strings.Contains(text, "(default") && def != "" && !isZero(f) {
+		text += " (default: " + strings.Trim(def, `"`) + ")"
+	}
+	return name, value, text, true
 }
 
 // placeholder is what a usage quotes, and the usage without the quotes.

@@ -10,13 +10,19 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
+// Notices are the licenses and notices of what is in the tool. The file says that they
+// are missing; a release puts those of its modules in its place.
+//
+//go:embed notices.txt
+var Notices string
+
 //go:embed topics/*.md
 var topics embed.FS
 
 // Topics are the names of the manual's topics, in the order in which one reads them.
 var Topics = []string{
 	"permissions", "security", "input", "pool", "excluding", "dry-run", "run", "pace", "waves", "plan", "steering", "resume", "report",
-	"verify", "evidence", "record", "exit-codes", "troubleshooting", "shards", "s3", "fleet", "notify", "breach", "message", "aws-cli", "sandbox", "library",
+	"verify", "evidence", "record", "exit-codes", "environment", "troubleshooting", "shards", "s3", "fleet", "notify", "breach", "message", "aws-cli", "sandbox", "library",
 }
 
 // Topic is a topic as it stands in its file; ok is false if there is none of that name.
@@ -44,24 +50,27 @@ func List() string {
 	return b.String()
 }
 
-// Show is a topic in so many columns: paragraphs are wrapped, and what stands in
-// blocks or tables is left as it is.
+// Show is a topic in so many columns: paragraphs and tables are wrapped, and what stands
+// in blocks of code is left as it is, to be copied.
 func Show(text string, columns int) string {
 	var b strings.Builder
 	fenced := false
 	for _, block := range strings.SplitAfter(text, "\n\n") {
-		if fences := strings.Count(block, "```"); fenced || fences > 0 || strings.HasPrefix(block, "|") || strings.HasPrefix(block, "#") {
+		if fences := strings.Count(block, "```"); fenced || fences > 0 || strings.HasPrefix(block, "#") {
 			fenced = fenced != (fences%2 == 1)
 			b.WriteString(block)
 			continue
 		}
+		if strings.HasPrefix(block, "|") {
+			b.WriteString(showTable(block, columns) + "\n")
+			continue
+		}
 		for _, item := range items(block) {
-			for i, line := range term.Wrap(plainLinks(item), columns) {
-				if i > 0 && strings.HasPrefix(item, "- ") {
-					line = "  " + line
-				}
-				b.WriteString(line + "\n")
+			indent := ""
+			if strings.HasPrefix(item, "- ") {
+				indent = "  "
 			}
+			b.WriteString(strings.Join(term.Wrap(plainLinks(item), columns-len(indent)), "\n"+indent) + "\n")
 		}
 		b.WriteString("\n")
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"cognito-reset/batch"
 )
@@ -52,16 +53,30 @@ func TestEveryReasonIsExplained(t *testing.T) {
 func TestATopicFitsItsColumns(t *testing.T) {
 	for _, name := range Topics {
 		text, _ := Topic(name)
-		fenced := false
-		for line := range strings.Lines(Show(text, 60)) {
-			line = strings.TrimRight(line, "\n")
-			if strings.HasPrefix(line, "```") {
-				fenced = !fenced
+		for _, columns := range []int{60, 80, 120} {
+			fenced := false
+			for line := range strings.Lines(Show(text, columns)) {
+				line = strings.TrimRight(line, "\n")
+				if strings.HasPrefix(line, "```") {
+					fenced = !fenced
+				}
+				if utf8.RuneCountInString(line) > columns && !fenced && strings.Contains(strings.TrimSpace(line), " ") {
+					t.Errorf("%s at %d columns: %q", name, columns, line)
+				}
 			}
-			free := fenced || strings.HasPrefix(line, "|") || strings.HasPrefix(line, "#") || !strings.Contains(strings.TrimSpace(line), " ")
-			if len([]rune(line)) > 62 && !free {
-				t.Errorf("%s: %q", name, line)
-			}
+		}
+	}
+}
+
+func TestATableIsWrappedBetweenWords(t *testing.T) {
+	const table = "| code | meaning |\n|---|---|\n| 4 | stopped early by a guard |\n| 129, 130 | a signal |\n"
+	for columns, want := range map[int]string{
+		40: "code      meaning\n4         stopped early by a guard\n129, 130  a signal\n",
+		22: "code      meaning\n4         stopped\n          early by a\n          guard\n129, 130  a signal\n",
+		10: "code\n    meaning\n4\n    stopped\n    early\n    by a\n    guard\n129, 130\n    a\n    signal\n",
+	} {
+		if got := showTable(table, columns); got != want {
+			t.Errorf("at %d columns:\n%s", columns, got)
 		}
 	}
 }

@@ -76,7 +76,11 @@ func notifier(streams term.Streams, command string, patience *patience) func(eve
 		if sum.Outcomes == nil {
 			sum.Close() // so that nothing is null
 		}
-		text, err := json.Marshal(sum)
+		text, err := json.Marshal(struct {
+			Event string `json:"event"`
+			Ahead string `json:"ahead"`
+			report.Summary
+		}{event, ahead, sum})
 		if err == nil {
 			cmd := shell(ctx, command)
 			cmd.Env = append(withoutCredentials(os.Environ()), "COGNITO_RESET_EVENT="+event, "COGNITO_RESET_RUN_DIRECTORY="+sum.RunDirectory, "COGNITO_RESET_AHEAD="+ahead)

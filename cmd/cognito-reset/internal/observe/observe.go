@@ -29,7 +29,7 @@ import (
 type Options struct {
 	term.Streams
 	Version    string        // of the tool
-	Listen     string        // address of metrics and health; "" is none
+	Listen     string        // address of the page, metrics and health; "" is none
 	StallAfter time.Duration // how long no user may be settled
 	Exec       string        // the command that is run; "" is none
 	Every      time.Duration // how often it is told of progress; 0 is never
@@ -43,6 +43,7 @@ type Observer struct {
 	every      time.Duration // 0 is never
 	notify     func(event string, sum report.Summary, ahead string)
 	patience   *patience // of notify; nil in tests
+	board      *board    // the page; nil where nobody can look
 
 	registry  *prometheus.Registry
 	users     *prometheus.CounterVec
@@ -62,6 +63,11 @@ type Run struct {
 	Live   func() control.Live
 	Counts func() batch.Counts
 	Stands func(why string) report.Summary // how it stands before it has ended
+
+	// Page and SoFar are what is known of the rows that the session does not work on,
+	// where the observer [Observer.Shows] runs.
+	Page  *report.Page
+	SoFar report.Summary
 }
 
 // watched is a run that works now.
@@ -93,9 +99,11 @@ func New(ctx context.Context, o Options) (*Observer, error) {
 	}
 	listener, err := net.Listen("tcp", o.Listen)
 	if err != nil {
-		return ob, exit.Refusef("--metrics-listen: %w", err)
+		return ob, exit.Refusef("--listen: %w", err)
 	}
-	term.Linef(o.Err, "Metrics at http://%s/metrics, health at /healthz.", listener.Addr())
+	term.Linef(o.Err, "The run shows at http://%s/, its metrics at /metrics, its health at /healthz.", listener.Addr())
+	ob.board = newBoard()
+	go ob.board.keepDrawing()
 	server := &http.Server{Handler: ob.handler(), ReadHeaderTimeout: 5 * time.Second}
 	go server.Serve(listener) // until the process ends: the last figures are worth a scrape, too
 	return ob, nil
@@ -135,6 +143,10 @@ func (o *Observer) handler() http.Handler {
 		}
 		fmt.Fprintln(rw, cmp.Or(ill, "ok"))
 	})
+	if o.board != nil {
+		mux.HandleFunc("GET /{$}", o.board.servePage)
+		mux.HandleFunc("GET /events", o.board.serveEvents)
+	}
 	return mux
 }
 
@@ -153,6 +165,9 @@ func (o *Observer) Calls(poolID string) func(operation string, answer *batch.Err
 	}
 }
 
+// Shows reports whether runs are shown on a page.
+func (o *Observer) Shows() bool { return o != nil && o.board != nil }
+
 // Watch watches over a run until end is called. settled is to be told of each user.
 func (o *Observer) Watch(r Run) (settled func(batch.Result), end func()) {
 	if o == nil {
@@ -166,7 +181,13 @@ func (o *Observer) Watch(r Run) (settled func(batch.Result), end func()) {
 	done := make(chan struct{})
 	var guarding sync.WaitGroup
 	guarding.Go(func() { w.guard(done) })
-	return w.settled, func() {
+	settled, off := w.settled, func() {}
+	if o.board != nil {
+		run := o.board.add(r)
+		settled, off = func(r batch.Result) { w.settled(r); run.settled(r) }, run.end
+	}
+	return settled, func() {
+		off()
 		close(done)
 		guarding.Wait() // whoever is being told is told
 		o.mu.Lock()
@@ -262,6 +283,9 @@ func (o *Observer) Ended(sum report.Summary) {
 	event := "done"
 	if sum.ExitCode != exit.Done && sum.ExitCode != exit.SomeFailed {
 		event = "stopped"
+	}
+	if o.board != nil {
+		o.board.end(sum)
 	}
 	o.notify(event, sum, "")
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/roster"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
@@ -62,7 +62,7 @@ type Forecast struct {
 // is shown and where the record is, not what is done.
 var unplanned = []string{
 	"config", "print-config", "dry-run", "input", "plan", "plan-max-age", "approved-by", "reason", "require-approval",
-	"read-each", "reconcile", "yes", "run", "profile", "role-session-name", "source-identity", "csv-safe", "json", "quiet", "log-level", "log-format", "metrics-listen", "stall-after", "notify-exec", "notify-every", "help",
+	"read-each", "reconcile", "yes", "run", "profile", "expected-bucket-owner", "s3-kms-key", "role-session-name", "source-identity", "csv-safe", "xlsx", "json", "quiet", "log-level", "log-format", "listen", "stall-after", "notify-exec", "notify-every", "help",
 }
 
 // Flags are those of a command line.
@@ -176,7 +176,7 @@ func (p Plan) sum() (string, error) {
 
 // Read reads a plan of which no byte was changed and which is not too old.
 func Read(path string, maxAge time.Duration) (*Plan, error) {
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadFile(disk.OS, path)
 	if err != nil {
 		return nil, exit.Refusef("--plan: %w", err)
 	}

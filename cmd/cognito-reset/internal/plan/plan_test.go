@@ -13,7 +13,7 @@ import (
 )
 
 // savedPlan is the path of a plan made now.
-func savedPlan(t *testing.T) (path string, text []byte) {
+func savedPlan(t testing.TB) (path string, text []byte) {
 	t.Helper()
 	p := Plan{CreatedAt: time.Now(), UserPoolID: "eu-west-1_AbCdEfGhI", Inputs: []string{"/users.csv"}, InputSHA256: "12", Roster: Pinned{3, "34", false}, Flags: []string{"--rate=20"}}
 	var err error

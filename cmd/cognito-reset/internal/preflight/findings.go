@@ -43,16 +43,21 @@ var checks = []struct {
 
 // ParseForce are the names of blockers to overrule.
 func ParseForce(names []string) ([]string, error) {
-	var known []string
-	for _, p := range checks {
-		known = append(known, p.name)
-	}
+	known := Names()
 	for _, name := range names {
 		if !slices.Contains(known, name) {
 			return nil, exit.Usagef("--force: there is no check %q; they are %s", name, strings.Join(known, ", "))
 		}
 	}
 	return names, nil
+}
+
+// Names are the names of all checks.
+func Names() (names []string) {
+	for _, c := range checks {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 // findings are those of all checks. One that has nothing to say is left out.

@@ -1,9 +1,11 @@
 package render
 
 import (
+	"errors"
 	"io"
 
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
@@ -13,7 +15,7 @@ import (
 // Files writes the reports of a run into its directory. stopped is why it has
 // stopped just now; nil goes by the journal.
 func Files(r *rundir.Record, history *journal.History, stopped error) (report.Summary, error) {
-	rows, dir, page := r.Rows(history, stopped), r.Dir, Page(r)
+	rows, dir, page := r.Rows(history, stopped), r.Dir, Page(r, history)
 	err := lists(dir, r, r.Path(), func(writers ...report.Writer) error { return rows.Write(append(writers, page)...) })
 	if err != nil {
 		return rows.Summary, err
@@ -21,12 +23,56 @@ func Files(r *rundir.Record, history *journal.History, stopped error) (report.Su
 	if err := dir.Write("report.html", func(html journal.File) error { return page.Render(html, rows.Summary) }); err != nil {
 		return rows.Summary, err
 	}
+	if r.Spec.Workbook {
+		if err := workbook(r, history, stopped); err != nil {
+			return rows.Summary, err
+		}
+	}
 	if !r.Spec.DryRun && !r.Spec.Sandbox {
 		if err := r.WriteIndexOf(dir, history); err != nil {
 			return rows.Summary, err
 		}
 	}
 	return rows.Summary, dir.WriteJSON(rundir.SummaryFile, rows.Summary)
+}
+
+// workbook writes report.xlsx.
+func workbook(r *rundir.Record, history *journal.History, stopped error) (err error) {
+	book, drop, err := newWorkbook(r)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	rows := r.Rows(history, stopped)
+	if err := rows.Write(book); err != nil {
+		return err
+	}
+	return r.Dir.Write("report.xlsx", func(f journal.File) error { return book.Render(f, rows.Summary) })
+}
+
+// newWorkbook is a workbook about a run, and what drops the files that it needs
+// meanwhile. Several runs have no list of who remains: no one resume helps them.
+func newWorkbook(r *rundir.Record) (book *report.Workbook, drop func() error, err error) {
+	folder, drop, err := disk.TempDir(disk.OS)
+	if err != nil {
+		return nil, nil, err
+	}
+	run, scratch := "", report.Scratch(nil)
+	if r.Dir != nil && !r.Spec.DryRun {
+		run, scratch = named(r, r.Path()), (&journal.Dir{Path: folder}).Scratch
+	}
+	if book, err = report.NewWorkbook(folder, run, r.Spec.UserPoolID, scratch, r.Spec.Keep...); err != nil {
+		return nil, nil, errors.Join(err, drop())
+	}
+	return book, drop, nil
+}
+
+// named is a run as commands name it; "" of a rehearsal, which none goes on with.
+func named(r *rundir.Record, path string) string {
+	if r.Spec.Sandbox {
+		return ""
+	}
+	return term.Quote(path)
 }
 
 // lists writes the rows into a directory: all of them, and those who are not safe yet,
@@ -39,7 +85,7 @@ func lists(dir *journal.Dir, r *rundir.Record, run string, write func(...report.
 				return write(writers...)
 			}
 			return dir.Write(report.RemainingFile, func(remaining journal.File) error {
-				return write(append(writers, report.NewRemaining(remaining, term.Quote(run), r.Spec.UserPoolID, r.Spec.CSVSafe, dir.Scratch))...)
+				return write(append(writers, report.NewRemaining(remaining, named(r, run), r.Spec.UserPoolID, r.Spec.CSVSafe, dir.Scratch))...)
 			})
 		})
 	})
@@ -51,6 +97,21 @@ func CSV(w io.Writer, s spec.Spec) report.Writer {
 		return report.NewSafeCSV(w, s.Keep...)
 	}
 	return report.NewCSV(w, s.Keep...)
+}
+
+// The other report.csv of a run, which the evidence knows nothing of.
+const (
+	SafeCSVFile  = "report-safe.csv"  // where report.csv is exact
+	ExactCSVFile = "report-exact.csv" // where it is safe for spreadsheets
+)
+
+// OtherCSV writes, beside report.csv, the one that the run was not asked for.
+func OtherCSV(r *rundir.Record, history *journal.History) error {
+	name, as := SafeCSVFile, r.Spec
+	if as.CSVSafe = !as.CSVSafe; !as.CSVSafe {
+		name = ExactCSVFile
+	}
+	return r.Dir.Write(name, func(f journal.File) error { return r.Rows(history, nil).Write(CSV(f, as)) })
 }
 
 // Print prints a summary, as JSON or for a person.

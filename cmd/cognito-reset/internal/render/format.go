@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,20 +18,20 @@ import (
 // CheckFormat is an error for a format that is not known.
 func CheckFormat(format string) error {
 	if !slices.Contains(Formats, format) {
-		return exit.Usagef("--format is csv, jsonl, html, junit or text, not %q", format)
+		return exit.Usagef("--format is csv, jsonl, html, xlsx, junit or text, not %q", format)
 	}
 	return nil
 }
 
 // Formats are those of one report.
-var Formats = []string{"csv", "jsonl", "html", "junit", "text"}
+var Formats = []string{"csv", "jsonl", "html", "xlsx", "junit", "text"}
 
 // One writes one report to a file or, without a name, to standard output, and returns
 // the exit code of its rows. write writes the rows to writers, as often as it is asked to,
-// and sums them up.
-func One(streams term.Streams, output, format string, r *rundir.Record, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
+// and sums them up. history is nil of several runs.
+func One(streams term.Streams, output, format string, r *rundir.Record, history *journal.History, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
 	fill := func(f journal.File) (err error) {
-		code, err = one(f, output == "" && term.Coloured(streams.Out), format, r, write)
+		code, err = one(f, output == "" && term.Coloured(streams.Out), format, r, history, write)
 		return err
 	}
 	if output == "" {
@@ -46,12 +47,20 @@ func One(streams term.Streams, output, format string, r *rundir.Record, write fu
 	return code, nil
 }
 
-func one(w io.Writer, coloured bool, format string, r *rundir.Record, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
+func one(w io.Writer, coloured bool, format string, r *rundir.Record, history *journal.History, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
 	var writers []report.Writer
 	var page *report.Page
+	var book *report.Workbook
 	switch format {
+	case "xlsx":
+		var drop func() error
+		if book, drop, err = newWorkbook(r); err != nil {
+			return 0, err
+		}
+		defer func() { err = errors.Join(err, drop()) }()
+		writers = append(writers, book)
 	case "html":
-		page = Page(r)
+		page = Page(r, history)
 		page.CSV = "" // it is not beside it
 		writers = append(writers, page)
 	case "csv":
@@ -68,6 +77,8 @@ func one(w io.Writer, coloured bool, format string, r *rundir.Record, write func
 		err = printText(w, sum, coloured)
 	case "html":
 		err = page.Render(w, sum)
+	case "xlsx":
+		err = book.Render(w, sum)
 	case "junit": // whose counts come first
 		_, err = write(report.NewJUnit(w, sum))
 	}

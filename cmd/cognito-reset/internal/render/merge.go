@@ -113,7 +113,7 @@ func (m *Merging) Files(path string) (sum report.Summary, err error) {
 		return sum, err
 	}
 	dir := &journal.Dir{Path: path}
-	page := Page(&m.Record)
+	page := Page(&m.Record, nil)
 	err = lists(dir, &m.Record, path, func(writers ...report.Writer) (err error) {
 		sum, err = m.Write(append(writers, page)...)
 		return err

@@ -5,16 +5,21 @@ import (
 	"strings"
 	"time"
 
+	"cognito-reset/batch/journal"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/report"
 )
 
-// Page is a page for people about a run, without its rows.
-func Page(r *rundir.Record) *report.Page {
+// Page is a page for people about a run, without its rows. history is what the journal
+// says; nil of several runs.
+func Page(r *rundir.Record, history *journal.History) *report.Page {
 	page := report.NewPage(r.Spec.Keep...)
 	page.CSV, page.Facts = "report.csv", facts(r)
-	if page.WaveSize = r.Spec.WaveSize; !r.Spec.CanaryRandom {
-		page.Canary = r.Spec.Canary
+	page.Reason, page.ApprovedBy = r.Spec.Reason, r.Spec.ApprovedBy
+	if history != nil {
+		waves, rests := Timeline(history)
+		page.Went(waves...)
+		page.Rests = rests
 	}
 	return page
 }

@@ -26,6 +26,7 @@ type Env struct {
 	term.Streams
 	Quiet, JSON bool
 	Log         *slog.Logger
+	Progress    *slog.Logger // for programs, in place of what people read; nil without
 	Store       *rundir.Store
 	Observer    *observe.Observer // nil if nobody asked for it
 	Version     string            // of the tool

@@ -3,12 +3,14 @@ package run
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/guards"
 	"cognito-reset/cmd/cognito-reset/internal/preflight"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
@@ -37,8 +39,18 @@ func (s *Session) waves(ctl *control.Control) *guards.Waves {
 	w := &guards.Waves{
 		Canary: sp.Canary, Size: sp.WaveSize, Pause: sp.WavePause.Duration(),
 		Gate: sp.WaveGate, Look: s.lookAtWave, Skip: ctl.NextWave,
-		Judge:   func(ctx context.Context, c batch.Counts) error { return s.judgeCanary(ctx, ctl, c) },
-		Resting: ctl.Rest,
+		Judge: func(ctx context.Context, c batch.Counts) error { return s.judgeCanary(ctx, ctl, c) },
+	}
+	rested := false // which is noted once, however often a gate looks
+	w.Resting = func(until time.Time) {
+		if ctl.Rest(until); !until.IsZero() && !rested {
+			rested = true
+			_ = ctl.Journal.Note(render.NoteRest) // a journal that fails says so at the next call
+		}
+	}
+	w.Begins = func(canary bool) {
+		rested = false
+		_ = ctl.Journal.Note(map[bool]string{true: render.NoteCanary, false: render.NoteWave}[canary])
 	}
 	for _, session := range s.history.Sessions {
 		w.Canary = max(0, w.Canary-int(session.Settled))

@@ -14,15 +14,15 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/guards"
-	"cognito-reset/cmd/cognito-reset/internal/observe"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/term"
-	"cognito-reset/report"
 )
 
 // Work resets the users who are left. It returns why it stopped before the last of
 // them, and an error if it could not begin.
 func (s *Session) Work(ctx context.Context) (stopped, err error) {
 	began := time.Now()
+	s.nameInLogs()
 	j, err := s.startJournal(ctx, began)
 	if err != nil {
 		return nil, err
@@ -46,6 +46,17 @@ func (s *Session) Work(ctx context.Context) (stopped, err error) {
 	return s.end(j, s.calls(ctx, ctl, waves, options)), nil
 }
 
+// nameInLogs has the logs say of each line what it is about: who reads them sees many runs.
+func (s *Session) nameInLogs() {
+	about := []any{
+		"user_pool_id", s.Record.Spec.UserPoolID, "account", s.Record.Found.Caller.Account, "region", s.Pool().Region, "sandbox", s.Record.Spec.Sandbox,
+	}
+	s.Log = s.Log.With(about...)
+	if s.Progress != nil {
+		s.Progress = s.Progress.With("run", s.Record.Path()).With(about...)
+	}
+}
+
 // startJournal begins the session in the journal.
 func (s *Session) startJournal(ctx context.Context, began time.Time) (*journal.Journal, error) {
 	s.history.Clock = s.Pool().LearnClock(ctx, began)
@@ -65,7 +76,11 @@ func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards
 		remaining = guards.CanaryFirst(remaining, waves.Canary)
 	}
 	s.Observer.Allow(sp.Grace.Duration())
-	watched, over := s.Observer.Watch(s.observed(ctl))
+	observed, err := s.observed(ctl)
+	if err != nil {
+		return err
+	}
+	watched, over := s.Observer.Watch(observed)
 	defer over()
 	var open atomic.Int64 // rows that a resume works on
 	note := options.OnResult
@@ -76,7 +91,7 @@ func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards
 		watched(r)
 		note(r)
 	}
-	s.Log.Info("session begins", "user_pool_id", sp.UserPoolID, "region", s.Pool().Region, "users", s.Left, "rate", sp.Rate)
+	s.Log.Info("session begins", "users", s.Left, "rate", sp.Rate)
 	defer s.Calls()()
 	defer context.AfterFunc(ctx, func() { s.printFinishing(context.Cause(ctx)) })()
 	s.warnOfSSH()
@@ -125,7 +140,9 @@ func (s *Session) options(ctl *control.Control, waves *guards.Waves) (o batch.Op
 			if answer.Reason != batch.MessageLimit {
 				return false
 			}
-			s.Paces.HoldMessages(guards.NextMessages(time.Now()))
+			until := guards.NextMessages(time.Now())
+			s.Paces.HoldMessages(until)
+			_ = ctl.Journal.Note(render.NoteHold(until))
 			return true
 		}
 	}
@@ -178,7 +195,7 @@ func (s *Session) steer(ctl *control.Control) (end func()) {
 func (s *Session) showProgress(ctl *control.Control) term.Progress {
 	look := func() term.View {
 		counts, live := ctl.Tally.Counts(), ctl.Live()
-		return term.View{Done: counts.Settled(), State: control.State(counts), Why: live.Why, Ahead: live.Ahead(), Hidden: ctl.Asks()}
+		return term.View{Done: counts.Settled(), State: control.State(counts), Why: live.Why, Ahead: live.Ahead(), Hidden: ctl.Asks(), Attrs: live.Attrs(counts)}
 	}
 	switch {
 	case s.Fleet != nil:
@@ -187,13 +204,13 @@ func (s *Session) showProgress(ctl *control.Control) term.Progress {
 	case s.Quiet:
 		return term.NoProgress()
 	}
-	return term.Show(s.Err, s.Left, look)
+	return term.Show(s.Err, s.Progress, s.Left, look)
 }
 
 // warnOfSSH says how to keep a run alive whose terminal goes with its connection.
 func (s *Session) warnOfSSH() {
 	kept := os.Getenv("TMUX")+os.Getenv("STY")+os.Getenv("INVOCATION_ID") != "" // tmux, screen, systemd
-	if os.Getenv("SSH_CONNECTION") == "" || kept || s.Quiet || !term.IsTerminal(s.Err) {
+	if os.Getenv("SSH_CONNECTION") == "" || kept || s.Record.Spec.Sandbox || s.Quiet || !term.IsTerminal(s.Err) {
 		return
 	}
 	term.Linef(s.Err, "If this connection breaks, the run stops, and resume goes on with it. To keep it alive, stop it by q and begin tmux, then: cognito-reset resume %s", term.Quote(s.Record.Path()))
@@ -209,20 +226,4 @@ func (s *Session) printFinishing(cause error) {
 		term.Linef(s.Err, "") // below the bar
 	}
 	term.Linef(s.Err, "%v: calls under way have %v to finish; a second signal ends this at once, and no record is lost.", cause, s.Record.Spec.Grace.Duration())
-}
-
-// observed is what others may know of the session while it works.
-func (s *Session) observed(ctl *control.Control) observe.Run {
-	return observe.Run{
-		PoolID: s.Record.Spec.UserPoolID, Users: s.Left, Log: s.Log, Live: ctl.Live, Counts: ctl.Tally.Counts,
-		Stands: func(why string) (sum report.Summary) {
-			if history, err := s.Record.Replay(); err == nil {
-				if rows := s.Record.Rows(history, nil); rows.Write() == nil {
-					sum = rows.Summary
-				}
-			}
-			sum.FinishedAt, sum.RunDirectory, sum.StoppedBecause = time.Now(), s.Record.Path(), why
-			return sum
-		},
-	}
 }

@@ -29,6 +29,21 @@ func Find(path string) (runs []*journal.Dir, err error) {
 	return runs, err
 }
 
+// Beside names the runs, and the folders of several, that stand in the working directory
+// itself, as those that --run names often do.
+func Beside() (names []string) {
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		return nil // they are a hint
+	}
+	for _, e := range entries {
+		if _, err := journal.View(e.Name()); err == nil || e.Name() != RunsFolder && RunsBelow(e.Name()) != nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
 // Folders lists the folders at path and at any depth below it that are no run
 // directories.
 func Folders(path string) (folders []string, err error) {

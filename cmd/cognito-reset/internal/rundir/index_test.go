@@ -11,7 +11,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 )
 
-func indexOf(t *testing.T, at time.Time, names ...string) *journal.Dir {
+func indexOf(t testing.TB, at time.Time, names ...string) *journal.Dir {
 	t.Helper()
 	dir := &journal.Dir{Path: t.TempDir()}
 	if err := rundir.Write(dir, "p_1", 7, func(yield func(batch.Result, error) bool) {

@@ -32,7 +32,8 @@ type Run struct {
 // The states of a run.
 const (
 	Finished = "finished"
-	LeftOpen = "open" // a resume would go on, or some users are in doubt
+	LeftOpen = "open"        // a resume would go on, or some users are in doubt
+	Ended    = "ended early" // nobody goes on with it: it was a rehearsal or a dry run
 	InUse    = "in use"
 	Damaged  = "damaged"
 	Pruned   = "pruned"
@@ -116,10 +117,13 @@ func (run *Run) state() string {
 		}
 		run.summary = rows.Summary
 	}
-	if !run.DryRun && !run.Sandbox && isOpen(run.summary) {
-		return LeftOpen
+	switch {
+	case !isOpen(run.summary):
+		return Finished
+	case run.DryRun || run.Sandbox:
+		return Ended
 	}
-	return Finished
+	return LeftOpen
 }
 
 // isOpen reports whether somebody is left to be called, or in doubt.

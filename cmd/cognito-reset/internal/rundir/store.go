@@ -3,6 +3,7 @@ package rundir
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/roster"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
@@ -38,6 +40,28 @@ func (s *Store) Close() (err error) {
 	return err
 }
 
+// As is the store that asks S3 for what a run asks for, where the command does not say
+// it itself.
+func (s *Store) As(asked spec.Settings) *Store {
+	as := &Store{S3: s.S3, Disk: s.Disk}
+	as.S3.ExpectedBucketOwner = cmp.Or(as.S3.ExpectedBucketOwner, asked.ExpectedBucketOwner)
+	as.S3.KMSKey = cmp.Or(as.S3.KMSKey, asked.S3KMSKey)
+	return as
+}
+
+// asBefore is [Store.As] of a run in S3, by its run.json, if that is there.
+func (s *Store) asBefore(ctx context.Context, path string) (*Store, error) {
+	text, err := s3run.ReadRunFile(ctx, path, s.S3)
+	if err != nil || text == nil {
+		return s, err
+	}
+	var before spec.Spec
+	if err := json.Unmarshal(text, &before); err != nil {
+		return s, fmt.Errorf("%s/%s is damaged: %w", path, journal.RunFile, err)
+	}
+	return s.As(before.Settings), nil
+}
+
 func (s *Store) disk() disk.Disk { return cmp.Or(s.Disk, disk.OS) }
 
 // Create makes a run directory.
@@ -51,7 +75,11 @@ func (s *Store) Create(ctx context.Context, path string) (*journal.Dir, error) {
 // Open opens a run directory to go on with its run.
 func (s *Store) Open(ctx context.Context, path string) (*journal.Dir, error) {
 	if s3run.Named(path) {
-		return s3run.Open(ctx, path, s.S3)
+		as, err := s.asBefore(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		return s3run.Open(ctx, path, as.S3)
 	}
 	return journal.OpenOn(s.disk(), path)
 }
@@ -64,7 +92,11 @@ func (s *Store) View(ctx context.Context, path string) (*journal.Dir, error) {
 		}
 		return journal.ViewOn(s.disk(), path)
 	}
-	dir, err := s3run.View(ctx, path, s.S3)
+	as, err := s.asBefore(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := s3run.View(ctx, path, as.S3)
 	if err == nil {
 		s.copies = append(s.copies, dir)
 	}
@@ -128,6 +160,17 @@ func NewPath(at time.Time, poolID string) string {
 // FleetRuns are the run directories in the folder of a fleet; none if it is not one.
 func FleetRuns(path string) (runs []string) {
 	if _, err := os.Stat(filepath.Join(path, JobFile)); err != nil {
+		return nil
+	}
+	return RunsBelow(path)
+}
+
+// Members are the runs in a folder that is none itself: those of a fleet, or shards.
+func Members(path string) (runs []string) {
+	if runs := FleetRuns(path); runs != nil {
+		return runs
+	}
+	if exists(filepath.Join(path, journal.RunFile)) {
 		return nil
 	}
 	return RunsBelow(path)

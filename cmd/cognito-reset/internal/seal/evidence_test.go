@@ -41,6 +41,8 @@ func sealFates(t *testing.T) *sealing {
 	r, found := &record.Spec, &record.Found
 	r.Inputs, found.InputSHA256, r.Where, r.Reason, r.ApprovedBy = []string{"/home/secret-place/users.csv"}, "secret-input", []string{"email=user-1@x"}, "user-1 asked", "secret-boss"
 	found.Caller.ARN, r.Filter, r.Profile, r.EndpointURL = "arn:aws:iam::1:user/secret-caller", `email = "user-1"`, "secret-profile", "http://secret-host"
+	r.RoleARN, r.ExternalID, r.SessionName, r.SourceIdentity = "arn:aws:iam::1:role/secret-role", "secret-external", "secret-session", "secret-person"
+	r.ExpectedBucketOwner, r.S3KMSKey, found.Caller.Base = "secret-owner", "secret-key", "arn:aws:iam::1:user/secret-base"
 	r.ClientMetadata, found.Findings = map[string]string{"k": "secret-note"}, []rundir.Finding{{Name: "caller", Level: rundir.OK, Text: "secret-caller"}}
 	if err := record.Save(); err != nil {
 		t.Fatal(err)
@@ -242,7 +244,7 @@ func TestAnUnnamedRecordKeepsNoTextThatPeopleWrote(t *testing.T) {
 	if err := render.JSON(&out, s.record.Unnamed()); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(strings.ReplaceAll(out.String(), "secret-input", ""), "secret") || strings.Contains(out.String(), "user-1") {
+	if strings.Contains(out.String(), "secret") || strings.Contains(out.String(), "user-1") {
 		t.Errorf("it says %s", &out)
 	}
 }

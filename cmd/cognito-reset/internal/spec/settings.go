@@ -43,6 +43,10 @@ type Settings struct {
 	SessionName    string  `json:"role_session_name,omitzero"`
 	SourceIdentity string  `json:"source_identity,omitzero"`
 	CSVSafe        bool    `json:"csv_safe,omitzero"` // of report.csv
+	Workbook       bool    `json:"workbook,omitzero"` // report.xlsx is written, too
+
+	ExpectedBucketOwner string `json:"expected_bucket_owner,omitzero"` // of inputs and a record in S3
+	S3KMSKey            string `json:"s3_kms_key,omitzero"`            // that encrypts a record in S3
 
 	// Shard is the part of the users that the run works on. The rates and
 	// MaxResets are its part of what was asked for.
@@ -139,6 +143,20 @@ func (s Settings) Validate() error {
 	if _, err := s.FailureGuard(); err != nil {
 		return err
 	}
+	if err := ValidOwner(s.ExpectedBucketOwner); err != nil {
+		return err
+	}
 	_, _, err := s.End(time.Now())
 	return err
+}
+
+// account is how AWS writes the number of an account, or none.
+var account = regexp.MustCompile(`^([0-9]{12})?$`)
+
+// ValidOwner is an error if that is no account.
+func ValidOwner(owner string) error {
+	if !account.MatchString(owner) {
+		return exit.Usagef("--expected-bucket-owner is the twelve digits of an AWS account, not %q", owner)
+	}
+	return nil
 }

@@ -119,6 +119,7 @@ func (s Spec) Unnamed() Spec {
 		},
 	}
 	u.Profile, u.EndpointURL, u.RateAuto = "", "", ""
+	u.ExpectedBucketOwner, u.S3KMSKey = "", ""
 	u.RoleARN, u.ExternalID, u.SessionName, u.SourceIdentity = "", "", "", ""
 	return u
 }

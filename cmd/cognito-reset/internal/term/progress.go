@@ -1,7 +1,10 @@
 package term
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -22,6 +25,8 @@ type View struct {
 	Why    string // what the run waits for
 	Ahead  string // what is to come; "" if nothing tells
 	Hidden bool   // a question must stay to be seen
+
+	Attrs []slog.Attr // the same for programs, and what has no place in a line
 }
 
 // fit is the view in so many columns. What is to come is left out first.
@@ -48,10 +53,14 @@ const (
 // NoProgress shows nothing.
 func NoProgress() Progress { return Progress{func(bool) {}} }
 
-// Show shows what look sees of so many users on a stream until End is called.
-func Show(w *os.File, users int64, look func() View) Progress {
+// Show shows what look sees of so many users on a stream until End is called: for
+// programs, in a log, if there is one.
+func Show(w *os.File, log *slog.Logger, users int64, look func() View) Progress {
 	every, show, last := lineEvery, lines(w, users), func(bool) {}
-	if IsTerminal(w) {
+	switch {
+	case log != nil:
+		show = records(log, users)
+	case IsTerminal(w):
 		every = barEvery
 		show, last = bar(w, users)
 	}
@@ -84,11 +93,29 @@ func Show(w *os.File, users int64, look func() View) Progress {
 // End stops the display. finished says that no user is left.
 func (p Progress) End(finished bool) { p.end(finished) }
 
+// records writes progress into a log.
+func records(log *slog.Logger, users int64) func(View) {
+	start := time.Now()
+	return func(v View) {
+		attrs := append([]slog.Attr{
+			slog.Int64("done", v.Done), slog.Int64("total", users), slog.Float64("users_per_second", math.Round(10*perSecond(v.Done, start))/10),
+		}, v.Attrs...)
+		if v.Why != "" {
+			attrs = append(attrs, slog.String("waits_for", v.Why))
+		}
+		log.LogAttrs(context.Background(), slog.LevelInfo, "progress", attrs...)
+	}
+}
+
+func perSecond(done int64, since time.Time) float64 {
+	return float64(done) / max(time.Since(since).Seconds(), 0.001)
+}
+
 func lines(w *os.File, users int64) func(View) {
 	start := time.Now()
 	return func(v View) {
-		rate := float64(v.Done) / max(time.Since(start).Seconds(), 0.001)
-		text := fmt.Sprintf("%d of %d users, %.1f/s, %s", v.Done, users, rate, v.State)
+		rate := perSecond(v.Done, start)
+		text := fmt.Sprintf("%s %d of %d users, %.1f/s, %s", Stamp(time.Now()), v.Done, users, rate, v.State)
 		if v.Ahead != "" {
 			text += ", " + v.Ahead
 		}

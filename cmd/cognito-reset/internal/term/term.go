@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -78,6 +79,12 @@ func Coloured(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && IsTerminal(f)
 }
 
+// Redraws reports whether a stream is a terminal on which what was shown can be replaced.
+func Redraws(f *os.File) bool { return os.Getenv("TERM") != "dumb" && IsTerminal(f) }
+
+// Stamp is a time as it leads a line of a log.
+func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
 // Password reads a line from a terminal without showing it.
 func Password(f *os.File) ([]byte, error) { return term.ReadPassword(int(f.Fd())) }
 
@@ -131,6 +138,16 @@ func Columns(f *os.File) int {
 		return min(columns, Width)
 	}
 	return Width
+}
+
+// Screen is how many columns the terminal has that a stream is; 0 if it is none, and a
+// line may have any length.
+func Screen(f *os.File) int {
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // Wrap breaks a text between words into lines of at most width characters. A

@@ -23,7 +23,7 @@ func (f *Finder) recentlyReset(ctx context.Context) (*rundir.History, error) {
 		fold = userpool.Settings{}.Fold
 	}
 	history := rundir.NewHistory(r.UserPoolID, r.ResetBefore, fold)
-	past := rundir.Past{Store: f.Store, History: history, PoolID: r.UserPoolID, Since: r.ResetBefore, Own: f.Record.Path(), Crossed: f.sayCutoff}
+	past := rundir.Past{Store: f.Store.As(r.Settings), History: history, PoolID: r.UserPoolID, Since: r.ResetBefore, Own: f.Record.Path(), Crossed: f.sayCutoff}
 	for _, path := range r.History {
 		found, err := past.Add(ctx, path)
 		switch {

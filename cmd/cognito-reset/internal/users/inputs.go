@@ -16,7 +16,9 @@ import (
 func (f *Finder) places() roster.Places {
 	r := f.Record.Spec
 	return roster.Places{Stdin: f.In, Schemes: map[string]roster.Opener{
-		s3input.Scheme: s3input.Opener(s3input.Options{Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL}),
+		s3input.Scheme: s3input.Opener(s3input.Options{
+			Profile: r.Profile, Region: r.Region, EndpointURL: r.EndpointURL, ExpectedBucketOwner: r.ExpectedBucketOwner,
+		}),
 	}}
 }
 

@@ -1,0 +1,191 @@
+// Package status tells how a run stands, while it runs or after.
+package status
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"cognito-reset/batch"
+	"cognito-reset/batch/journal"
+	"cognito-reset/cmd/cognito-reset/internal/control"
+	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/term"
+	"cognito-reset/report"
+)
+
+// A Status is how a run stands.
+type Status struct {
+	Path           string                  `json:"-"`
+	State          string                  `json:"state"` // preparing, running, finished, stopped or crashed
+	Why            string                  `json:"why"`   // of stopped and crashed; of running, what it waits for
+	UserPoolID     string                  `json:"user_pool_id"`
+	Rows           int64                   `json:"rows"`
+	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`
+	Reasons        map[batch.Reason]int64  `json:"reasons"`
+	Users          int64                   `json:"users"`     // to work on
+	Left           int64                   `json:"left"`      // of them
+	InFlight       int64                   `json:"in_flight"` // of running: promised, and not settled yet
+	over           bool                    // nobody goes on with it
+	InDoubt        int64                   `json:"in_doubt"` // promised, not settled: in flight, or lost with a crash
+	UsersPerSecond float64                 `json:"users_per_second"`
+	ETASeconds     float64                 `json:"eta_seconds"`    // 0 if nothing tells
+	Pace           *control.Live           `json:"pace,omitempty"` // of running, where it can be asked
+	Steered        []steering              `json:"steered,omitempty"`
+	StartedAt      time.Time               `json:"started_at"`
+	LastSeenAt     time.Time               `json:"last_seen_at"`
+}
+
+// steering is a command that changed how the run goes on.
+type steering struct {
+	At      time.Time `json:"at"`
+	By      string    `json:"by"`
+	Command string    `json:"command"`
+}
+
+// The states of a run that is not over.
+const (
+	Preparing = "preparing"
+	Running   = "running"
+)
+
+// OfPrepared is how a run stands that has not begun.
+func OfPrepared(path string) Status {
+	return Status{Path: path, State: Preparing, Why: "the run is being prepared; nothing was sent yet"}
+}
+
+// Over reports whether nobody works on the run.
+func (st Status) Over() bool { return st.State != Preparing && st.State != Running }
+
+// Of reads how a run stands.
+func Of(ctx context.Context, r *rundir.Record) (st Status, err error) {
+	held := r.Dir.Held() // before the journal is read, so that a run ending now is not taken for a crash
+	history, err := r.Replay()
+	if err != nil {
+		return st, err
+	}
+	sum, inFlight := new(report.Summary), int64(0)
+	results := history.Results(batch.Interrupted)
+	if r.Spec.Offline {
+		results = rundir.Expected(results)
+	}
+	for result, err := range results {
+		if err != nil {
+			return st, err
+		}
+		if held && result.Outcome == batch.Unknown && result.Open() { // its call is under way, or waits for its turn
+			inFlight++
+			continue
+		}
+		sum.Write(result)
+	}
+	st = Status{
+		Path: r.Path(), UserPoolID: r.Spec.UserPoolID, Rows: sum.Rows + inFlight, InFlight: inFlight, Outcomes: sum.Outcomes, Reasons: sum.Reasons,
+		over: r.Spec.Sandbox || r.Spec.DryRun, Users: r.Found.Roster.Users, StartedAt: r.Spec.CreatedAt, LastSeenAt: r.Spec.CreatedAt,
+	}
+	st.sessions(history)
+	switch {
+	case r.Spec.Offline:
+		st.State, st.Left = "finished", 0
+	case held:
+		st.State, st.Why = Running, "it does not say what it waits for"
+		if now, err := control.AskLive(ctx, r.Dir); err == nil {
+			st.Pace, st.Why = &now, "waits for "+now.Why
+			if !now.DoneAt.IsZero() {
+				st.ETASeconds = time.Until(now.DoneAt).Seconds()
+			}
+		}
+	case st.Left == 0:
+		st.State, st.Why = "finished", ""
+	case st.Why != "":
+		st.State = "stopped"
+	default:
+		st.State, st.Why = "crashed", "the process ended without a word"
+	}
+	return st, nil
+}
+
+// sessions takes in what the sessions so far have done.
+func (st *Status) sessions(history *journal.History) {
+	st.Left, st.InDoubt = history.Open()
+	if n := len(history.Sessions); n > 0 {
+		last := history.Sessions[n-1]
+		st.StartedAt, st.LastSeenAt = history.Sessions[0].StartedAt, last.LastSeenAt
+		if seconds := last.LastSeenAt.Sub(last.StartedAt).Seconds(); seconds > 0 {
+			st.UsersPerSecond = float64(last.Settled) / seconds
+		}
+		st.Why = last.Stopped
+		for _, session := range history.Sessions {
+			for _, by := range session.Steered {
+				if by.By != journal.ByItself {
+					st.Steered = append(st.Steered, steering(by))
+				}
+			}
+		}
+	}
+}
+
+// Text is how the run stands, for a person.
+func (st Status) Text() string {
+	if st.State == Preparing {
+		return fmt.Sprintf("%s: %s\n", term.Visible(st.Path), st.Why)
+	}
+	text := fmt.Sprintf("%s: %s\n", term.Visible(st.Path), st.State)
+	if st.Why != "" {
+		text += fmt.Sprintf("Why    %s\n", term.Visible(st.Why))
+	}
+	text += fmt.Sprintf("Pool   %s\n", st.UserPoolID)
+	for _, o := range batch.Outcomes {
+		if n := st.Outcomes[o]; n > 0 {
+			text += fmt.Sprintf("%8d  %s\n", n, o)
+		}
+	}
+	if st.InFlight > 0 {
+		text += fmt.Sprintf("%8d  in_flight\n", st.InFlight)
+	}
+	text += fmt.Sprintf("%8d  rows\n", st.Rows)
+	if st.UsersPerSecond > 0 {
+		text += fmt.Sprintf("Rate   %.1f users/s in the last session\n", st.UsersPerSecond)
+	}
+	if n := len(st.Steered); n > 0 {
+		last := st.Steered[n-1]
+		text += fmt.Sprintf("Steered %s by %s at %s\n", term.Visible(last.Command), term.Visible(last.By), last.At.Format(time.RFC3339))
+	}
+	switch {
+	case st.State == Running:
+		text += fmt.Sprintf("Left   %d users\n", st.Left)
+		if st.Pace != nil && st.Pace.Ahead() != "" {
+			text += fmt.Sprintf("Ahead  %s\n", st.Pace.Ahead())
+		}
+	case st.Left > 0 && st.over:
+		text += fmt.Sprintf("Left   %d users; it cannot go on: begin it anew\n", st.Left)
+	case st.Left > 0:
+		text += fmt.Sprintf("Left   %d users, %d of them in doubt: cognito-reset resume %s\n", st.Left, st.InDoubt, term.Quote(st.Path))
+	}
+	return text
+}
+
+// Line is how the run stands, in a line.
+func (st Status) Line() string {
+	text := term.Visible(st.Path) + ": " + st.State
+	if st.State != Preparing {
+		parts := []string{fmt.Sprintf(", %s of %s users", term.Comma(st.Users-st.Left), term.Comma(st.Users))}
+		if st.UsersPerSecond > 0 {
+			parts = append(parts, fmt.Sprintf("%.1f/s", st.UsersPerSecond))
+		}
+		for _, o := range batch.Outcomes {
+			if n := st.Outcomes[o]; n > 0 && o != batch.NotAttempted {
+				parts = append(parts, fmt.Sprintf("%s %s", term.Comma(n), o))
+			}
+		}
+		if st.Pace != nil && st.Pace.Ahead() != "" {
+			parts = append(parts, st.Pace.Ahead())
+		}
+		text += strings.Join(parts, ", ")
+	}
+	if st.Why != "" {
+		text += "; " + term.Visible(st.Why)
+	}
+	return text
+}
