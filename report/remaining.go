@@ -141,6 +141,8 @@ func passwordNow(r batch.Result) string {
 		return "the old one may work: nobody knows whether it was reset"
 	case !KeepsPassword(r):
 		return "is replaced"
+	case r.Outcome == batch.NotAttempted:
+		return "whatever worked before works: they were not called"
 	case r.Reason == batch.Disabled:
 		return "the old one comes back if the user is enabled"
 	case r.Reason == batch.Unconfirmed:

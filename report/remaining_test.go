@@ -59,7 +59,7 @@ func TestRemainingHasWhoIsNotSafeYetTheMostUrgentFirst(t *testing.T) {
 	}
 	want := []string{
 		"bare: the old one works: verify an e-mail address or phone number of theirs and reset them again, or lock them: cognito-reset run --user-pool-id eu-west-1_A --input runs/monday/remaining.csv --where reason=no_verified_contact --if-unresettable no_verified_contact=lock",
-		"later: the old one works: cognito-reset resume runs/monday",
+		"later: whatever worked before works: they were not called: cognito-reset resume runs/monday",
 		"lost: the old one may work: nobody knows whether it was reset: cognito-reset resume runs/monday --retry unknown",
 		"broken: the old one works: cognito-reset resume runs/monday --retry failed",
 		"half: is replaced: cognito-reset resume runs/monday --retry failed",

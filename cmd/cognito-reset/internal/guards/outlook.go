@@ -29,8 +29,8 @@ func (w *Waves) Outlook(settled, left int64, perSecond float64) (o Outlook) {
 		pause = max(pause, w.rested)
 	}
 	o.Left += time.Duration(pauses) * pause
-	if !w.opens.IsZero() && pauses > 0 {
-		o.Left += max(0, time.Until(w.opens)) - pause
+	if !w.opens.IsZero() && pauses > 0 { // of this one, a part is over
+		o.Left += max(0, time.Until(w.opens), pause-time.Since(w.ended)) - pause
 	}
 	return o
 }

@@ -30,7 +30,8 @@ type Waves struct {
 	last   []batch.Result // resets of the wave
 	let    int64          // users who may go, or went, so far
 	number int            // of the wave, from 1
-	opens  time.Time      // the next one; zero while nobody waits for it
+	ended  time.Time      // the last one; before the first, zero
+	opens  time.Time      // the next one, or the next look at the gate; zero while nobody waits for it
 	rested time.Duration  // between the last two
 }
 
@@ -80,10 +81,9 @@ const codeLife = time.Hour
 // rest waits between two waves: for the pause, and at the gate.
 func (w *Waves) rest(ctx context.Context) error {
 	w.mu.Lock()
-	users := w.last
-	w.last = nil
+	users, ended := w.last, time.Now()
+	w.last, w.ended = nil, ended
 	w.mu.Unlock()
-	ended := time.Now()
 	opens := ended.Add(w.Pause)
 	defer func() {
 		w.mu.Lock()
