@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -8,8 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
+	"cognito-reset/batch/journal"
 	"cognito-reset/batch/sandbox"
 )
 
@@ -38,6 +41,7 @@ func TestNothingFromOutsideSteersTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	h := victim{t, tool, dir, server.URL}
 	pooled := []string{"--user-pool-id", "us-east-1_Sandbox", "--yes", "--rate", "0", "--settle-after", "0s", "--max-attempts", "1"} // an answer that hostile is a doubt
 	with := func(command string, more ...string) []string {
 		return append(append([]string{command}, pooled...), more...)
@@ -53,22 +57,61 @@ func TestNothingFromOutsideSteersTheTerminal(t *testing.T) {
 		{"resume", name}, {"resume", name, "--retry", "failed"}, {"status", name}, {"report", name, "--format", "text"}, {"verify", name}, {"ctl", name, "stop"}, {"ctl", name, name},
 		{"runs", "."}, {"runs", name}, {"runs", "prune", ".", "--older-than", "0s", "--dry-run"}, {"report", "merge", name, "second"},
 		{"evidence", name, "--output", name + ".zip"}, {"evidence", "check", name + ".zip"}, {"evidence", "check", name + ".zip", "--signer", "signers.txt"}, {"evidence", "check", "damaged.json"},
+		{"help", name}, {"completion", name}, {"man", name}, {"version", name}, {"sandbox", name}, {"status", "s3://" + name + "/run"},
+		with("run", "--input", "s3://bucket/"+name), with("run", "--input", "users.csv", "--expected-bucket-owner", name),
 		{"admin-reset-user-password", "--user-pool-id", "us-east-1_Sandbox", "--username", name},
 	} {
-		cmd := exec.CommandContext(t.Context(), tool, args...)
-		cmd.Dir, cmd.Env = dir, append(noAccount(), "HOME="+dir, "COGNITO_RESET_ENDPOINT_URL="+server.URL)
-		out, err := cmd.CombinedOutput()
-		if cmd.ProcessState == nil {
-			t.Fatal(err)
-		}
-		for _, r := range string(out) {
-			if r != '\n' && (unicode.IsControl(r) && r != '\t' || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r)) {
-				t.Errorf("%q prints %q:\n%q", args, r, out)
-				break
-			}
-		}
-		if strings.Contains(string(out), "\nok   no byte of its files was changed") {
-			t.Errorf("%q prints a line that it was told to:\n%q", args, out)
+		h.try(args...)
+	}
+	h.held(name)
+}
+
+// A victim runs commands that meet what is hostile.
+type victim struct {
+	*testing.T
+	tool, dir, endpoint string
+}
+
+// held has commands meet a process that works on a run and says hostile things of itself.
+func (h victim) held(run string) {
+	h.Helper()
+	dir, err := journal.Open(filepath.Join(h.dir, run))
+	if err != nil {
+		h.Fatal(err)
+	}
+	defer dir.Close()
+	text, err := json.Marshal(map[string]any{"pid": 7, "host": hostile + strings.Repeat("long", 2500), "since": time.Now()})
+	if err == nil {
+		err = os.WriteFile(dir.File(journal.HolderFile), text, 0o600)
+	}
+	if err != nil {
+		h.Fatal(err)
+	}
+	for _, args := range [][]string{{"resume", run, "--yes"}, {"status", run}, {"report", run}, {"evidence", run, "--output", "held.zip"}, {"runs", "."}, {"verify", run}} {
+		out := h.try(args...)
+		if args[0] == "resume" && !strings.Contains(out, "process 7 on x") {
+			h.Errorf("%q does not say who holds the run: %q", args, out)
 		}
 	}
+}
+
+// try runs a command, whatever comes of it.
+func (h victim) try(args ...string) string {
+	h.Helper()
+	cmd := exec.CommandContext(h.Context(), h.tool, args...)
+	cmd.Dir, cmd.Env = h.dir, append(noAccount(), "HOME="+h.dir, "COGNITO_RESET_ENDPOINT_URL="+h.endpoint)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		h.Fatal(err)
+	}
+	for _, r := range string(out) {
+		if r != '\n' && (unicode.IsControl(r) && r != '\t' || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r)) {
+			h.Errorf("%q prints %q:\n%q", args, r, out)
+			break
+		}
+	}
+	if strings.Contains(string(out), "\nok   no byte of its files was changed") {
+		h.Errorf("%q prints a line that it was told to:\n%q", args, out)
+	}
+	return string(out)
 }

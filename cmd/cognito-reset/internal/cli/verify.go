@@ -7,6 +7,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/pool"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/term"
 	"cognito-reset/cmd/cognito-reset/internal/verify"
 )
 
@@ -68,6 +69,9 @@ func (a *app) verifiable(ctx *cli.Context, path string) (*verify.Run, error) {
 	}
 	if err := s.Trusted(ctx.IsSet("endpoint-url")); err != nil {
 		return nil, err
+	}
+	if way := s.Way(); way != "" && !ctx.Bool("quiet") {
+		term.Linef(a.Err, "Calls are made with %s.", way)
 	}
 	asked, err := pool.Open(ctx.Context, *s, pool.Options{Log: log})
 	if err != nil {

@@ -62,8 +62,11 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 			opened.hangUp()
 		}
 	}(s)
-	if err := s.Connect(ctx); err != nil {
-		return nil, err
+	if way := record.Spec.Way(); way != "" && !s.Quiet {
+		term.Linef(s.Err, "Calls are made with %s.", way)
+	}
+	if err := s.Connect(ctx); err != nil { // which calls nobody
+		return nil, exit.With(exit.Usage, err)
 	}
 	if err := s.find.CheckInput(ctx, r.AcceptChangedInput); err != nil {
 		return nil, exit.With(exit.Usage, err)

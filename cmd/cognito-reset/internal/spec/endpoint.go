@@ -34,6 +34,18 @@ func (s Settings) Trusted(repeated bool) error {
 	return exit.Refusef("the run directory asks for calls, with your credentials, to %s, which is not AWS's: if that is meant, add --endpoint-url %s", s.EndpointURL, s.EndpointURL)
 }
 
+// Way says with whose credentials calls are made and where to, as far as the settings
+// name it; "" if they name nothing. A run directory may be from somebody else.
+func (s Settings) Way() string {
+	var parts []string
+	for _, part := range []struct{ what, value string }{{"profile", s.Profile}, {"role", s.RoleARN}, {"endpoint", s.EndpointURL}} {
+		if part.value != "" {
+			parts = append(parts, part.what+" "+part.value)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 func hostOf(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil {
