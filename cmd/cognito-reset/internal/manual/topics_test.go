@@ -3,6 +3,7 @@ package manual
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -88,6 +89,14 @@ func TestALinkIsShownAsWhereItLeads(t *testing.T) {
 	} {
 		if got := plainLinks(text); got != want {
 			t.Errorf("%q", got)
+		}
+	}
+}
+
+func TestOtherWordsLeadToTopics(t *testing.T) {
+	for word, topic := range Otherwise {
+		if !slices.Contains(Topics, topic) || slices.Contains(Topics, word) {
+			t.Errorf("%s leads to %s", word, topic)
 		}
 	}
 }
