@@ -1,7 +1,10 @@
 # The tool, the roots that TLS trusts and the licenses of what the tool holds, and
 # nothing else. It needs one folder to write to: mount a volume at /data, writable for
 # user 65532. The rest may be read-only.
-FROM golang:1.26 AS build
+#
+# The digest is that of the index, for all systems. To renew it, with the tag:
+#   docker buildx imagetools inspect golang:1.26 --format '{{.Manifest.Digest}}'
+FROM golang:1.26.8@sha256:3c3e25a4da13fd0478eed2df1eb35a0e667094a7124d3993a6a1d30f71c17e79 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

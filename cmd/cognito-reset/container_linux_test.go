@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -28,7 +29,8 @@ const toolInContainer = "/usr/local/bin/cognito-reset"
 const caRoots = "/etc/ssl/certs/ca-certificates.crt"
 
 // newContainer makes the file system that the Dockerfile makes: the tool, the CA
-// roots, and a volume. Nobody but root may write to the rest.
+// roots, and a volume. Nobody but root may write to the rest. Buildah makes it where it
+// stands, by the Dockerfile itself.
 func newContainer(t *testing.T) (root string) {
 	t.Helper()
 	root = t.TempDir()
@@ -54,10 +56,55 @@ func newContainer(t *testing.T) (root string) {
 	if err := errors.Join(
 		os.MkdirAll(filepath.Join(root, filepath.Dir(caRoots)), 0o755),
 		os.WriteFile(filepath.Join(root, caRoots), roots, 0o644),
-		os.Mkdir(filepath.Join(root, "data"), 0o777),
-		os.Chmod(filepath.Join(root, "data"), 0o777),
 	); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("buildah"); err == nil && os.Getuid() == 0 {
+		root = byBuildah(t, root)
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Join(root, "data"), 0o777), os.Chmod(filepath.Join(root, "data"), 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// byBuildah is the file system of the image that the Dockerfile's last stage makes of
+// what stands in a folder, as if its first stage had built it.
+func byBuildah(t *testing.T, built string) (root string) {
+	t.Helper()
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, last, _ := strings.Cut(string(text), "\nFROM scratch\n")
+	home := t.TempDir()
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(home, "Dockerfile"), []byte("FROM scratch\n"+last), 0o600),
+		os.WriteFile(filepath.Join(built, "THIRD-PARTY-NOTICES.txt"), []byte("licenses"), 0o644),
+		os.Rename(filepath.Join(built, toolInContainer), filepath.Join(built, "cognito-reset")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	buildah := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command("buildah", append([]string{"--root", filepath.Join(home, "storage"), "--runroot", filepath.Join(home, "running"), "--storage-driver", "vfs"}, args...)...)
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("buildah %s: %v: %s", args, err, said.String())
+		}
+		return strings.TrimSpace(string(out))
+	}
+	buildah("bud", "--isolation", "chroot", "--build-context", "build="+built, "--tag", "tool", "--file", filepath.Join(home, "Dockerfile"), home)
+	config := buildah("inspect", "--type", "image", "--format", "{{.OCIv1.Config.User}} {{.OCIv1.Config.WorkingDir}} {{.OCIv1.Config.Entrypoint}}", "tool")
+	if want := "65532:65532 /data [" + toolInContainer + "]"; config != want {
+		t.Errorf("the image says %q, not %q", config, want)
+	}
+	root = buildah("mount", buildah("from", "tool"))
+	t.Cleanup(func() { buildah("unmount", "--all") })
+	for dir := root; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
 	}
 	return root
 }
@@ -173,6 +220,9 @@ func TestTheImageHoldsTheToolTheRootsAndTheLicensesAlone(t *testing.T) {
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?m)^FROM golang:1\.\d+\.\d+@sha256:[0-9a-f]{64} AS build$`).Match(text) {
+		t.Error("the base image is not pinned by its digest")
 	}
 	_, last, found := strings.Cut(string(text), "\nFROM scratch\n")
 	var lines []string

@@ -57,6 +57,8 @@ func TestNothingFromOutsideSteersTheTerminal(t *testing.T) {
 		{"resume", name}, {"resume", name, "--retry", "failed"}, {"status", name}, {"report", name, "--format", "text"}, {"verify", name}, {"ctl", name, "stop"}, {"ctl", name, name},
 		{"runs", "."}, {"runs", name}, {"runs", "prune", ".", "--older-than", "0s", "--dry-run"}, {"report", "merge", name, "second"},
 		{"evidence", name, "--output", name + ".zip"}, {"evidence", "check", name + ".zip"}, {"evidence", "check", name + ".zip", "--signer", "signers.txt"}, {"evidence", "check", "damaged.json"},
+		{"help", name}, {"completion", name}, {"man", name}, {"version", name}, {"sandbox", name}, {"status", "s3://" + name + "/run"},
+		with("run", "--input", "s3://bucket/"+name), with("run", "--input", "users.csv", "--expected-bucket-owner", name),
 		{"admin-reset-user-password", "--user-pool-id", "us-east-1_Sandbox", "--username", name},
 	} {
 		h.try(args...)
