@@ -103,6 +103,8 @@ func stoppable(parent context.Context) (context.Context, func()) {
 				continue
 			default:
 				term.Restore()
+				term.Clear(os.Stderr)
+				term.Linef(os.Stderr, "Ended at once. No record is lost: cognito-reset resume DIR reads back the calls that were under way, and goes on.")
 				os.Exit(exit.Interrupted + int(s))
 			}
 			cancel(&batch.Stop{Reason: batch.Interrupted, Message: "interrupted by " + exit.Signal{Signal: s}.Error(), Err: exit.Signal{Signal: s}})

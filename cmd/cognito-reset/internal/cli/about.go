@@ -135,7 +135,7 @@ func (a *app) help(ctx *cli.Context) error {
 	}
 	name := ctx.Args().First()
 	if name == "" {
-		return a.page("Topics, by cognito-reset help TOPIC:\n" + manual.List() + "\nCommands, by cognito-reset COMMAND --help:\n" + commands(ctx.App))
+		return a.page(term.Fitted(a.Out, "Topics, by cognito-reset help TOPIC:\n"+manual.List()+"\nCommands, by cognito-reset COMMAND --help:\n"+commands(ctx.App)))
 	}
 	if text, ok := manual.Topic(name); ok {
 		return a.page(manual.Show(text, term.Columns(a.Out)))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"runtime/debug"
@@ -153,8 +154,17 @@ cognito-reset help                                    (the manual)`,
 	return app
 }
 
-// DescribeFlags has the library write flags as the manual does. It is the process's.
-func DescribeFlags() { cli.FlagStringer = manual.DescribeFlag }
+// DescribeFlags has the library write flags as the manual does, and help as wide as the
+// terminal. It is the process's.
+func DescribeFlags() {
+	cli.FlagStringer = manual.DescribeFlag
+	print := cli.HelpPrinter
+	cli.HelpPrinter = func(w io.Writer, template string, data any) {
+		var b strings.Builder
+		print(&b, template, data)
+		_ = term.Write(w, b.String())
+	}
+}
 
 // openStore is how a command reaches run directories, until the process ends.
 func (a *app) openStore(ctx *cli.Context) *rundir.Store {

@@ -31,22 +31,22 @@ func (a *app) runsCommand() *cli.Command {
 		UsageText: "cognito-reset runs\n" +
 			"cognito-reset runs prune --older-than 90d --dry-run\n" +
 			"cognito-reset runs prune --older-than 90d",
-		Description: "DIR is a folder with run directories at any depth (default: " + rundir.RunsFolder + ")\n" +
-			"or one of them. The list has the newest first, goes by summary.json where that is\n" +
+		Description: "DIR is a folder with run directories at any depth (default: " + rundir.RunsFolder + "),\n" +
+			"one of them, or s3://BUCKET/PREFIX. The list has the newest first, goes by summary.json where that is\n" +
 			"newer than the journal, and checks nothing; cognito-reset status does.\n\n" +
 			"prune asks, and then deletes all that is in the run directories but folders,\n" +
 			"lock, summary.json, what run.json says without names, paths and free text, and\n" +
 			"history.idx: hashes by which a later --history knows whom the run reset. Anyone\n" +
 			"who guesses a username can confirm it there; --forget deletes that, too. The\n" +
 			"merged reports of these runs in the folders above them are deleted as well.",
-		Flags: []cli.Flag{
+		Flags: append(flags.Record(), flags.Lease(),
 			flags.String(flags.Safety, "older-than", "", "prune: runs that ended this long ago, `AGE`, such as 90d, 12w or 24h"),
 			flags.Bool(flags.Safety, "include-open", "prune: also runs that a resume would go on with, and damaged ones"),
 			flags.Bool(flags.Safety, "forget", "prune: also history.idx, without which --history refuses these runs"),
 			flags.Bool(flags.Safety, "dry-run", "prune: only show what would be deleted"),
 			flags.Bool(flags.Safety, "yes", "prune: do not ask"),
 			flags.Bool(flags.Output, "json", "print the list as JSON"),
-		},
+		),
 		Action: func(ctx *cli.Context) error {
 			if ctx.Args().First() == "prune" {
 				return a.prune(ctx)
@@ -56,8 +56,11 @@ func (a *app) runsCommand() *cli.Command {
 	}
 }
 
+// reach are the flags by which S3 is reached.
+var reach = []string{"profile", "region", "endpoint-url", "expected-bucket-owner", "s3-kms-key", "lease"}
+
 // pastRuns are those in the folder that an argument names.
-func pastRuns(args []string) (runs []rundir.Run, err error) {
+func (a *app) pastRuns(ctx *cli.Context, args []string) (runs []rundir.Run, err error) {
 	path := rundir.RunsFolder
 	switch len(args) {
 	case 0:
@@ -66,10 +69,7 @@ func pastRuns(args []string) (runs []rundir.Run, err error) {
 	default:
 		return nil, exit.Usagef("%q is one argument too many; give one folder", args[1])
 	}
-	if s3run.Named(path) {
-		return nil, exit.Usagef("runs in S3 are not listed here: aws s3 ls %s/ names them, and cognito-reset status tells of each; a lifecycle rule of the bucket deletes old ones", strings.TrimRight(path, "/"))
-	}
-	runs, err = rundir.List(path)
+	runs, err = a.openStore(ctx).List(ctx.Context, path)
 	if len(args) == 0 && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
@@ -79,10 +79,10 @@ func pastRuns(args []string) (runs []rundir.Run, err error) {
 }
 
 func (a *app) listRuns(ctx *cli.Context) error {
-	if err := flags.Only(ctx, "json"); err != nil {
+	if err := flags.Only(ctx, append(reach, "json")...); err != nil {
 		return err
 	}
-	runs, err := pastRuns(ctx.Args().Slice())
+	runs, err := a.pastRuns(ctx, ctx.Args().Slice())
 	if err != nil {
 		return err
 	}
@@ -108,13 +108,15 @@ func (a *app) tabulate(runs []rundir.Run) error {
 
 // notLookedIn says where runs may be that a list of those in a folder has not.
 func (a *app) notLookedIn(found string, given []string) {
-	folder, beside := rundir.RunsFolder, ""
+	folder, beside, elsewhere := rundir.RunsFolder, "", "in other folders, in s3://, or on other machines"
 	if len(given) > 0 {
-		folder = given[0]
+		if folder = given[0]; s3run.Named(folder) {
+			elsewhere = "below other prefixes, or on the disks of machines"
+		}
 	} else if names := rundir.Beside(); len(names) > 0 {
 		beside = fmt.Sprintf(" This folder has %s as well: cognito-reset runs . lists them.", someOf(names))
 	}
-	text := fmt.Sprintf("%s in %s, at any depth.%s It did not look in other folders, in s3://, or on other machines.", found, term.Visible(folder), term.Visible(beside))
+	text := fmt.Sprintf("%s in %s, at any depth.%s It did not look %s.", found, term.Visible(folder), term.Visible(beside), elsewhere)
 	for _, line := range term.Wrap(text, term.Columns(a.Err)) {
 		term.Linef(a.Err, "%s", line)
 	}
@@ -122,14 +124,14 @@ func (a *app) notLookedIn(found string, given []string) {
 
 // prune is runs prune [DIR].
 func (a *app) prune(ctx *cli.Context) error {
-	if err := flags.Only(ctx, "older-than", "include-open", "forget", "dry-run", "yes"); err != nil {
+	if err := flags.Only(ctx, append(reach, "older-than", "include-open", "forget", "dry-run", "yes")...); err != nil {
 		return err
 	}
 	before, ok := spec.Ago(ctx.String("older-than"), time.Now())
 	if !ok {
 		return exit.Usagef("say how old with --older-than AGE, such as 90d, 12w or 24h; %q is no age", ctx.String("older-than"))
 	}
-	runs, err := pastRuns(ctx.Args().Tail())
+	runs, err := a.pastRuns(ctx, ctx.Args().Tail())
 	if err != nil {
 		return err
 	}
@@ -139,9 +141,11 @@ func (a *app) prune(ctx *cli.Context) error {
 		term.Linef(a.Err, "%s", why)
 	}
 	path := cmp.Or(ctx.Args().Get(1), rundir.RunsFolder)
-	beside, err := rundir.LeftoversIn(path, runs, old, before)
-	if err != nil {
-		return err
+	var beside []rundir.Leftover
+	if !s3run.Named(path) { // there, runs stand alone
+		if beside, err = rundir.LeftoversIn(path, runs, old, before); err != nil {
+			return err
+		}
 	}
 	if len(old) == 0 && !slices.ContainsFunc(beside, rundir.Leftover.Any) {
 		term.Linef(a.Err, "Nothing to delete.")
@@ -164,14 +168,14 @@ func (a *app) prune(ctx *cli.Context) error {
 			return err
 		}
 	}
-	return a.pruneAll(old, beside, forget)
+	return a.pruneAll(ctx.Context, old, beside, forget)
 }
 
 // pruneAll prunes runs and deletes what was made of them, and says what it did.
-func (a *app) pruneAll(old []rundir.Run, beside []rundir.Leftover, forget bool) error {
+func (a *app) pruneAll(ctx context.Context, old []rundir.Run, beside []rundir.Leftover, forget bool) error {
 	var freed int64
 	for i, run := range old {
-		n, err := run.Prune(time.Now().UTC().Truncate(time.Second), forget)
+		n, err := a.store.Prune(ctx, run, time.Now().UTC().Truncate(time.Second), forget)
 		if err != nil {
 			return fmt.Errorf("%s pruned, and no reports beside them; %s was not: %w", term.Plural(i, "run"), run.Path, err)
 		}

@@ -146,14 +146,14 @@ func clock(t time.Time) string {
 
 // State is how the users fared so far, in a few words.
 func State(c batch.Counts) string {
-	text := fmt.Sprintf("%d reset", c.Outcomes[batch.Reset])
+	text := term.Comma(c.Outcomes[batch.Reset]) + " reset"
 	for _, o := range []batch.Outcome{batch.Locked, batch.UserDisabled, batch.Invited, batch.Failed, batch.Unknown} {
 		if n := c.Outcomes[o]; n > 0 {
-			text += fmt.Sprintf(", %d %s", n, o)
+			text += fmt.Sprintf(", %s %s", term.Comma(n), o)
 		}
 	}
 	if c.Throttled > 0 {
-		text += fmt.Sprintf(", %d throttled", c.Throttled)
+		text += fmt.Sprintf(", %s throttled", term.Comma(c.Throttled))
 	}
 	return text
 }

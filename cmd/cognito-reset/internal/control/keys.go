@@ -8,6 +8,12 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
+// KeysLine says which keys there are.
+const KeysLine = "Keys: p pause · + − rate · q stop · ? help"
+
+// keysHelp says what they do.
+const keysHelp = "p pauses, and again goes on. + and - change the rate by one call a second. q stops: calls under way finish, and resume goes on; Ctrl-C does the same. From another terminal: cognito-reset ctl DIR, cognito-reset status DIR --watch."
+
 // ByKeys lets the terminal's keys steer until [term.Restore]. What they did is
 // told.
 func (c *Control) ByKeys(terminal *os.File, told func(string)) {
@@ -38,6 +44,8 @@ func (c *Control) key(key byte) (done string, err error) {
 		return c.do(by, "resume", "")
 	case key == 'p':
 		return c.do(by, "pause", "")
+	case key == '?' || key == 'h':
+		return keysHelp, nil
 	case key == 'q':
 		return c.do(by, "stop", "")
 	case (key == '+' || key == '-') && s.Ceiling == 0:

@@ -131,7 +131,7 @@ func (f *fleet) print(g *quotaGroup) {
 // printMember shows what one target would meet.
 func (f *fleet) printMember(m *member) {
 	if m.out != nil {
-		_ = term.Write(f.Err, term.Hang("LEFT OUT  ", m.PoolID+": "+term.Visible(m.out.Error()))+"\n")
+		_ = term.Write(f.Err, term.Hang(f.Err, "LEFT OUT  ", m.PoolID+": "+term.Visible(m.out.Error()))+"\n")
 		return
 	}
 	if f.Quiet {
@@ -147,7 +147,7 @@ func (f *fleet) printMember(m *member) {
 		term.Linef(f.Err, "  %s  %s users of %s rows, %s", m.PoolID, left, rows, m.s.Record.Spec.Source)
 		for _, found := range m.s.Record.Found.Findings {
 			if found.Level != rundir.OK {
-				_ = term.Write(f.Err, term.Hang("    "+string(found.Level)+"  ", found.Name+": "+term.Visible(found.Text))+"\n")
+				_ = term.Write(f.Err, term.Hang(f.Err, "    "+string(found.Level)+"  ", found.Name+": "+term.Visible(found.Text))+"\n")
 			}
 		}
 	}

@@ -43,7 +43,10 @@ func (f *fleet) work(ctx context.Context) error {
 			term.Linef(f.Err, "%v: calls under way finish; a second signal ends this at once, and no record is lost.", context.Cause(ctx))
 		})()
 	}
-	shown := term.NoProgress()
+	if !f.Dry {
+		f.WarnOfConnection(f.Folder.Path)
+	}
+	shown := term.NoProgress(f.Err)
 	if !f.Quiet && !f.Dry {
 		shown = term.Show(f.Err, f.Progress, f.users(), func() term.View {
 			counts := f.sum()
@@ -57,7 +60,7 @@ func (f *fleet) work(ctx context.Context) error {
 		}
 	}
 	working.Wait()
-	shown.End(f.sum().Settled() == f.users())
+	shown.End()
 	return f.finish(ctx)
 }
 
@@ -71,7 +74,7 @@ func (f *fleet) workOn(ctx context.Context, m *member) {
 		m.summary, err = m.s.Conclude(m.stopped)
 	}
 	if m.stopped = cmp.Or(m.stopped, err); m.stopped != nil && ctx.Err() == nil {
-		_ = term.Write(f.Err, "\n"+term.Hang("STOPPED   ", m.PoolID+": "+term.Visible(m.stopped.Error()))+"\n")
+		_ = term.Write(f.Err, "\n"+term.Hang(f.Err, "STOPPED   ", m.PoolID+": "+term.Visible(m.stopped.Error()))+"\n")
 	}
 	if err := m.s.Close(); m.stopped == nil {
 		m.stopped = err

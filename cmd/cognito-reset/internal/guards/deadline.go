@@ -33,13 +33,15 @@ func within(ctx context.Context, s spec.Settings, passed func(since time.Time) (
 	if err != nil || at.IsZero() {
 		return ctx, func() { cancel(nil) }
 	}
+	look := func() (left time.Duration) {
+		if left = at.Sub(began) - max(passed(began)); left <= 0 {
+			cancel(&batch.Stop{Reason: batch.Stopped, Message: why})
+		}
+		return left
+	}
+	left := look() // before any call
 	go func() {
-		for {
-			left := at.Sub(began) - max(passed(began))
-			if left <= 0 {
-				cancel(&batch.Stop{Reason: batch.Stopped, Message: why})
-				return
-			}
+		for ; left > 0; left = look() {
 			select {
 			case <-time.After(min(left, lookAtClock)):
 			case <-ctx.Done():

@@ -70,9 +70,9 @@ func (f *facts) findings(force []string) (found []rundir.Finding) {
 	return found
 }
 
-// Write prints findings, [term.Width] columns wide where the words allow.
+// Write prints findings, as wide as the stream, where the words allow.
 func Write(w io.Writer, findings []rundir.Finding) error {
-	const width = term.Width - len("blocker  permissions  ")
+	width := term.Columns(w) - len("blocker  permissions  ")
 	var b strings.Builder
 	for _, c := range findings {
 		level, name := string(c.Level), c.Name

@@ -3,6 +3,7 @@ package render
 import (
 	"errors"
 	"io"
+	"strings"
 
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/journal/disk"
@@ -127,5 +128,10 @@ func printText(w io.Writer, summary report.Summary, coloured bool) error {
 	for _, text := range []*string{&summary.RunDirectory, &summary.StoppedBecause, &summary.Next} {
 		*text = term.Visible(*text)
 	}
-	return summary.Text(w, coloured)
+	var text strings.Builder
+	if err := summary.Text(&text, coloured); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, term.Fitted(w, text.String()))
+	return err
 }

@@ -62,8 +62,9 @@ type Session struct {
 	listens *control.Listener // nil where nobody can steer
 	find    *users.Finder
 	history *journal.History
-	retry   func(batch.Result) bool // of those who are settled, whom to take up again; nil is nobody
-	reclock atomic.Pointer[func()]  // writes into the journal how the service's clock stands; nil without one
+	retry   func(batch.Result) bool       // of those who are settled, whom to take up again; nil is nobody
+	shown   atomic.Pointer[term.Progress] // of the calls; nil before
+	reclock atomic.Pointer[func()]        // writes into the journal how the service's clock stands; nil without one
 }
 
 // New makes a session of a run that has not begun. Nothing has been done.

@@ -72,10 +72,10 @@ func (s *Session) judgeCanary(ctx context.Context, ctl *control.Control, c batch
 		text = fmt.Sprintf("The canary, %d users: %s (%s).", c.Settled(), control.State(c), counted(c.Reasons))
 	}
 	if !s.Quiet || s.Ask {
-		term.Linef(s.Err, "\n%s", text)
+		term.Linef(s.above(), "%s", text)
 	}
 	if s.Ask && ctl.Keys() {
-		yes, err := ctl.Ask(ctx, "Go on with the others? (y/n) ", s.Err)
+		yes, err := ctl.Ask(ctx, "Go on with the others? (y/n) ", s.above())
 		if err != nil || yes {
 			return err
 		}

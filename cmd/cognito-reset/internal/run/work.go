@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"cognito-reset/batch"
@@ -93,12 +96,15 @@ func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards
 	}
 	s.Log.Info("session begins", "users", s.Left, "rate", sp.Rate)
 	defer s.Calls()()
-	defer context.AfterFunc(ctx, func() { s.printFinishing(context.Cause(ctx)) })()
-	s.warnOfSSH()
-	steered := s.steer(ctl)
+	if s.Fleet == nil {
+		s.WarnOfConnection(s.Record.Path())
+	}
 	shown := s.showProgress(ctl)
+	s.shown.Store(&shown)
+	defer context.AfterFunc(ctx, func() { s.printFinishing(context.Cause(ctx)) })()
+	steered := s.steer(ctl)
 	counts, stopped := batch.Run(ctx, remaining, s.steps(), options)
-	shown.End(stopped == nil)
+	shown.End()
 	steered()
 	s.Log.Info("session ends", "outcomes", counts.Outcomes, "reasons", counts.Reasons, "calls", counts.Calls, "throttled", counts.Throttled)
 	if _, early := errors.AsType[*batch.Stop](stopped); early && open.Load() == 0 && counts.Settled() == s.Left {
@@ -183,12 +189,23 @@ func (s *Session) steer(ctl *control.Control) (end func()) {
 		s.listens.HandOver(ctl)
 	}
 	if s.Fleet == nil && term.IsTerminal(s.In) && term.IsTerminal(s.Err) {
-		ctl.ByKeys(s.In, func(done string) { term.Linef(s.Err, "\n%s", done) })
+		ctl.ByKeys(s.In, func(done string) { term.Linef(s.above(), "%s", done) })
+		if ctl.Keys() && !s.Quiet {
+			term.Linef(s.above(), "%s", control.KeysLine)
+		}
 	}
 	return func() {
 		s.hangUp()
 		term.Restore()
 	}
+}
+
+// above is where something is said while the session works: above the bar.
+func (s *Session) above() io.Writer {
+	if shown := s.shown.Load(); shown != nil {
+		return *shown
+	}
+	return s.Err
 }
 
 // showProgress shows how the session goes on, or lets its fleet show it.
@@ -200,20 +217,24 @@ func (s *Session) showProgress(ctl *control.Control) term.Progress {
 	switch {
 	case s.Fleet != nil:
 		s.Fleet.Add(ctl.Tally.Counts)
-		return term.NoProgress()
+		return term.NoProgress(s.Err)
 	case s.Quiet:
-		return term.NoProgress()
+		return term.NoProgress(s.Err)
 	}
 	return term.Show(s.Err, s.Progress, s.Left, look)
 }
 
-// warnOfSSH says how to keep a run alive whose terminal goes with its connection.
-func (s *Session) warnOfSSH() {
-	kept := os.Getenv("TMUX")+os.Getenv("STY")+os.Getenv("INVOCATION_ID") != "" // tmux, screen, systemd
-	if os.Getenv("SSH_CONNECTION") == "" || kept || s.Record.Spec.Sandbox || s.Quiet || !term.IsTerminal(s.Err) {
+// WarnOfConnection says how to keep a run alive whose terminal goes with its connection,
+// and which command goes on with it.
+func (e Env) WarnOfConnection(path string) {
+	kept := signal.Ignored(syscall.SIGHUP)                                    // nohup
+	for _, name := range []string{"TMUX", "STY", "ZELLIJ", "INVOCATION_ID"} { // tmux, screen, zellij, systemd
+		kept = kept || os.Getenv(name) != ""
+	}
+	if kept || os.Getenv("SSH_CONNECTION") == "" || e.Quiet || !term.IsTerminal(e.Err) {
 		return
 	}
-	term.Linef(s.Err, "If this connection breaks, the run stops, and resume goes on with it. To keep it alive, stop it by q and begin tmux, then: cognito-reset resume %s", term.Quote(s.Record.Path()))
+	term.Linef(e.Err, "If this connection breaks, the run stops, and resume goes on with it. To keep it alive, stop it (q or Ctrl-C) and begin tmux, then: cognito-reset resume %s", term.Quote(path))
 }
 
 // printFinishing tells whoever sent a signal what happens now, which may take the
@@ -222,8 +243,5 @@ func (s *Session) printFinishing(cause error) {
 	if s.Quiet {
 		return
 	}
-	if term.IsTerminal(s.Err) {
-		term.Linef(s.Err, "") // below the bar
-	}
-	term.Linef(s.Err, "%v: calls under way have %v to finish; a second signal ends this at once, and no record is lost.", cause, s.Record.Spec.Grace.Duration())
+	term.Linef(s.above(), "%v: calls under way have %v to finish; a second signal ends this at once, and no record is lost.", cause, s.Record.Spec.Grace.Duration())
 }

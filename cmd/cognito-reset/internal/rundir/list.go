@@ -1,12 +1,14 @@
 package rundir
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"time"
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/report"
 )
 
@@ -39,15 +41,18 @@ const (
 	Pruned   = "pruned"
 )
 
-// List tells of the runs in a folder, at any depth, what can be told without
-// reading much: it goes by summary.json where that is newer than the journal.
-func List(folder string) (runs []Run, err error) {
+// List tells of the runs in a folder or below a prefix of S3, at any depth, what can be
+// told without reading much: it goes by summary.json where that is newer than the journal.
+func (s *Store) List(ctx context.Context, folder string) (runs []Run, err error) {
+	if s3run.Named(folder) {
+		return s.listInS3(ctx, folder)
+	}
 	dirs, err := Find(folder)
 	if err != nil {
 		return nil, err
 	}
 	for _, dir := range dirs {
-		run, err := lookAt(dir)
+		run, err := lookAt(dir, JournalSize(dir))
 		if err != nil {
 			return nil, err
 		}
@@ -56,8 +61,9 @@ func List(folder string) (runs []Run, err error) {
 	return runs, nil
 }
 
-func lookAt(dir *journal.Dir) (run Run, err error) {
-	run = Run{Path: dir.Path, record: &Record{Dir: dir}, Outcomes: make(map[batch.Outcome]int64)}
+// lookAt tells of the run in a directory, whose journal has so many bytes.
+func lookAt(dir *journal.Dir, journalBytes int64) (run Run, err error) {
+	run = Run{Path: dir.String(), record: &Record{Dir: dir}, Outcomes: make(map[batch.Outcome]int64)}
 	entries, err := os.ReadDir(dir.Path)
 	if err != nil {
 		return run, err
@@ -83,7 +89,7 @@ func lookAt(dir *journal.Dir) (run Run, err error) {
 	asked, found := run.record.Spec, run.record.Found
 	run.StartedAt, run.EndedAt, run.UserPoolID, run.DryRun, run.Sandbox, run.PrunedAt = asked.CreatedAt, asked.CreatedAt, asked.UserPoolID, asked.DryRun, asked.Sandbox, found.PrunedAt
 	run.Rows = found.Roster.Rows
-	run.State = run.state()
+	run.State = run.state(journalBytes)
 	if run.summary.Outcomes != nil {
 		run.Rows, run.EndedAt = run.summary.Rows, run.summary.FinishedAt
 	}
@@ -97,12 +103,12 @@ func lookAt(dir *journal.Dir) (run Run, err error) {
 
 // state finds in which state a run is, and its summary. That is in its file,
 // unless the journal went on after it was written.
-func (run *Run) state() string {
+func (run *Run) state(journalBytes int64) string {
 	dir := run.record.Dir
 	if dir.Held() {
 		return InUse
 	}
-	known := dir.ReadJSON(SummaryFile, &run.summary) == nil && run.summary.JournalBytes == JournalSize(dir)
+	known := dir.ReadJSON(SummaryFile, &run.summary) == nil && run.summary.JournalBytes == journalBytes
 	switch {
 	case !run.PrunedAt.IsZero():
 		return Pruned

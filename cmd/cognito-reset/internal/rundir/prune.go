@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,14 +10,16 @@ import (
 	"time"
 
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/report"
 )
 
 // Prune deletes what is personal of a run, and returns how many bytes that were. The
 // numbers are safe before the record goes. With forget the index goes as well, without
 // which --history refuses the run.
-func (run Run) Prune(now time.Time, forget bool) (freed int64, err error) {
-	dir, err := journal.Open(run.Path)
+func (s *Store) Prune(ctx context.Context, run Run, now time.Time, forget bool) (freed int64, err error) {
+	s = s.As(run.record.Spec.Settings)
+	dir, err := s.Open(ctx, run.Path)
 	if err != nil {
 		return 0, err
 	}
@@ -25,11 +28,13 @@ func (run Run) Prune(now time.Time, forget bool) (freed int64, err error) {
 		if err := dir.WriteJSON(SummaryFile, unnamed(run.summary)); err != nil {
 			return 0, err
 		}
-	} else if err := os.Remove(dir.File(SummaryFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	} else if err := s.remove(ctx, dir, SummaryFile); err != nil {
 		return 0, err // what cannot be read cannot be believed to name nobody
 	}
-	if err := run.keepIndex(dir, forget); err != nil {
-		return 0, err
+	if !run.keepsIndex(dir, forget) {
+		if err := s.remove(ctx, dir, IndexFile); err != nil {
+			return 0, err
+		}
 	}
 	left := run.record.Unnamed()
 	left.Dir = dir
@@ -39,36 +44,48 @@ func (run Run) Prune(now time.Time, forget bool) (freed int64, err error) {
 	if err := left.Save(); err != nil {
 		return 0, err
 	}
-	for _, name := range run.files {
-		if err := os.Remove(dir.File(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return 0, err
-		}
+	if err := s.remove(ctx, dir, run.files...); err != nil {
+		return 0, err
 	}
-	after, err := lookAt(dir)
+	if s3run.Named(run.Path) {
+		after, err := s.bytesInS3(ctx, run.Path)
+		return run.Bytes - after, err
+	}
+	after, err := lookAt(dir, 0)
 	return run.Bytes - after.Bytes, err
 }
 
-// keepIndex sees to it that the index of a run is of all that its journal says. If
-// that cannot be told, there is none: a later --history then refuses the run rather
-// than take somebody again unnoticed.
-func (run Run) keepIndex(dir *journal.Dir, forget bool) error {
+// remove deletes files of a run, in S3 if it is there.
+func (s *Store) remove(ctx context.Context, dir *journal.Dir, names ...string) error {
+	if dir.IsCopy() {
+		return s3run.Delete(ctx, dir.String(), s.S3, names...)
+	}
+	for _, name := range names {
+		if err := os.Remove(dir.File(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepsIndex sees to it that the index of a run is of all that its journal says, and
+// reports whether it is. Without one, a later --history refuses the run rather than take
+// somebody again unnoticed.
+func (run Run) keepsIndex(dir *journal.Dir, forget bool) bool {
 	if run.State == Pruned && !forget {
-		return nil
+		return true
 	}
 	if !forget {
 		if run.DryRun || run.Sandbox {
-			return nil
+			return true
 		}
 		head, err := ReadHeader(dir)
 		whole := &Record{Dir: dir, Spec: run.record.Spec, Found: run.record.Found}
 		if err == nil && head.JournalBytes >= JournalSize(dir) || run.State != Damaged && whole.WriteIndex(dir) == nil {
-			return nil
+			return true
 		}
 	}
-	if err := os.Remove(dir.File(IndexFile)); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return false
 }
 
 // withheld stands for a text in a summary that was pruned.

@@ -3,20 +3,50 @@ package term
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"os"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
-// A Progress shows how a run goes on: as a bar on a terminal, elsewhere as a
-// line now and then.
-type Progress struct{ end func(finished bool) }
+// A Progress shows how a run goes on: as a line with a bar that is drawn again and again
+// on a terminal, elsewhere as a line now and then. What is to be said meanwhile is written
+// to it, and stands above the bar.
+type Progress struct {
+	w   io.Writer
+	mu  *sync.Mutex // of the stream
+	bar bool        // stands in the last line
+	end func()
+}
+
+// Write writes lines above the bar.
+func (p Progress) Write(text []byte) (int, error) {
+	if p.mu == nil {
+		return p.w.Write(text)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar {
+		if _, err := io.WriteString(p.w, clearLine); err != nil {
+			return 0, err
+		}
+	}
+	return p.w.Write(text)
+}
+
+// Clear takes a bar away that stands on a terminal; nobody draws it again.
+func Clear(w *os.File) {
+	if Redraws(w) {
+		io.WriteString(w, clearLine)
+	}
+}
+
+// clearLine empties the line of a terminal, and goes to its beginning.
+const clearLine = "\r\x1b[K"
 
 // A View is what a Progress shows at one moment.
 type View struct {
@@ -29,40 +59,25 @@ type View struct {
 	Attrs []slog.Attr // the same for programs, and what has no place in a line
 }
 
-// fit is the view in so many columns. What is to come is left out first.
-func (v View) fit(columns int) string {
-	why := ""
-	if v.Why != "" {
-		why = " [" + v.Why + "]"
-	}
-	text := v.State + why
-	if full := v.State + ", " + v.Ahead + why; v.Ahead != "" && utf8.RuneCountInString(full) <= columns {
-		return full
-	}
-	if utf8.RuneCountInString(text) > columns {
-		text = string([]rune(text)[:columns-1]) + "…"
-	}
-	return text
-}
-
 const (
 	barEvery  = 200 * time.Millisecond
 	lineEvery = 10 * time.Second
 )
 
-// NoProgress shows nothing.
-func NoProgress() Progress { return Progress{func(bool) {}} }
+// NoProgress shows nothing but what is written to it.
+func NoProgress(w io.Writer) Progress { return Progress{w: w, end: func() {}} }
 
 // Show shows what look sees of so many users on a stream until End is called: for
 // programs, in a log, if there is one.
 func Show(w *os.File, log *slog.Logger, users int64, look func() View) Progress {
-	every, show, last := lineEvery, lines(w, users), func(bool) {}
+	p := Progress{w: w, mu: new(sync.Mutex), bar: log == nil && Redraws(w)}
+	began := time.Now()
+	every, draw := lineEvery, func(v View) { Linef(w, "%s", v.logged(users, time.Since(began))) }
 	switch {
 	case log != nil:
-		show = records(log, users)
-	case IsTerminal(w):
-		every = barEvery
-		show, last = bar(w, users)
+		draw = func(v View) { v.record(log, users, time.Since(began)) }
+	case p.bar:
+		every, draw = barEvery, func(v View) { io.WriteString(w, clearLine+v.drawn(users, time.Since(began), Screen(w)-1)) }
 	}
 	done := make(chan struct{})
 	var shown sync.WaitGroup
@@ -72,92 +87,104 @@ func Show(w *os.File, log *slog.Logger, users int64, look func() View) Progress 
 		for {
 			select {
 			case <-tick.C:
+				p.mu.Lock()
 				if now := look(); !now.Hidden {
-					show(now)
+					draw(now)
 				}
+				p.mu.Unlock()
 			case <-done:
 				return
 			}
 		}
 	})
-	return Progress{func(finished bool) {
+	p.end = func() {
 		close(done)
 		shown.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		now := look()
 		now.Why, now.Ahead = "", ""
-		show(now)
-		last(finished)
-	}}
-}
-
-// End stops the display. finished says that no user is left.
-func (p Progress) End(finished bool) { p.end(finished) }
-
-// records writes progress into a log.
-func records(log *slog.Logger, users int64) func(View) {
-	start := time.Now()
-	return func(v View) {
-		attrs := append([]slog.Attr{
-			slog.Int64("done", v.Done), slog.Int64("total", users), slog.Float64("users_per_second", math.Round(10*perSecond(v.Done, start))/10),
-		}, v.Attrs...)
-		if v.Why != "" {
-			attrs = append(attrs, slog.String("waits_for", v.Why))
+		draw(now)
+		if p.bar {
+			Linef(w, "")
 		}
-		log.LogAttrs(context.Background(), slog.LevelInfo, "progress", attrs...)
 	}
+	return p
 }
 
-func perSecond(done int64, since time.Time) float64 {
-	return float64(done) / max(time.Since(since).Seconds(), 0.001)
-}
+// End stops the display, which shows how the run stands then.
+func (p Progress) End() { p.end() }
 
-func lines(w *os.File, users int64) func(View) {
-	start := time.Now()
-	return func(v View) {
-		rate := perSecond(v.Done, start)
-		text := fmt.Sprintf("%s %d of %d users, %.1f/s, %s", Stamp(time.Now()), v.Done, users, rate, v.State)
-		if v.Ahead != "" {
-			text += ", " + v.Ahead
-		}
-		if v.Why != "" {
-			text += ", waits for " + v.Why
-		}
-		Linef(w, "%s", text)
+// logged is the view as a line of a log.
+func (v View) logged(users int64, since time.Duration) string {
+	text := fmt.Sprintf("%s %s of %s users, %s, %s", Stamp(time.Now()), Comma(v.Done), Comma(users), v.speed(since), v.State)
+	if v.Ahead != "" {
+		text += ", " + v.Ahead
 	}
+	if v.Why != "" {
+		text += ", waits for " + v.Why
+	}
+	return text
 }
 
-// The columns that a terminal must have to show more than the bar and counts.
+// record writes the view into a log.
+func (v View) record(log *slog.Logger, users int64, since time.Duration) {
+	attrs := append([]slog.Attr{
+		slog.Int64("done", v.Done), slog.Int64("total", users), slog.Float64("users_per_second", math.Round(10*v.perSecond(since))/10),
+	}, v.Attrs...)
+	if v.Why != "" {
+		attrs = append(attrs, slog.String("waits_for", v.Why))
+	}
+	log.LogAttrs(context.Background(), slog.LevelInfo, "progress", attrs...)
+}
+
+func (v View) perSecond(since time.Duration) float64 {
+	return float64(v.Done) / max(since.Seconds(), 0.001)
+}
+
+func (v View) speed(since time.Duration) string { return fmt.Sprintf("%.1f/s", v.perSecond(since)) }
+
+// How wide the bar is.
 const (
-	columnsForCount = 80
-	columnsForSpeed = 110
-	columnsForBar   = 26 // the least of them
+	leastBar = 8
+	mostBar  = 30
 )
 
-func bar(w *os.File, users int64) (show func(View), last func(finished bool)) {
-	columns, _, _ := term.GetSize(int(w.Fd()))
-	options := []progressbar.Option{
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionFullWidth(),
-		progressbar.OptionSetPredictTime(false), // it knows no waves
+// drawn is the view as a line of a terminal with so many columns: how many of the users
+// are done, how they fared and what the run waits for; then what else has room, which is
+// what is to come, the speed and a bar.
+func (v View) drawn(users int64, since time.Duration, columns int) string {
+	share := float64(v.Done) / float64(max(users, 1))
+	line := fmt.Sprintf("%s/%s %3.0f%%", Comma(v.Done), Comma(users), 100*share)
+	why := ""
+	if v.Why != "" {
+		why = " [" + v.Why + "]"
 	}
-	if columns >= columnsForCount {
-		options = append(options, progressbar.OptionShowCount())
-	}
-	if columns >= columnsForSpeed {
-		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString("users"))
-	}
-	bar := progressbar.NewOptions64(users, options...)
-	show = func(v View) {
-		// Beside the bar and its percentage there must be one line.
-		bar.Describe(v.fit(max(columns-columnsForBar, 10)))
-		bar.Set64(v.Done)
-	}
-	return show, func(finished bool) {
-		if finished {
-			bar.Finish()
-		} else {
-			bar.Exit() // Finish would show what is not so
+	state := cut(v.State, columns-utf8.RuneCountInString(line+"  "+why))
+	for _, more := range []string{v.Ahead, v.speed(since)} {
+		if full := state + ", " + more; more != "" && utf8.RuneCountInString(line+"  "+full+why) <= columns {
+			state = full
 		}
-		Linef(w, "")
 	}
+	text := "  " + state + why
+	if room := columns - utf8.RuneCountInString(line+"  "+text); room >= leastBar {
+		wide := min(room, mostBar)
+		full := int(share * float64(wide))
+		line += "  " + strings.Repeat("█", full) + strings.Repeat("░", wide-full)
+	}
+	return cut(line+text, columns)
+}
+
+// cut shortens a text to so many characters, behind a comma or else between words.
+func cut(text string, most int) string {
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	short := string([]rune(text)[:max(most-2, 0)])
+	if at := strings.LastIndex(short, ", "); at > 0 {
+		short = short[:at+1]
+	} else if at := strings.LastIndex(short, " "); at > 0 {
+		short = short[:at]
+	}
+	return short + " …"
 }

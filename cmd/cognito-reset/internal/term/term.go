@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -37,13 +38,14 @@ func Linef(w io.Writer, format string, args ...any) {
 			args[i] = Visible(arg.String())
 		}
 	}
-	io.WriteString(w, fmt.Sprintf(format, args...)+"\n")
+	io.WriteString(w, Fitted(w, fmt.Sprintf(format, args...)+"\n"))
 }
 
 // Write writes lines for a person, in which nothing steers the terminal. What comes
-// from outside and may hold a line feed goes through [Visible] before.
+// from outside and may hold a line feed goes through [Visible] before. On a terminal that
+// is too narrow lines are broken between words.
 func Write(w io.Writer, lines string) error {
-	_, err := io.WriteString(w, visible(lines, "\n\t"))
+	_, err := io.WriteString(w, Fitted(w, visible(lines, "\n\t")))
 	return err
 }
 
@@ -126,28 +128,92 @@ func Quote(path string) string {
 	return path
 }
 
-// Hang writes text behind a label, [Width] columns wide where the words allow.
-func Hang(label, text string) string {
-	return label + strings.Join(Wrap(text, Width-len(label)), "\n"+strings.Repeat(" ", len(label)))
+// Hang writes text behind a label, as wide as a text on a stream may be.
+func Hang(w io.Writer, label, text string) string {
+	return label + strings.Join(Wrap(text, Columns(w)-len(label)), "\n"+strings.Repeat(" ", len(label)))
 }
 
 // Columns is how wide a text on a stream may be: [Width], or less where a terminal has
 // less.
-func Columns(f *os.File) int {
-	if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+func Columns(w io.Writer) int {
+	if columns := Screen(w); columns > 0 {
 		return min(columns, Width)
 	}
 	return Width
 }
 
-// Screen is how many columns the terminal has that a stream is; 0 if it is none, and a
-// line may have any length.
-func Screen(f *os.File) int {
+// Screen is how many columns the terminal has that a stream is, or that shows a
+// [Progress]; 0 if it is none, and a line may have any length.
+func Screen(w io.Writer) int {
+	if p, ok := w.(Progress); ok {
+		w = p.w
+	}
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
 	columns, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
 		return 0
 	}
 	return columns
+}
+
+// Fitted is lines as a stream shows them: on a terminal that is too narrow they are broken
+// between words.
+func Fitted(w io.Writer, lines string) string {
+	columns := Screen(w)
+	if columns <= 0 {
+		return lines
+	}
+	var b strings.Builder
+	for line := range strings.Lines(lines) {
+		text := strings.TrimSuffix(line, "\n")
+		if wide(text) > columns {
+			text = broken(text, columns)
+		}
+		b.WriteString(text + line[len(strings.TrimSuffix(line, "\n")):])
+	}
+	return b.String()
+}
+
+// broken is a line that is too long, broken between words. What follows is as far in as
+// the last column of a table that the line begins with. A command of the tool stays in
+// one piece to the end of its line, to be copied.
+func broken(line string, columns int) string {
+	head := indentOf(line, columns/2)
+	indent := strings.Repeat(" ", wide(line[:head]))
+	text, command := line[head:], ""
+	if at := strings.LastIndex(text, "cognito-reset "); at > 0 && !sentence.MatchString(text[at:]) {
+		text, command = text[:at], text[at:]
+	}
+	lines := Wrap(text, columns-len(indent))
+	if last := len(lines) - 1; command != "" && utf8.RuneCountInString(lines[last]+" "+command) > columns-len(indent) {
+		lines = append(lines, command)
+	} else if command != "" {
+		lines[last] += " " + command
+	}
+	end := line[len(strings.TrimRight(line, " ")):] // of a question
+	return line[:head] + strings.TrimRight(strings.Join(lines, "\n"+indent), " ") + end
+}
+
+var (
+	colours  = regexp.MustCompile("\x1b\\[[0-9;]*m")
+	sentence = regexp.MustCompile("[,;:.] ") // goes on where a command would have ended
+)
+
+// wide is how many columns a text takes.
+func wide(text string) int { return utf8.RuneCountInString(colours.ReplaceAllString(text, "")) }
+
+// indentOf is where the last column of a line begins: behind its last gap of two spaces
+// or more, if that is within so many bytes.
+func indentOf(line string, most int) (at int) {
+	for i := 2; i <= min(most, len(line)-1); i++ {
+		if line[i-2:i] == "  " && line[i] != ' ' {
+			at = i
+		}
+	}
+	return at
 }
 
 // Wrap breaks a text between words into lines of at most width characters. A

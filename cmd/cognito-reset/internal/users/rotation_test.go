@@ -150,12 +150,12 @@ func TestFourYearsOfRotationResetEverybodyOnceAQuarter(t *testing.T) {
 		if quarter%4 != 2 {
 			continue
 		}
-		runs, err := rundir.List(sim.folder)
+		runs, err := new(rundir.Store).List(t.Context(), sim.folder)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, run := range runs {
-			if _, err := run.Prune(end, false); err != nil {
+			if _, err := new(rundir.Store).Prune(t.Context(), run, end, false); err != nil {
 				t.Fatal(err)
 			}
 		}
