@@ -1,6 +1,7 @@
 package term
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -77,7 +78,9 @@ func Show(w *os.File, log *slog.Logger, users int64, look func() View) Progress 
 	case log != nil:
 		draw = func(v View) { v.record(log, users, time.Since(began)) }
 	case p.bar:
-		every, draw = barEvery, func(v View) { io.WriteString(w, clearLine+v.drawn(users, time.Since(began), Screen(w)-1)) }
+		every, draw = barEvery, func(v View) {
+			io.WriteString(w, clearLine+v.drawn(users, time.Since(began), cmp.Or(Screen(w), Width)-1))
+		}
 	}
 	done := make(chan struct{})
 	var shown sync.WaitGroup
