@@ -24,17 +24,19 @@ type Progress struct {
 	end func()
 }
 
-// Write writes lines above the bar.
+// Write writes a line above the bar, or with the time into a log.
 func (p Progress) Write(text []byte) (int, error) {
 	if p.mu == nil {
 		return p.w.Write(text)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	before := Stamp(time.Now()) + " "
 	if p.bar {
-		if _, err := io.WriteString(p.w, clearLine); err != nil {
-			return 0, err
-		}
+		before = clearLine
+	}
+	if _, err := io.WriteString(p.w, before); err != nil {
+		return 0, err
 	}
 	return p.w.Write(text)
 }
