@@ -159,10 +159,14 @@ func (a *attempt) call() state {
 	case ClassDoubt:
 		a.raise(answer)
 	}
-	if a.failures++; a.exhausted() && a.doubt == nil {
-		return a.answered(Failed, answer)
+	a.failures++
+	switch {
+	case !a.exhausted() || a.doubt != nil:
+		return a.backOff(a.failures - 1)
+	case answer.Reason == ClockSkew: // which asking again has not helped, and would help nobody
+		a.stopAt(answer)
 	}
-	return a.backOff(a.failures - 1)
+	return a.answered(Failed, answer)
 }
 
 // raise notes that the answer of the last call was lost.

@@ -156,6 +156,23 @@ func (p *Pool) LearnClock(ctx context.Context, base time.Time) batch.Clock {
 // there. Before the first answer nothing is known of it.
 func (p *Pool) Clock(base time.Time) batch.Clock { return p.clock.reading(base) }
 
+// classify is what an answer is. One about the clocks says how they stand: the SDK has
+// asked again by the service's, so that only somebody at this machine can help.
+func (p *Pool) classify(err error) *batch.Error {
+	answer := classify(err)
+	if answer.Reason == batch.ClockSkew {
+		answer.Err = fmt.Errorf("the service's clock is %s of this machine's", off(p.clock.reading(time.Now()).Ahead))
+	}
+	return answer
+}
+
+func off(ahead time.Duration) string {
+	if ahead < 0 {
+		return fmt.Sprintf("%v behind", -ahead.Round(time.Second))
+	}
+	return fmt.Sprintf("%v ahead", ahead.Round(time.Second))
+}
+
 // timed is an HTTP client whose answers a clock learns from.
 type timed struct {
 	aws.HTTPClient

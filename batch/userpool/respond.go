@@ -30,7 +30,7 @@ func (p *Pool) SignOut() batch.Action {
 	return action(func(ctx context.Context, e batch.Entry) (batch.Answer, error) {
 		out, err := p.client.AdminUserGlobalSignOut(ctx, &cognito.AdminUserGlobalSignOutInput{UserPoolId: &p.ID, Username: &e.Username})
 		if err != nil {
-			return refusal(err)
+			return p.refusal(err)
 		}
 		return answered(out.ResultMetadata), nil
 	})
@@ -43,7 +43,7 @@ func (p *Pool) Disable() batch.Action {
 	return action(func(ctx context.Context, e batch.Entry) (batch.Answer, error) {
 		out, err := p.client.AdminDisableUser(ctx, &cognito.AdminDisableUserInput{UserPoolId: &p.ID, Username: &e.Username})
 		if err != nil {
-			return refusal(err)
+			return p.refusal(err)
 		}
 		return answered(out.ResultMetadata), nil
 	})
@@ -82,7 +82,7 @@ func (p *Pool) setPassword(ctx context.Context, e batch.Entry) (batch.Answer, er
 		UserPoolId: &p.ID, Username: &e.Username, Permanent: true, Password: &password,
 	})
 	if err != nil {
-		answer := classify(err)
+		answer := p.classify(err)
 		// The service may quote a value that it finds malformed.
 		answer.Message = strings.ReplaceAll(answer.Message, password, "(hidden)")
 		return batch.Answer{RequestID: answer.RequestID}, answer
@@ -121,7 +121,7 @@ func (p *Pool) invite(ctx context.Context, user User, e batch.Entry) (batch.Answ
 		DesiredDeliveryMediums: []types.DeliveryMediumType{medium}, ClientMetadata: e.ClientMetadata,
 	})
 	if err != nil {
-		return refusal(err)
+		return p.refusal(err)
 	}
 	return answered(out.ResultMetadata), nil
 }
@@ -165,8 +165,8 @@ func (p *Pool) look(ctx context.Context, e batch.Entry) (User, *batch.Error) {
 	return read(out), nil
 }
 
-func refusal(err error) (batch.Answer, error) {
-	answer := classify(err)
+func (p *Pool) refusal(err error) (batch.Answer, error) {
+	answer := p.classify(err)
 	return batch.Answer{RequestID: answer.RequestID}, answer
 }
 

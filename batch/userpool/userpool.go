@@ -284,7 +284,7 @@ func (p *Pool) Reset(ctx context.Context, e batch.Entry) (requestID string, err 
 		UserPoolId: &p.ID, Username: &e.Username, ClientMetadata: e.ClientMetadata,
 	})
 	if err != nil {
-		answer := classify(err)
+		answer := p.classify(err)
 		return answer.RequestID, answer
 	}
 	return answered(out.ResultMetadata).RequestID, nil

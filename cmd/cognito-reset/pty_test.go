@@ -3,13 +3,18 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -138,6 +143,47 @@ func TestAPersonTypesThePoolIDOrNothingIsSent(t *testing.T) {
 	x.ends(exit.Done)
 	if n := len(pool.Outbox()); n != 3 {
 		t.Errorf("%d were mailed", n)
+	}
+}
+
+// Where a profile's role takes the code of a device, the person is asked for it, and the
+// run goes on with it.
+func TestAPersonIsAskedForTheCodeOfADevice(t *testing.T) {
+	const device, code = "arn:aws:iam::123456789012:mfa/ann", "123456"
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
+	pool.Add(sandbox.NewUser("ann"))
+	var refused atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") == "AssumeRole" && (form.Get("TokenCode") != code || form.Get("SerialNumber") != device) {
+			refused.Add(1)
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		pool.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"users.csv": "username\nann\n",
+		"config": "[profile ops]\nrole_arn = arn:aws:iam::123456789012:role/ops\nsource_profile = keys\nmfa_serial = " + device + "\n" +
+			"[profile keys]\naws_access_key_id = a\naws_secret_access_key = b\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	linkTool(t, dir)
+	env := append(noAccount(), "HOME="+dir, "AWS_CONFIG_FILE="+filepath.Join(dir, "config"), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_ENDPOINT_URL="+server.URL, "AWS_ENDPOINT_URL_STS="+server.URL)
+	x := newTerminal(t, dir, env, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--profile", "ops", "--run", "record")
+	x.sees(device)
+	x.types(code + "\n")
+	x.sees("Type us-east-1_Sandbox to reset 1 user of ")
+	x.types("us-east-1_Sandbox\n")
+	x.ends(exit.Done)
+	if n := len(pool.Outbox()); n != 1 || refused.Load() > 0 {
+		t.Errorf("%d were mailed, and %d roles refused", n, refused.Load())
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // Rates are the flags that say how fast.
 func Rates() []cli.Flag {
 	return []cli.Flag{
-		String(Pace, "rate", "20", "at most `N` calls a second of Cognito's fixed 30, shared with live users; auto looks the quota up, 0 is no limit"),
+		String(Pace, "rate", strconv.Itoa(spec.DefaultRate), "at most `N` calls a second of Cognito's fixed 30, shared with live users; auto looks the quota up, 0 is no limit"),
 		&cli.Float64Flag{Category: Pace, Name: "update-rate", Value: 16, Usage: "at most `N` sign-outs and disablings a second of Cognito's fixed 25, shared with live users; 0 is no limit", EnvVars: Env("update-rate")},
 		String(Pace, "headroom", "33%", "`SHARE` that --rate auto leaves to live users, besides what they took at their peak"),
 		&cli.IntFlag{Category: Pace, Name: "workers", Usage: "at most `N` users at a time (default: as many as the rate needs)", EnvVars: Env("workers")},

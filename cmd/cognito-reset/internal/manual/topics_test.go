@@ -1,13 +1,16 @@
 package manual
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"cognito-reset/batch"
+	"cognito-reset/report"
 )
 
 // Every file is a topic, every topic is one that the README links to, and none is long.
@@ -40,12 +43,12 @@ func TestTopicsAreFoundAndShort(t *testing.T) {
 	}
 }
 
-// Whatever a report says, a topic says what to do.
+// Whatever a report says, a topic says what to do, in the same words.
 func TestEveryReasonIsExplained(t *testing.T) {
 	text, _ := Topic("troubleshooting")
 	for _, reason := range batch.Reasons {
-		if !strings.Contains(text, "| `"+string(reason)+"` |") {
-			t.Errorf("%s is not explained", reason)
+		if row := fmt.Sprintf("| `%s` | %s |", reason, report.Advice(reason)); !strings.Contains(text, row) {
+			t.Errorf("the topic does not have %s", row)
 		}
 	}
 }
@@ -88,6 +91,14 @@ func TestALinkIsShownAsWhereItLeads(t *testing.T) {
 	} {
 		if got := plainLinks(text); got != want {
 			t.Errorf("%q", got)
+		}
+	}
+}
+
+func TestOtherWordsLeadToTopics(t *testing.T) {
+	for word, topic := range Otherwise {
+		if !slices.Contains(Topics, topic) || slices.Contains(Topics, word) {
+			t.Errorf("%s leads to %s", word, topic)
 		}
 	}
 }
