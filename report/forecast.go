@@ -53,7 +53,7 @@ func (f *Forecast) tell(p *page, outcomes map[batch.Outcome]int64) {
 	case f.Billed > 0:
 		p.tell(plain, "Cost", fmt.Sprintf("up to %d users more are billed as active: sign-out, lock, invite", f.Billed))
 	default:
-		p.tell(plain, "Cost", "this look and the resets are free; the pool's sender charges messages")
+		p.tell(plain, "Cost", "resets are free; whoever then chooses a password is billed as active")
 	}
 	if f.Warnings != nil {
 		p.tell(yellow, "Warnings", strings.Join(f.Warnings, ", ")+"; see cognito-reset preflight")

@@ -193,7 +193,7 @@ func (f *facts) permissionsCheck() (rundir.Level, string) {
 	if missing != nil {
 		return worst, strings.Join(missing, ". ")
 	}
-	return rundir.OK, strings.Join(allowed, ", ") + "; the reset itself shows at the first call"
+	return rundir.OK, strings.Join(allowed, ", ") + "; a reset shows at its first call"
 }
 
 func (f *facts) rateCheck() (rundir.Level, string) {
@@ -207,7 +207,7 @@ func (f *facts) rateCheck() (rundir.Level, string) {
 	case q.LimitErr != nil:
 		return rundir.Warning, text + "; the quota is " + gap(q.LimitErr, "servicequotas:GetServiceQuota")
 	case rate > q.Limit:
-		return rundir.Warning, fmt.Sprintf("%s, more than the quota of %g, which live users share", text, q.Limit)
+		return rundir.Warning, fmt.Sprintf("%s, over the quota of %g shared with live users", text, q.Limit)
 	case q.PeakErr == nil && rate+q.Peak > q.Limit:
 		return rundir.Warning, fmt.Sprintf("%s; with the last day's peak of %.1f it is more than the quota of %g", text, q.Peak, q.Limit)
 	}
@@ -229,7 +229,7 @@ func (f *facts) billCheck() (rundir.Level, string) {
 	case r.Uses(spec.DoLock) || r.Uses(spec.DoInvite):
 		return rundir.Warning, fmt.Sprintf("each user locked or invited is billed as active this month: at most %s users more", term.Comma(f.users))
 	}
-	return rundir.OK, "" // resets are free
+	return rundir.OK, fmt.Sprintf("a reset is free; each user who then chooses a new password is billed as active this month: at most %s users more", term.Comma(f.users))
 }
 
 func (f *facts) timeCheck() (rundir.Level, string) {

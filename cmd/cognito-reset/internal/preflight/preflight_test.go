@@ -54,7 +54,7 @@ func TestWhatThePreflightSays(t *testing.T) {
 		{"deletion", func(f *facts) { f.pool.DeletionProtection = "INACTIVE" }, rundir.OK, "protection inactive; left alone"},
 		{"endpoint", func(f *facts) { f.region = "us-east-1" }, rundir.Blocker, "this is a replica, which resets nobody. Ask the primary Region, such as by --region eu-west-1"},
 		{"endpoint", func(f *facts) { f.region, f.spec.EndpointURL = "us-east-1", "http://localhost:5000" }, rundir.Warning, "in Region us-east-1, though the pool is of eu-west-1"},
-		{"rate", func(f *facts) { f.spec.Rate = 40 }, rundir.Warning, "more than the quota of 30"},
+		{"rate", func(f *facts) { f.spec.Rate = 40 }, rundir.Warning, "over the quota of 30"},
 		{"rate", func(f *facts) { f.quota.Peak = 11 }, rundir.Warning, "the last day's peak of 11.0"},
 		{"rate", func(f *facts) { f.spec.Rate = 0 }, rundir.Warning, "no limit"},
 		{"rate", func(f *facts) { f.spec.RateAuto = "the quota" }, rundir.OK, "20 a second: the quota"},
