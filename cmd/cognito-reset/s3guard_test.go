@@ -164,6 +164,9 @@ func TestABucketOfAnotherOwnerIsRefused(t *testing.T) {
 		"input":  append(run, "--expected-bucket-owner", other, "--run", filepath.Join(t.TempDir(), "run")),
 		"status": {"status", record, "--expected-bucket-owner", other},
 		"resume": {"resume", record, "--expected-bucket-owner", other},
+		"report": {"report", record, "--expected-bucket-owner", other},
+		"verify": {"verify", record, "--expected-bucket-owner", other},
+		"seal":   {"evidence", record, "--expected-bucket-owner", other, "--output", "bundle.zip"},
 	} {
 		if said, _ := g.run(t, exit.Usage, args...); !strings.Contains(said, says) {
 			t.Errorf("%s: %s", what, said)

@@ -44,7 +44,8 @@ func WriteFile(d Disk, name string, text []byte) error {
 }
 
 // Replace replaces a file by what fill writes: whole and durable, or not at all.
-// Nobody but its owner may read it. An error of fill is returned as it is.
+// Nobody but its owner may read it. An error of fill is returned as it is. What is there
+// and no regular file, such as a device, is not replaced.
 func Replace(d Disk, name string, fill func(File) error) error {
 	if err := Swap(d, name, fill); err != nil {
 		return err
@@ -55,6 +56,9 @@ func Replace(d Disk, name string, fill func(File) error) error {
 // Swap is [Replace], but for the sync of the folder: a crash of the machine may
 // bring the old content back. It is for copies of what is durable elsewhere.
 func Swap(d Disk, name string, fill func(File) error) (err error) {
+	if info, err := d.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file, and is not replaced by one", name)
+	}
 	f, err := d.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*"+Unfinished)
 	if err != nil {
 		return err

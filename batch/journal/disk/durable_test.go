@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"cognito-reset/batch/internal/disktest"
@@ -74,6 +75,17 @@ func TestAnErrorOfWhoeverFillsAFileIsReturnedAsItIs(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(folder); len(entries) != 0 {
 		t.Errorf("they leave %v", entries)
+	}
+}
+
+// What is no file, such as a device, is not replaced by one, though root could.
+func TestOnlyAFileIsReplaced(t *testing.T) {
+	for _, replace := range []func(disk.Disk, string, func(disk.File) error) error{disk.Replace, disk.Swap} {
+		folder := t.TempDir()
+		err := replace(disk.OS, folder, writing("report"))
+		if err == nil || !strings.Contains(err.Error(), "is no regular file") {
+			t.Errorf("%v", err)
+		}
 	}
 }
 

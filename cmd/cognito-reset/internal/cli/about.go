@@ -135,9 +135,13 @@ func (a *app) help(ctx *cli.Context) error {
 	}
 	name := ctx.Args().First()
 	if name == "" {
-		return a.page(term.Fitted(a.Out, "Topics, by cognito-reset help TOPIC:\n"+manual.List()+"\nCommands, by cognito-reset COMMAND --help:\n"+commands(ctx.App)))
+		return a.page(term.Fitted(a.Out, "New here?  cognito-reset help start\nA breach?  cognito-reset help breach\n\nTopics, by cognito-reset help TOPIC:\n"+manual.List()+"\nCommands, by cognito-reset COMMAND --help:\n"+commands(ctx.App)))
 	}
-	if text, ok := manual.Topic(name); ok {
+	text, ok := manual.Topic(name)
+	if topic := manual.Otherwise[name]; !ok && ctx.App.Command(name) == nil {
+		text, ok = manual.Topic(topic)
+	}
+	if ok {
 		return a.page(manual.Show(text, term.Columns(a.Out)))
 	}
 	if ctx.App.Command(name) != nil {

@@ -122,6 +122,7 @@ func (a *app) app() *cli.App {
 		UsageText: `cognito-reset run --user-pool-id eu-west-1_AbCdEfGhI --input users.csv
 cognito-reset run --sandbox --input users.csv --yes   (no AWS account needed)
 cognito-reset COMMAND --help
+cognito-reset help start                              (the first five minutes)
 cognito-reset help                                    (the manual)`,
 		Description: "Every flag can be given in the environment, too: --max-attempts is\n" +
 			"COGNITO_RESET_MAX_ATTEMPTS.",

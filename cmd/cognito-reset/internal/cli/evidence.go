@@ -60,7 +60,7 @@ func (a *app) evidenceCommand() *cli.Command {
 }
 
 func (a *app) sealEvidence(ctx *cli.Context) (err error) {
-	if err := flags.Only(ctx, "profile", "region", "endpoint-url", "output", "overwrite", "sign", "pseudonymize", "pseudonym-key"); err != nil {
+	if err := flags.Only(ctx, "profile", "region", "endpoint-url", "expected-bucket-owner", "s3-kms-key", "output", "overwrite", "sign", "pseudonymize", "pseudonym-key"); err != nil {
 		return err
 	}
 	path, err := flags.OneDirectory(ctx)

@@ -14,6 +14,7 @@ import (
 var otherwise = map[string]string{
 	"list": "runs", "ls": "runs", "plan": "run --dry-run --plan FILE", "dry-run": "run --dry-run", "reset": "run", "start": "run",
 	"stop": "ctl DIR stop", "pause": "ctl DIR pause", "continue": "resume DIR", "check": "preflight", "merge": "report merge", "prune": "runs prune",
+	"demo": "run --sandbox --input FILE --yes", "try": "run --sandbox --input FILE --yes", "tutorial": "help start", "init": "help start", "watch": "status DIR --watch",
 }
 
 // NoCommand says which command may be meant.

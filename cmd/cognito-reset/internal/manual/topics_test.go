@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -90,6 +91,14 @@ func TestALinkIsShownAsWhereItLeads(t *testing.T) {
 	} {
 		if got := plainLinks(text); got != want {
 			t.Errorf("%q", got)
+		}
+	}
+}
+
+func TestOtherWordsLeadToTopics(t *testing.T) {
+	for word, topic := range Otherwise {
+		if !slices.Contains(Topics, topic) || slices.Contains(Topics, word) {
+			t.Errorf("%s leads to %s", word, topic)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,7 +79,7 @@ func (s *Session) begin(ctx context.Context, stop context.CancelCauseFunc) (err 
 	var in *roster.Inputs
 	if !s.Record.Spec.Listed() {
 		if in, err = s.find.OpenInputs(ctx); err != nil {
-			return errors.Join(cmp.Or(readNoFurther(ctx), exit.Refuse(err)), s.Discard())
+			return errors.Join(cmp.Or(readNoFurther(ctx), notOpened(err)), s.Discard())
 		}
 		defer in.Close()
 	}
@@ -105,6 +106,15 @@ func (s *Session) notCreated(err error) error {
 		err = fmt.Errorf("%w: name a new folder, or go on with that run by cognito-reset resume %s", err, term.Quote(s.Path))
 	}
 	return exit.Refusef("--run: %w", err)
+}
+
+// notOpened is why nobody is read.
+func notOpened(err error) error {
+	refused := &exit.Error{Code: exit.Usage, Err: err, NothingSent: true}
+	if errors.Is(err, fs.ErrNotExist) {
+		refused.Advice = "look where the file is; cognito-reset help start makes a list to try"
+	}
+	return refused
 }
 
 // notRead is why the users could not be read.
