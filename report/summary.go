@@ -216,7 +216,7 @@ var advice = map[batch.Reason]string{
 	batch.Unconfirmed:          "OLD PASSWORD WORKS once they confirm",
 	batch.Disabled:             "OLD PASSWORD COMES BACK if they are enabled",
 	batch.NoVerifiedContact:    "OLD PASSWORD STILL WORKS: nowhere to send a code",
-	batch.Throttled:            "quota used up; resume with --retry failed",
+	batch.Throttled:            "the run slows down by itself; nobody fails",
 	batch.LambdaRefused:        "look at the pool's triggers",
 	batch.MessageRefused:       "fix SES identity or SMS role; --retry failed",
 	batch.ClockSkew:            "set this machine's clock, then resume",
