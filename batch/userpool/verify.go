@@ -41,7 +41,8 @@ type Verified struct {
 // A CONFIRMED user whom something has modified since counts as Completed, and
 // one who was invited does at once: Cognito does not tell of a new password in
 // any other way. Nor does it tell
-// whether a lock is in force, or who was signed out.
+// whether a lock is in force, or who was signed out. Of a user who was not done with,
+// nothing but a state that forbids the old password makes that one of no use.
 func (p *Pool) Verify(ctx context.Context, resets iter.Seq2[batch.Result, error]) iter.Seq2[Verified, error] {
 	users := func(yield func(batch.Entry, error) bool) {
 		for r, err := range resets {
@@ -109,6 +110,10 @@ func effect(v Verified, finished time.Time) Effect {
 	}
 	since := v.State == types.UserStatusTypeConfirmed && (v.Outcome == batch.Invited || v.Modified.After(finished))
 	switch {
+	case !v.Outcome.Done() && v.State == types.UserStatusTypeResetRequired:
+		return Waiting
+	case !v.Outcome.Done():
+		return NotInForce
 	case !v.Enabled && (v.Outcome != batch.Reset || v.State == types.UserStatusTypeResetRequired):
 		return Barred
 	case v.Outcome == batch.UserDisabled || !v.Enabled:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -310,4 +311,57 @@ func TestInputsOfEveryShapeComeFromS3(t *testing.T) {
 			t.Errorf("%s: %d resets", u.Username, resets)
 		}
 	})
+}
+
+// A verify that watches a run in S3 sees what was journaled since it began.
+func TestAWatchOfARunInS3SeesItGoOn(t *testing.T) {
+	pool := sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"})
+	input, at := populate(t, pool, 20), newEndpoint(t, pool)
+	t.Setenv("COGNITO_RESET_ENDPOINT_URL", at.url)
+	t.Setenv("TMPDIR", t.TempDir())
+	tool, night := linkTool(t, t.TempDir()), "s3://"+bucket+"/night"
+	run := func(code int, args ...string) {
+		t.Helper()
+		cmd := exec.Command(tool, args...)
+		cmd.Env = noAccount()
+		if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != code {
+			t.Fatalf("%v: %v\n%s", args, cmd.ProcessState, out)
+		}
+	}
+	run(exit.Stopped, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", input, "--yes", "--rate", "0", "--max-resets", "5", "--run", night)
+	watch := exec.Command(tool, "verify", night, "--watch", "100ms", "--json")
+	watch.Env = noAccount()
+	var complaints strings.Builder
+	watch.Stderr = &complaints
+	points, err := watch.StdoutPipe()
+	if err == nil {
+		err = watch.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(points)
+	await := func(text string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), text) {
+				return
+			}
+		}
+		t.Fatalf("the watch ended without %s: %s", text, &complaints)
+	}
+	await(`"resets":5,`)
+	run(exit.Done, "resume", night, "--yes", "--max-resets", "0")
+	await(`"waiting":20,"completed":0,"locked":0,"disabled":0,"gone":0,"never_reset":0`)
+	if err := watch.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() { // whatever it still says
+	}
+	if _ = watch.Wait(); watch.ProcessState.ExitCode() != exit.Interrupted+2 {
+		t.Errorf("it ended with %v: %s", watch.ProcessState, &complaints)
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("copies are left: %v, %v", left, err)
+	}
 }

@@ -1,12 +1,17 @@
 package cli
 
 import (
+	"context"
+	"errors"
+
 	"github.com/urfave/cli/v2"
 
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/pool"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 	"cognito-reset/cmd/cognito-reset/internal/verify"
 )
@@ -77,5 +82,23 @@ func (a *app) verifiable(ctx *cli.Context, path string) (*verify.Run, error) {
 	if err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
-	return &verify.Run{Streams: a.Streams, JSON: ctx.Bool("json"), Record: record, Pool: asked}, nil
+	return &verify.Run{Streams: a.Streams, JSON: ctx.Bool("json"), Record: record, Pool: asked, Again: a.readAgain(path)}, nil
+}
+
+// readAgain reads a run in S3 anew, of which the copy stays as it was made; nil for one on
+// this machine.
+func (a *app) readAgain(path string) func(context.Context) (*rundir.Record, error) {
+	if !s3run.Named(path) {
+		return nil
+	}
+	return func(ctx context.Context) (*rundir.Record, error) {
+		next := a.store.As(spec.Settings{})
+		record, err := next.Read(ctx, path)
+		if err != nil {
+			return nil, errors.Join(err, next.Close())
+		}
+		err = a.store.Close() // the last copy
+		a.store = next
+		return record, err
+	}
 }

@@ -86,9 +86,23 @@ func lists(dir *journal.Dir, r *rundir.Record, run string, write func(...report.
 				return write(writers...)
 			}
 			return dir.Write(report.RemainingFile, func(remaining journal.File) error {
-				return write(append(writers, report.NewRemaining(remaining, named(r, run), r.Spec.UserPoolID, r.Spec.CSVSafe, dir.Scratch))...)
+				return write(append(writers, remains(remaining, dir, r, run))...)
 			})
 		})
+	})
+}
+
+// remains writes who is not safe yet.
+func remains(f journal.File, dir *journal.Dir, r *rundir.Record, run string) *report.Remaining {
+	return report.NewRemaining(f, named(r, run), r.Spec.UserPoolID, r.Spec.CSVSafe, dir.Scratch)
+}
+
+// Remaining writes the list of who is not safe yet anew: those results of the run that write
+// hands on.
+func Remaining(r *rundir.Record, write func(report.Writer) error) error {
+	return r.Dir.Write(report.RemainingFile, func(f journal.File) error {
+		list := remains(f, r.Dir, r, r.Path())
+		return errors.Join(write(list), list.Close())
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 	"cognito-reset/report"
@@ -28,6 +29,9 @@ type Run struct {
 	JSON   bool
 	Record *rundir.Record
 	Pool   *userpool.Pool
+
+	// Again, if set, reads the record anew, of which this process has a copy.
+	Again func(context.Context) (*rundir.Record, error)
 }
 
 // Watch looks at each run once, or every so often until nobody is waited for. The
@@ -49,6 +53,9 @@ func Watch(ctx context.Context, runs []*Run, every time.Duration) error {
 		}
 		select {
 		case <-time.After(every):
+			if err := readAgain(ctx, runs); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			for i, s := range runs {
 				if s.JSON { // which has been printed
@@ -61,6 +68,19 @@ func Watch(ctx context.Context, runs []*Run, every time.Duration) error {
 			return exit.Early(context.Cause(ctx))
 		}
 	}
+}
+
+// readAgain reads the records anew that may have gone on since they were copied.
+func readAgain(ctx context.Context, runs []*Run) (err error) {
+	for _, s := range runs {
+		if s.Again == nil {
+			continue
+		}
+		if s.Record, err = s.Again(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lookAll looks at each run, and finds nothing where the pool cannot be asked: that
@@ -111,20 +131,18 @@ func (s *Run) look(ctx context.Context) (found *verification, err error) {
 	if err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
-	found, err = s.verified(ctx, resets(history))
+	found = &verification{at: time.Now(), effects: make(map[userpool.Effect]int64)}
+	every := func(list report.Writer) error { return s.verified(ctx, concerned(history), found, list) }
+	if s.Record.Dir.Held() { // whoever works on the run writes its lists
+		err = every(new(report.Summary))
+	} else {
+		err = render.Remaining(s.Record, every)
+	}
 	if ctx.Err() != nil {
 		return nil, exit.Early(context.Cause(ctx))
 	}
 	if err != nil {
 		return nil, err
-	}
-	for r, err := range history.Results(batch.Interrupted) {
-		if err != nil {
-			return nil, err
-		}
-		if report.KeepsPassword(r) {
-			found.never++
-		}
 	}
 	return found, nil
 }
@@ -134,13 +152,35 @@ type verification struct {
 	at      time.Time
 	effects map[userpool.Effect]int64
 	never   int64               // users whom the run did not reset, and whose old password works or comes back
+	settled int64               // users whom something else made safe since
 	chase   []userpool.Verified // the first of those whose old password may work
 }
 
 // chased is how many users a person is shown; verify.csv has all.
 const chased = 10
 
-func (v *verification) add(u userpool.Verified) {
+// add counts a user, and hands on who is not safe yet. signsOut is that sessions were to end,
+// too, of which no state tells.
+func (v *verification) add(u userpool.Verified, signsOut bool, list report.Writer) error {
+	if !report.Remains(u.Result) {
+		v.note(u)
+		return nil
+	}
+	if u.Outcome.Done() {
+		v.note(u)
+	}
+	if u.Effect == userpool.Gone || u.Effect != userpool.NotInForce && !signsOut {
+		v.settled++
+		return nil
+	}
+	if report.KeepsPassword(u.Result) && u.Effect == userpool.NotInForce {
+		v.never++
+	}
+	return list.Write(u.Result)
+}
+
+// note counts a user who was done with.
+func (v *verification) note(u userpool.Verified) {
 	v.effects[u.Effect]++
 	if u.Effect == userpool.NotInForce && len(v.chase) < chased {
 		v.chase = append(v.chase, u)
@@ -166,11 +206,11 @@ func (v *verification) err() error {
 	return nil
 }
 
-// resets are the results of the run whose users were reset.
-func resets(history *journal.History) iter.Seq2[batch.Result, error] {
+// concerned are the results of the run whose users were reset, or are not safe yet.
+func concerned(history *journal.History) iter.Seq2[batch.Result, error] {
 	return func(yield func(batch.Result, error) bool) {
 		for r, err := range history.Results(batch.Interrupted) {
-			if err == nil && !r.Outcome.Done() {
+			if err == nil && !r.Outcome.Done() && !report.Remains(r) {
 				continue
 			}
 			if !yield(r, err) || err != nil {
@@ -180,17 +220,21 @@ func resets(history *journal.History) iter.Seq2[batch.Result, error] {
 	}
 }
 
-// verified looks in the pool and writes verify.csv.
-func (s *Run) verified(ctx context.Context, resets iter.Seq2[batch.Result, error]) (*verification, error) {
-	found := &verification{at: time.Now(), effects: make(map[userpool.Effect]int64)}
+// verified looks in the pool, writes verify.csv, and hands on who is not safe yet.
+func (s *Run) verified(ctx context.Context, results iter.Seq2[batch.Result, error], found *verification, list report.Writer) error {
 	err := s.Record.Dir.Write(rundir.VerifyFile, func(f journal.File) error {
 		w := csv.NewWriter(f)
 		w.Write([]string{"row", "username", "effect", "state", "enabled", "reset_at", "modified_at", "sub"}) // buffered: an error shows later
-		for v, err := range s.Pool.Verify(ctx, resets) {
+		for v, err := range s.Pool.Verify(ctx, results) {
 			if err != nil {
 				return err
 			}
-			found.add(v)
+			if err := found.add(v, s.Record.Spec.SignsOut(), list); err != nil {
+				return err
+			}
+			if !v.Outcome.Done() {
+				continue
+			}
 			cells := []string{strconv.FormatInt(v.Row, 10), v.Username, string(v.Effect), string(v.State), "", stamp(v.FinishedAt), stamp(v.Modified), v.Sub}
 			if v.Effect != userpool.Gone {
 				cells[4] = strconv.FormatBool(v.Enabled)
@@ -203,9 +247,9 @@ func (s *Run) verified(ctx context.Context, resets iter.Seq2[batch.Result, error
 		return w.Error()
 	})
 	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Class == batch.ClassRun {
-		return nil, exit.With(exit.Stopped, err)
+		return exit.With(exit.Stopped, err)
 	}
-	return found, err
+	return err
 }
 
 func stamp(t time.Time) string {
@@ -242,6 +286,9 @@ func (s *Run) printVerified(found *verification) error {
 	if found.never > 0 {
 		fmt.Fprintf(&b, "%8d  %-12s  %s\n", found.never, "never_reset", "STILL HAVE THEIR OLD PASSWORD: "+report.RemainingFile+" says what helps")
 	}
+	if found.settled > 0 {
+		fmt.Fprintf(&b, "%8d  %-12s  %s\n", found.settled, "settled", "made safe since by something else: "+report.RemainingFile+" leaves them out")
+	}
 	if found.chase != nil {
 		b.WriteString("\n     row  username, state, last changed\n")
 	}
@@ -252,8 +299,16 @@ func (s *Run) printVerified(found *verification) error {
 		}
 		fmt.Fprintf(&b, "%8d  %q, %s, %s\n", u.Row, u.Username, state, u.Modified.UTC().Format(rundir.Minute))
 	}
-	fmt.Fprintf(&b, "\nWho: %s\n", term.Visible(s.Record.Dir.File(rundir.VerifyFile)))
+	fmt.Fprintf(&b, "\nWho: %s\n", term.Visible(s.file()))
 	return term.Write(s.Out, b.String())
+}
+
+// file is where verify.csv is, as a person names it.
+func (s *Run) file() string {
+	if s.Record.Dir.IsCopy() {
+		return s.Record.Path() + "/" + rundir.VerifyFile
+	}
+	return s.Record.Dir.File(rundir.VerifyFile)
 }
 
 // printPoint is one point of the curve of those who have a new password.
@@ -272,8 +327,8 @@ func (s *Run) printPoint(found *verification) error {
 }
 
 func (s *Run) printCounts(found *verification) error {
-	_, err := fmt.Fprintf(s.Out, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"locked":%d,"disabled":%d,"gone":%d,"never_reset":%d}`+"\n",
+	_, err := fmt.Fprintf(s.Out, `{"at":%q,"resets":%d,"not_in_force":%d,"waiting":%d,"completed":%d,"locked":%d,"disabled":%d,"gone":%d,"never_reset":%d,"settled":%d}`+"\n",
 		stamp(found.at), found.all(), found.effects[userpool.NotInForce], found.effects[userpool.Waiting],
-		found.effects[userpool.Completed], found.effects[userpool.Shut], found.effects[userpool.Barred], found.effects[userpool.Gone], found.never)
+		found.effects[userpool.Completed], found.effects[userpool.Shut], found.effects[userpool.Barred], found.effects[userpool.Gone], found.never, found.settled)
 	return err
 }
