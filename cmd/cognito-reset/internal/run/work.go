@@ -118,6 +118,9 @@ func (s *Session) end(j *journal.Journal, stopped error) error {
 	code, because := exit.Done, ""
 	if stopped != nil {
 		stopped = exit.Early(stopped)
+		if early, ok := errors.AsType[*exit.Error](stopped); ok && s.Record.Spec.Sandbox { // which no resume goes on with
+			stopped = exit.With(early.Code, early.Err)
+		}
 		code, because = exit.Of(stopped), stopped.Error()
 	}
 	// A journal that failed has said so in stopped already.

@@ -184,7 +184,7 @@ func (v View) drawn(users int64, since time.Duration, columns int) string {
 // bar is how many of the users are done, in percent and as a bar so wide.
 func bar(done, users int64, wide int) (percent, drawn string) {
 	b := progressbar.NewOptions64(max(users, 1), progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetWidth(wide),
-		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionThrottle(0),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetRenderBlankState(true), progressbar.OptionThrottle(0),
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
 	_ = b.Set64(min(done, max(users, 1))) // which fails for nothing else
 	percent, drawn, _ = strings.Cut(strings.TrimSpace(b.String()), " ")
