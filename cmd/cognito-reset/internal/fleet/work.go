@@ -126,13 +126,12 @@ func (f *fleet) finish(ctx context.Context) error {
 	}
 	merged.Spec.CSVSafe = slices.ContainsFunc(f.members, func(m *member) bool { return m.s != nil && m.s.Record.Spec.CSVSafe })
 	sum.ElapsedSeconds, sum.RateAsked = elapsed, f.rate() // they worked side by side
-	goOn := "cognito-reset resume " + term.Quote(f.Folder.Path)
-	if f.inS3() {
-		goOn = "the same command again"
-	}
 	if unfinished != nil && !f.Dry && !merged.Spec.Sandbox {
 		sum.StoppedBecause = fmt.Sprintf("%d of %d user pools are not done: %s", len(unfinished), len(f.members), strings.Join(unfinished, ", "))
-		sum.Next = goOn
+		if sum.Next = "cognito-reset resume " + term.Quote(f.Folder.Path); f.inS3() {
+			sum.StoppedBecause += "; the same command goes on"
+			sum.Next = ""
+		}
 	}
 	write := func() (report.Summary, error) { return merged.Files(f.Folder.Path) }
 	if f.inS3() {
