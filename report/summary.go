@@ -271,7 +271,11 @@ func (s Summary) Text(w io.Writer, colour bool) error {
 		}
 	}
 	if s.Remaining > 0 && !s.DryRun {
-		p.tell(plain, "Remaining", fmt.Sprintf("%d are not safe yet: %s says who, and what helps", s.Remaining, RemainingFile))
+		are := "are"
+		if s.Remaining == 1 {
+			are = "is"
+		}
+		p.tell(plain, "Remaining", fmt.Sprintf("%d %s not safe yet: %s says who, and what helps", s.Remaining, are, RemainingFile))
 	}
 	if s.Next != "" {
 		p.line(plain, fmt.Sprintf(labelled, "Next", s.Next)) // whole, to be copied

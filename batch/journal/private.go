@@ -8,6 +8,11 @@ import (
 	"cognito-reset/batch/journal/disk"
 )
 
+// CloseToOthers does with a folder of run directories what [Open] does with one of them:
+// it fails if the folder is another user's, and takes away the permission of others to
+// write into it.
+func CloseToOthers(folder string) error { return (&Dir{Path: folder}).closeToOthers() }
+
 // closeToOthers fails if the directory is somebody else's, and takes away the permission
 // of others to write into it, where that was given since it was made.
 func (d *Dir) closeToOthers() error {

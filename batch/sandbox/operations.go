@@ -45,11 +45,19 @@ var operations = map[string]operation{
 	"DescribeUserPool":       {UserPoolRead, unexposed, false, handle((*Pool).describeUserPool)},
 	"ListUserPools":          {UserPoolRead, unexposed, false, handle((*Pool).listUserPools)},
 
+	"AdminConfirmSignUp":        {UserCreation, unexposed, false, handle((*Pool).adminConfirmSignUp)},
+	"AdminUpdateUserAttributes": {UserUpdate, unexposed, false, handle((*Pool).adminUpdateUserAttributes)},
+	"ListUserPoolClients":       {UserPoolClientRead, unexposed, false, handle((*Pool).listUserPoolClients)},
+
 	"AdminInitiateAuth":      {UserAuthentication, unexposed, false, handle((*Pool).adminInitiateAuth)},
 	"InitiateAuth":           {UserAuthentication, unexposed, true, handle((*Pool).initiateAuth)},
 	"RespondToAuthChallenge": {UserAccountRecovery, unexposed, true, handle((*Pool).respondToAuthChallenge)},
 	"ForgotPassword":         {UserAccountRecovery, unexposed, true, handle((*Pool).forgotPassword)},
 	"ConfirmForgotPassword":  {UserAccountRecovery, unexposed, true, handle((*Pool).confirmForgotPassword)},
+	"SignUp":                 {UserCreation, unexposed, true, handle((*Pool).signUp)},
+	"GetUser":                {UserRead, unexposed, true, handle((*Pool).getUser)},
+	"GlobalSignOut":          {UserUpdate, unexposed, true, handle((*Pool).globalSignOut)},
+	"ChangePassword":         {UserAccountRecovery, unexposed, true, handle((*Pool).changePassword)},
 }
 
 // handle makes a method that takes its typed request an operation's decode.

@@ -21,6 +21,7 @@ const (
 	ForgotMessage     = "forgot"     // ForgotPassword
 	InvitationMessage = "invitation" // AdminCreateUser
 	ResendMessage     = "resend"     // AdminCreateUser with MessageAction RESEND
+	SignUpMessage     = "sign-up"    // SignUp
 )
 
 // message is a Message as it is kept: a run makes one a user.
@@ -33,7 +34,7 @@ type message struct {
 }
 
 var (
-	messageKinds = [...]string{ResetMessage, ForgotMessage, InvitationMessage, ResendMessage}
+	messageKinds = [...]string{ResetMessage, ForgotMessage, InvitationMessage, ResendMessage, SignUpMessage}
 	channels     = [...]string{"email", "sms"}
 )
 
@@ -42,6 +43,7 @@ const (
 	kindForgot
 	kindInvitation
 	kindResend
+	kindSignUp
 )
 
 const (

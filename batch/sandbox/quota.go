@@ -18,6 +18,7 @@ const (
 	UserList            Category = "UserList"
 	UserCreation        Category = "UserCreation"
 	UserPoolRead        Category = "UserPoolRead"
+	UserPoolClientRead  Category = "UserPoolClientRead"
 
 	// UserAuthentication holds the sign-ins. No mass reset touches it, so
 	// DefaultQuotas leaves it unlimited.

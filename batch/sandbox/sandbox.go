@@ -18,8 +18,7 @@
 // user gets back in (ForgotPassword, ConfirmForgotPassword, InitiateAuth), and
 // what a careful caller asks other services first: STS GetCallerIdentity,
 // Service Quotas, the usage metrics of CloudWatch (GetMetricData), SES
-// GetAccount. What it leaves out: MFA, app clients (any
-// client id will do), triggers, hosted pages, and the checking of signatures:
+// GetAccount. What it leaves out: MFA, the settings of app clients, triggers, hosted pages, and the checking of signatures:
 // a request must be signed, but with any key.
 //
 // Where nobody could tell how a live pool behaves, the doc comments here say
@@ -93,6 +92,11 @@ type Config struct {
 	// of a new pool.
 	PasswordMinLength int
 
+	// Clients are the ids of the app clients; "app" alone if nil. A call with
+	// another id is refused. None has a secret, and each may use every flow that
+	// the sandbox has.
+	Clients []string
+
 	// Quotas is how many calls a second each category takes; see
 	// [DefaultQuotas]. A category that is absent or 0 is unlimited.
 	Quotas map[Category]float64
@@ -113,7 +117,7 @@ type Config struct {
 	DailyMessages int
 
 	// AttemptLimit is how many codes one user may be sent within an hour of
-	// the first; 10 if 0, none if negative. Cognito gives 5 to 20, as it sees
+	// the first, and how many wrong codes or passwords are read; 10 if 0, none if negative. Cognito gives 5 to 20, as it sees
 	// the risk.
 	AttemptLimit int
 
@@ -203,6 +207,10 @@ func New(cfg Config) *Pool {
 	if cfg.Aliases == nil {
 		cfg.Aliases = []string{"email"}
 	}
+	if cfg.Clients == nil {
+		cfg.Clients = []string{defaultClient}
+	}
+	cfg.Clients = slices.Clone(cfg.Clients)
 	if cfg.Account == "" {
 		cfg.Account = "123456789012"
 	}

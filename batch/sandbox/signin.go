@@ -52,8 +52,8 @@ func (p *Pool) initiateAuth(in *authRequest, now time.Time) (any, *apiError) {
 }
 
 func (p *Pool) auth(in *authRequest, now time.Time, passwordFlows ...string) (any, *apiError) {
-	if in.ClientID == "" {
-		return nil, invalid("clientId", "", "Member must have length greater than or equal to 1")
+	if err := p.checkClient(in.ClientID); err != nil {
+		return nil, err
 	}
 	switch in.AuthFlow {
 	case "REFRESH_TOKEN_AUTH", "REFRESH_TOKEN":
@@ -122,6 +122,9 @@ type challengeRequest struct {
 // respondToAuthChallenge takes the first own password of a user who had a
 // temporary one.
 func (p *Pool) respondToAuthChallenge(in *challengeRequest, now time.Time) (any, *apiError) {
+	if err := p.checkClient(in.ClientID); err != nil {
+		return nil, err
+	}
 	if in.ChallengeName != "NEW_PASSWORD_REQUIRED" {
 		return nil, refuse("InvalidParameterException", "Unsupported challenge: "+in.ChallengeName)
 	}
@@ -151,6 +154,9 @@ type recoveryRequest struct {
 // the reset's own is older than an hour. It counts against the same attempts
 // an hour as a reset.
 func (p *Pool) forgotPassword(in *recoveryRequest, now time.Time) (any, *apiError) {
+	if err := p.checkClient(in.ClientID); err != nil {
+		return nil, err
+	}
 	r, err := p.findUser(in.Username)
 	if err != nil {
 		return nil, err
@@ -161,12 +167,18 @@ func (p *Pool) forgotPassword(in *recoveryRequest, now time.Time) (any, *apiErro
 	if err := p.sendCode(r, kindForgot, now); err != nil {
 		return nil, err
 	}
-	type details struct{ Destination, DeliveryMedium, AttributeName string }
-	d := details{masked(r.Email), "EMAIL", "email"}
-	if channel, _ := recoveryChannel(&r.User); channel == channelSMS {
-		d = details{"+*******" + r.Phone[max(0, len(r.Phone)-4):], "SMS", "phone_number"}
+	channel, _ := recoveryChannel(&r.User)
+	return struct{ CodeDeliveryDetails *delivery }{deliveryBy(&r.User, channel)}, nil
+}
+
+// A delivery says where a code was sent.
+type delivery struct{ Destination, DeliveryMedium, AttributeName string }
+
+func deliveryBy(u *User, channel uint8) *delivery {
+	if channel == channelSMS {
+		return &delivery{"+*******" + u.Phone[max(0, len(u.Phone)-4):], "SMS", "phone_number"}
 	}
-	return struct{ CodeDeliveryDetails details }{d}, nil
+	return &delivery{masked(u.Email), "EMAIL", "email"}
 }
 
 // masked is an address as CodeDeliveryDetails shows it: a***@e***.
@@ -175,10 +187,17 @@ func masked(email string) string {
 	return local[:min(1, len(local))] + "***@" + domain[:min(1, len(domain))] + "***"
 }
 
-// confirmForgotPassword sets the password of whoever has the code.
+// confirmForgotPassword sets the password of whoever has the code. Who was wrong too
+// often must wait.
 func (p *Pool) confirmForgotPassword(in *recoveryRequest, now time.Time) (any, *apiError) {
+	if err := p.checkClient(in.ClientID); err != nil {
+		return nil, err
+	}
 	r, err := p.findUser(in.Username)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.mayGuess(r, now); err != nil {
 		return nil, err
 	}
 	switch {
@@ -187,12 +206,13 @@ func (p *Pool) confirmForgotPassword(in *recoveryRequest, now time.Time) (any, *
 	case r.code == "" || now.Sub(p.started)-r.codeAt > codeLife:
 		return nil, refuse("ExpiredCodeException", "Invalid code provided, please request a code again.")
 	case r.code != in.ConfirmationCode:
+		p.guessed(r, now)
 		return nil, refuse("CodeMismatchException", "Invalid verification code provided, please try again.")
 	}
 	if err := p.checkPassword(in.Password); err != nil {
 		return nil, err
 	}
-	r.code = ""
+	r.code, r.guesses = "", 0
 	r.Password, r.Status, r.Modified = in.Password, Confirmed, now
 	return nil, nil
 }
@@ -213,14 +233,12 @@ func (p *Pool) signedIn(r *record, now time.Time, withRefresh bool) authReply {
 }
 
 func (p *Pool) jwt(r *record, use string, now time.Time) string {
-	claims, err := json.Marshal(map[string]any{
-		"sub": r.Sub, "username": r.Username, "token_use": use, "iat": now.Unix(), "exp": now.Unix() + tokenLifetime,
-	})
+	text, err := json.Marshal(claims{r.Sub, r.Username, use, now.Unix(), now.Unix() + tokenLifetime, r.signOuts})
 	if err != nil {
 		panic(err) // strings and numbers
 	}
 	enc := base64.RawURLEncoding
-	s := enc.EncodeToString([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + enc.EncodeToString(claims)
+	s := enc.EncodeToString([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + enc.EncodeToString(text)
 	return s + "." + enc.EncodeToString(p.mac(s))
 }
 

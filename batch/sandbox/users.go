@@ -79,6 +79,8 @@ type record struct {
 	attemptAt time.Duration
 	code      string // the last one sent; "" if none or used
 	codeAt    time.Duration
+	guesses   int32 // wrong codes and passwords in the hour from guessAt
+	guessAt   time.Duration
 }
 
 // Add puts users into the pool. One whose username is taken replaces the user

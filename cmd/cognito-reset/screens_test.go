@@ -163,3 +163,11 @@ func TestTheSecondCtrlCSaysWhatHolds(t *testing.T) {
 	y.ends(exit.Interrupted + 2)
 	y.fits(60)
 }
+
+// A terminal that does not say how wide it is counts as one of 80 columns.
+func TestATerminalOfUnknownSize(t *testing.T) {
+	x, _ := onTerminal(t, 3, 0, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--yes", "--run", "record")
+	x.sees("3/3 100%")
+	x.sees("3  reset  password reset, message requested")
+	x.ends(exit.Done)
+}

@@ -135,9 +135,12 @@ func (a *app) help(ctx *cli.Context) error {
 	}
 	name := ctx.Args().First()
 	if name == "" {
-		return a.page(term.Fitted(a.Out, "New here?  cognito-reset help start\nA breach?  cognito-reset help breach\n\nTopics, by cognito-reset help TOPIC:\n"+manual.List()+"\nCommands, by cognito-reset COMMAND --help:\n"+commands(ctx.App)))
+		return a.page(term.Fitted(a.Out, "New here?  cognito-reset help start\nA breach?  cognito-reset help breach\n\nTopics, by cognito-reset help TOPIC:\n"+manual.List(manual.Topics)+"\nPlaybooks and texts, by cognito-reset help NAME:\n"+manual.List(manual.Playbooks)+"\nCommands, by cognito-reset COMMAND --help:\n"+commands(ctx.App)))
 	}
 	text, ok := manual.Topic(name)
+	if !ok {
+		text, ok = manual.Playbook(name)
+	}
 	if topic := manual.Otherwise[name]; !ok && ctx.App.Command(name) == nil {
 		text, ok = manual.Topic(topic)
 	}
@@ -147,7 +150,7 @@ func (a *app) help(ctx *cli.Context) error {
 	if ctx.App.Command(name) != nil {
 		return cli.ShowCommandHelp(ctx, name)
 	}
-	return exit.Usagef("there is no topic and no command %q%s See cognito-reset help", name, flags.Meant("is %s meant?", name, append(flags.CommandNames(ctx.App), manual.Topics...)))
+	return exit.Usagef("there is no topic and no command %q%s See cognito-reset help", name, flags.Meant("is %s meant?", name, slices.Concat(flags.CommandNames(ctx.App), manual.Topics, manual.Playbooks)))
 }
 
 // commands names those of the application, a line each.

@@ -10,7 +10,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"cognito-reset/batch/journal"
 	"cognito-reset/cmd/cognito-reset/internal/config"
+	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/fleet"
 	"cognito-reset/cmd/cognito-reset/internal/run"
@@ -101,6 +103,9 @@ func resumption(ctx, given *cli.Context) run.Resumption {
 // resumeFleet goes on with the runs of a fleet, and begins those that are missing. It
 // goes by the job as it was.
 func (a *app) resumeFleet(ctx *cli.Context, path string) error {
+	if err := journal.CloseToOthers(path); err != nil { // a job may hold a command to run
+		return exit.Refuse(err)
+	}
 	j, err := config.Read(filepath.Join(path, rundir.JobFile), a.runCommand().Flags)
 	if err != nil {
 		return err

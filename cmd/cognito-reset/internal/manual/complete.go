@@ -130,7 +130,7 @@ func (c *completion) arguments() []string {
 	switch name := c.command.Name; {
 	case name == "help" && n == 0:
 		var topics []string
-		for _, topic := range Topics {
+		for _, topic := range slices.Concat(Topics, Playbooks) {
 			topics = append(topics, topic+"\t"+Title(topic))
 		}
 		return append(topics, c.commands()...)

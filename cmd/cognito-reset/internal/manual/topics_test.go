@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -54,8 +55,11 @@ func TestEveryReasonIsExplained(t *testing.T) {
 }
 
 func TestATopicFitsItsColumns(t *testing.T) {
-	for _, name := range Topics {
-		text, _ := Topic(name)
+	for _, name := range slices.Concat(Topics, Playbooks) {
+		text, ok := Topic(name)
+		if !ok {
+			text, _ = Playbook(name)
+		}
 		for _, columns := range []int{60, 80, 120} {
 			fenced := false
 			for line := range strings.Lines(Show(text, columns)) {
@@ -86,7 +90,7 @@ func TestATableIsWrappedBetweenWords(t *testing.T) {
 
 func TestALinkIsShownAsWhereItLeads(t *testing.T) {
 	for text, want := range map[string]string{
-		"see [how](message.md), and [the page](../../../../../examples/playbooks/breach.md).": "see how (cognito-reset help message), and the page (examples/playbooks/breach.md).",
+		"see [how](message.md), and [the page](../../../../../examples/playbooks/breach.md).": "see how (cognito-reset help message), and the page (cognito-reset help playbook-breach).",
 		"a [b] c": "a [b] c",
 	} {
 		if got := plainLinks(text); got != want {
@@ -99,6 +103,28 @@ func TestOtherWordsLeadToTopics(t *testing.T) {
 	for word, topic := range Otherwise {
 		if !slices.Contains(Topics, topic) || slices.Contains(Topics, word) {
 			t.Errorf("%s leads to %s", word, topic)
+		}
+	}
+}
+
+// Every playbook and text can be read where there is nothing but the binary, and leads on
+// by commands there and by paths from the top of the source.
+func TestPlaybooksAreInTheBinary(t *testing.T) {
+	const root = "../../../../"
+	pages, err := filepath.Glob(root + "examples/playbooks/*.md")
+	texts, failed := filepath.Glob(root + "examples/playbooks/texts/*.md")
+	if err != nil || failed != nil || len(pages)+len(texts) != len(Playbooks) {
+		t.Errorf("%v and %v, but %v", pages, texts, Playbooks)
+	}
+	for _, name := range Playbooks {
+		text, ok := Playbook(name)
+		if !ok || Title(name) == "" {
+			t.Errorf("%s is not there, or has no title", name)
+		}
+		for _, link := range regexp.MustCompile(`\]\(([^)]*)\)`).FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(root + link[1]); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

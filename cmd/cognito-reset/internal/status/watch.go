@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -108,7 +109,7 @@ type screen struct{ rows int }
 // draw replaces what was drawn before. Several runs take a line each, unless it is the
 // last look.
 func (s *screen) draw(w *os.File, all []Status, last bool) error {
-	text, columns := "", max(term.Screen(w), 1)
+	text, columns := "", cmp.Or(term.Screen(w), term.Width)
 	switch {
 	case last || len(all) == 1:
 		text = texts(all, columns)

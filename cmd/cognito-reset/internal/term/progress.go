@@ -1,6 +1,7 @@
 package term
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,17 +24,19 @@ type Progress struct {
 	end func()
 }
 
-// Write writes lines above the bar.
+// Write writes a line above the bar, or with the time into a log.
 func (p Progress) Write(text []byte) (int, error) {
 	if p.mu == nil {
 		return p.w.Write(text)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	before := Stamp(time.Now()) + " "
 	if p.bar {
-		if _, err := io.WriteString(p.w, clearLine); err != nil {
-			return 0, err
-		}
+		before = clearLine
+	}
+	if _, err := io.WriteString(p.w, before); err != nil {
+		return 0, err
 	}
 	return p.w.Write(text)
 }
@@ -77,7 +80,9 @@ func Show(w *os.File, log *slog.Logger, users int64, look func() View) Progress 
 	case log != nil:
 		draw = func(v View) { v.record(log, users, time.Since(began)) }
 	case p.bar:
-		every, draw = barEvery, func(v View) { io.WriteString(w, clearLine+v.drawn(users, time.Since(began), Screen(w)-1)) }
+		every, draw = barEvery, func(v View) {
+			io.WriteString(w, clearLine+v.drawn(users, time.Since(began), cmp.Or(Screen(w), Width)-1))
+		}
 	}
 	done := make(chan struct{})
 	var shown sync.WaitGroup
