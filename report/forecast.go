@@ -30,7 +30,7 @@ type Forecast struct {
 func (f *Forecast) tell(p *page, outcomes map[batch.Outcome]int64) {
 	p.blank()
 	p.tell(plain, "States", listed(f.States))
-	messages := fmt.Sprintf("%d asked for (%s)", outcomes[batch.WouldReset], listed(f.Channels))
+	messages := fmt.Sprintf("%s asked for (%s)", comma(outcomes[batch.WouldReset]), listed(f.Channels))
 	if n := outcomes[batch.WouldInvite]; n > 0 {
 		messages += fmt.Sprintf(", invitations: %d", n)
 	}
@@ -43,15 +43,15 @@ func (f *Forecast) tell(p *page, outcomes map[batch.Outcome]int64) {
 		sessions = "access tokens live on until they expire"
 	}
 	if f.KeepPassword > 0 {
-		p.tell(loud, "DANGER", fmt.Sprintf("%d KEEP THEIR OLD PASSWORD; %s", f.KeepPassword, sessions))
+		p.tell(loud, "DANGER", fmt.Sprintf("%s KEEP THEIR OLD PASSWORD; %s", comma(f.KeepPassword), sessions))
 	} else {
 		p.tell(plain, "Danger", sessions)
 	}
 	switch {
 	case f.BilledReads > 0:
-		p.tell(plain, "Cost", fmt.Sprintf("%d users were read one by one, and each is billed as active", f.BilledReads))
+		p.tell(plain, "Cost", comma(f.BilledReads)+" users were read one by one, and each is billed as active")
 	case f.Billed > 0:
-		p.tell(plain, "Cost", fmt.Sprintf("up to %d users more are billed as active: sign-out, lock, invite", f.Billed))
+		p.tell(plain, "Cost", fmt.Sprintf("up to %s users more are billed as active: sign-out, lock, invite", comma(f.Billed)))
 	default:
 		p.tell(plain, "Cost", "resets are free; whoever then chooses a password is billed as active")
 	}
@@ -69,7 +69,7 @@ func listed(counts map[string]int64) string {
 	for _, name := range slices.SortedFunc(maps.Keys(counts), func(x, y string) int {
 		return cmp.Or(cmp.Compare(counts[y], counts[x]), cmp.Compare(x, y))
 	}) {
-		list = append(list, fmt.Sprintf("%d %s", counts[name], name))
+		list = append(list, comma(counts[name])+" "+name)
 	}
 	return cmp.Or(strings.Join(list, ", "), "none")
 }

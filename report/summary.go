@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"cognito-reset/batch"
 )
 
@@ -214,7 +216,7 @@ var advice = map[batch.Reason]string{
 	batch.Unconfirmed:          "OLD PASSWORD WORKS once they confirm",
 	batch.Disabled:             "OLD PASSWORD COMES BACK if they are enabled",
 	batch.NoVerifiedContact:    "OLD PASSWORD STILL WORKS: nowhere to send a code",
-	batch.Throttled:            "quota used up; resume with --retry failed",
+	batch.Throttled:            "the run slows down by itself; nobody fails",
 	batch.LambdaRefused:        "look at the pool's triggers",
 	batch.MessageRefused:       "fix SES identity or SMS role; --retry failed",
 	batch.ClockSkew:            "set this machine's clock, then resume",
@@ -256,9 +258,9 @@ func (s Summary) Text(w io.Writer, colour bool) error {
 	}
 	if c := s.Coverage; c != nil {
 		p.blank()
-		p.line(plain, fmt.Sprintf("%d in both input and pool, %d in the input only, %d in the pool only", c.Both, c.InputOnly, c.PoolOnly))
+		p.line(plain, fmt.Sprintf("%s in both input and pool, %s in the input only, %s in the pool only", comma(c.Both), comma(c.InputOnly), comma(c.PoolOnly)))
 		if c.LeftOut > 0 {
-			p.line(plain, fmt.Sprintf("%d of those in both are left out of this run by what was chosen of the input", c.LeftOut))
+			p.line(plain, comma(c.LeftOut)+" of those in both are left out of this run by what was chosen of the input")
 		}
 	}
 	p.blank()
@@ -275,7 +277,7 @@ func (s Summary) Text(w io.Writer, colour bool) error {
 		if s.Remaining == 1 {
 			are = "is"
 		}
-		p.tell(plain, "Remaining", fmt.Sprintf("%d %s not safe yet: %s says who, and what helps", s.Remaining, are, RemainingFile))
+		p.tell(plain, "Remaining", fmt.Sprintf("%s %s not safe yet: %s says who, and what helps", comma(s.Remaining), are, RemainingFile))
 	}
 	if s.Next != "" {
 		p.line(plain, fmt.Sprintf(labelled, "Next", s.Next)) // whole, to be copied
@@ -355,7 +357,7 @@ func (s Summary) tellReasons(p *page) {
 func (s Summary) tellCalls(p *page) {
 	p.blank()
 	if s.KeepPassword > 0 {
-		p.tell(loud, "DANGER", fmt.Sprintf("STILL HAVE THEIR OLD PASSWORD: %d", s.KeepPassword))
+		p.tell(loud, "DANGER", "STILL HAVE THEIR OLD PASSWORD: "+comma(s.KeepPassword))
 	}
 	asked := "no limit was asked for"
 	if s.RateAsked > 0 {
@@ -366,7 +368,7 @@ func (s Summary) tellCalls(p *page) {
 		others = fmt.Sprintf("; other calls %.1f/s", s.OthersHeld)
 	}
 	p.tell(plain, "Rate", fmt.Sprintf("resets %.1f/s, %s%s; %.1f users/s", s.ResetsHeld, asked, others, s.UsersPerSecond))
-	p.tell(plain, "Calls", fmt.Sprintf("%d calls in %v, %d throttled", s.Calls, short(s.ElapsedSeconds), s.Throttled))
+	p.tell(plain, "Calls", fmt.Sprintf("%s calls in %v, %s throttled", comma(s.Calls), short(s.ElapsedSeconds), comma(s.Throttled)))
 }
 
 // short is a time rounded to what people read.
@@ -380,5 +382,8 @@ func short(seconds float64) time.Duration {
 
 // count is a number as wide as that of the rows.
 func (s Summary) count(n int64) string {
-	return fmt.Sprintf("%*d", max(len(fmt.Sprint(s.Rows)), 3), n)
+	return fmt.Sprintf("%*s", max(len(comma(s.Rows)), 3), comma(n))
 }
+
+// comma is a number as people read it, with commas between thousands.
+func comma[N int | int64](n N) string { return humanize.Comma(int64(n)) }

@@ -38,6 +38,7 @@ func steadily(perSecond float64) func(time.Duration) float64 {
 var scenarios = []scenario{
 	{"quota-known", quota, 0, steadily(quota)},
 	{"ceiling-100", 100, 0, steadily(quota)},
+	{"no-limit", 0, 0, steadily(quota)},
 	{"quota-halves-then-doubles", quota, 0, func(since time.Duration) float64 {
 		if since > 10*time.Minute && since < 30*time.Minute {
 			return quota / 2
@@ -180,6 +181,9 @@ const (
 // burst, and a few attempts with exponential backoff.
 func overFixedLimiter(w *wire, s scenario, users int) int64 {
 	limiter := rate.NewLimiter(rate.Limit(s.ceiling), int(s.ceiling))
+	if s.ceiling == 0 {
+		limiter = rate.NewLimiter(rate.Inf, 0)
+	}
 	return inParallel(users, func() error {
 		return withBackoff(func() error {
 			if err := limiter.Wait(context.Background()); err != nil {

@@ -31,6 +31,19 @@ const (
 	window   = time.Second       // in which throttles are in company; and that a rate is measured over
 )
 
+// How a pace begins whose ceiling is higher than the quota that Cognito gives every
+// account, or that has none: with that quota for a second, in which a lower one would
+// show. From then on each answer that is not a throttle raises the rate, which so
+// doubles in about an eighth of a second: where there is no quota, it has found out
+// within two.
+const (
+	usual  = 30      // calls a second of the category UserAccountRecovery
+	raise  = 6       // calls a second more, for each answer
+	few    = 6       // throttles that say nothing
+	fault  = 0.2     // of the answers: fewer throttles may have nothing to do with the rate
+	opened = 1 << 12 // calls a second from which on there is taken to be no quota
+)
+
 // slowest is the least that throttles make of a rate, in calls a second: a pace
 // that stands still would never learn that it may go on. More than that is a
 // tenth of the most that the server took, for some throttles have nothing to do
@@ -53,6 +66,8 @@ type Pace struct {
 	changed chan struct{} // closed when a waiting caller must look again
 
 	// Of what was learned.
+	guess    float64     // the rate to begin with, until a call is throttled
+	foundAt  time.Time   // when the guess came to the ceiling
 	base     float64     // the rate after the last cut
 	cutAt    time.Time   // zero until a call is throttled
 	windowAt time.Time   // when the last throttled window began
@@ -60,6 +75,7 @@ type Pace struct {
 	company  int         // how many throttles it has had
 	alone    float64     // the share of throttled windows that had one throttle, lately
 	accepted []time.Time // when the answers of the last window came
+	refused  []time.Time // when the throttles of the last window came, while the quota is looked for
 	since    time.Time   // of the first answer
 	most     int         // answers in a window, so far
 }
@@ -67,9 +83,15 @@ type Pace struct {
 // New returns a pace that holds a ceiling in calls a second. Zero is no
 // ceiling: the pace is then what the server's throttles make of it.
 func New(perSecond float64) *Pace {
-	p := &Pace{gate: make(chan struct{}, 1), changed: make(chan struct{}), alone: 1}
+	p := &Pace{gate: make(chan struct{}, 1), changed: make(chan struct{}), alone: 1, guess: usual}
 	p.ceiling = unlimited(perSecond)
 	p.limiter = rate.NewLimiter(limit(p.ceiling), 1)
+	return p
+}
+
+// Known has the pace begin at its ceiling: it is known to be what the quota allows.
+func (p *Pace) Known() *Pace {
+	p.guess, p.foundAt = math.Inf(1), time.Unix(0, 0)
 	return p
 }
 
@@ -151,13 +173,19 @@ var forever = time.Unix(1<<40, 0)
 func (p *Pace) free() (at time.Time, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	if r := limit(p.rate(now)); r != p.limiter.Limit() {
-		p.limiter.SetLimit(r)
+	now, most := time.Now(), p.ceiling
+	spacing := limit(p.rate(now))
+	if p.opening(now) {
+		if most = min(most, p.guess); math.IsInf(p.ceiling, 1) && p.guess == usual {
+			spacing = rate.Inf // nobody asked for an even pace, and so few may go at once
+		}
+	}
+	if spacing != p.limiter.Limit() {
+		p.limiter.SetLimit(spacing)
 	}
 	p.left = lastSecond(p.left, now)
 	at = p.held
-	if n := len(p.left) - int(max(1, min(p.ceiling, math.MaxInt32))); n >= 0 && p.left[n].Add(time.Second).After(at) {
+	if n := len(p.left) - int(max(1, min(most, math.MaxInt32))); n >= 0 && p.left[n].Add(time.Second).After(at) {
 		at = p.left[n].Add(time.Second)
 	}
 	if p.paused {
@@ -208,9 +236,28 @@ func (p *Pace) Answered(throttled bool) {
 	if !throttled {
 		p.accepted = append(p.accepted, now)
 		p.most = max(p.most, len(p.accepted))
+		if p.opening(now) && now.Sub(p.since) >= window {
+			if p.guess += raise; p.guess > opened {
+				p.guess = math.Inf(1)
+			}
+			if p.foundAt.IsZero() && p.guess >= p.ceiling {
+				p.foundAt = now
+			}
+			p.wake()
+		}
 		return
 	}
 	rate := p.rate(now)
+	if p.opening(now) {
+		p.refused = append(lastSecond(p.refused, now), now)
+		if n := len(p.refused); n < few || float64(n) < fault*float64(len(p.accepted)) {
+			return
+		}
+		if p.guess > usual {
+			// What was accepted may have been saved up: twice as much as the quota at most.
+			rate = min(rate, max(usual, float64(len(p.accepted))/2/window.Seconds()))
+		}
+	}
 	if now.Sub(p.windowAt) >= window {
 		p.remember()
 		// What the server took is a bound where far more was sent, as at the
@@ -240,8 +287,18 @@ func (p *Pace) remember() {
 
 func (p *Pace) boldness() float64 { return p.alone * p.alone * p.alone }
 
+// opening reports whether the pace still looks for the quota: it has not come to the
+// ceiling yet, or so lately that throttles are still on their way. A child leaves that to
+// its parent.
+func (p *Pace) opening(now time.Time) bool {
+	return p.parent == nil && p.cutAt.IsZero() && (p.foundAt.IsZero() || now.Sub(p.foundAt) < 2*window)
+}
+
 // rate is how many calls a second go now.
 func (p *Pace) rate(now time.Time) float64 {
+	if p.opening(now) {
+		return min(p.ceiling, p.guess)
+	}
 	if p.cutAt.IsZero() {
 		return p.ceiling
 	}
@@ -297,10 +354,11 @@ type State struct {
 	Paused  bool      // no call goes until Resume
 	Held    time.Time // no call goes before; zero if that is past
 	Waiting int       // calls that wait for their turn
+	Opening bool      // the quota is looked for: Rate is what it was found to be so far
 }
 
 // Throttled reports whether the server's quota, not the ceiling, sets the rate.
-func (s State) Throttled() bool { return s.Rate != s.Ceiling }
+func (s State) Throttled() bool { return !s.Opening && s.Rate != s.Ceiling }
 
 // State is how the pace stands now.
 func (p *Pace) State() State {
@@ -313,7 +371,7 @@ func (p *Pace) State() State {
 		}
 		return r
 	}
-	s := State{Ceiling: finite(p.ceiling), Rate: finite(p.rate(now)), Paused: p.paused, Waiting: int(p.waiting.Load())}
+	s := State{Ceiling: finite(p.ceiling), Rate: finite(p.rate(now)), Paused: p.paused, Waiting: int(p.waiting.Load()), Opening: p.opening(now) && p.guess < p.ceiling}
 	if p.held.After(now) {
 		s.Held = p.held
 	}

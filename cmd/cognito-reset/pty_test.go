@@ -137,11 +137,12 @@ func TestAPersonTypesThePoolIDOrNothingIsSent(t *testing.T) {
 		t.Errorf("%d were mailed", n)
 	}
 
-	x, pool = onTerminal(t, 3, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv")
-	x.sees("Type us-east-1_Sandbox to reset 3 users of ")
+	x, pool = onTerminal(t, 1200, 80, "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--rate", "0")
+	x.sees(`Type us-east-1_Sandbox to reset 1,200 users of "sandbox" in account`)
+	x.sees("123456789012: ")
 	x.types("us-east-1_Sandbox\n")
 	x.ends(exit.Done)
-	if n := len(pool.Outbox()); n != 3 {
+	if n := len(pool.Outbox()); n != 1200 {
 		t.Errorf("%d were mailed", n)
 	}
 }
@@ -257,8 +258,8 @@ func TestAPersonAgreesToAResume(t *testing.T) {
 		return newTerminal(t, x.cmd.Dir, x.cmd.Env, 80, append([]string{"resume", "record"}, args...)...)
 	}
 	y := resume()
-	y.sees("8 of 10 users are left")
-	y.sees("Type us-east-1_Sandbox to reset 8 users of ")
+	y.sees("Going on with record: 8 of 10 users are left, 0 of them to be read back first.")
+	y.sees(`Type us-east-1_Sandbox to reset 8 users of "sandbox" in account 123456789012: `)
 	y.types("no\n")
 	y.ends(exit.Usage)
 	if n := len(pool.Outbox()); n != 2 {

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -107,4 +112,74 @@ func TestRunsInS3AreListedAndPruned(t *testing.T) {
 func deleteObject(at *endpoint, name string) error {
 	_, err := at.objects.DeleteObject(bucket, name)
 	return err
+}
+
+// A fleet in S3 has the report of all beside its runs, replaced when the fleet goes on,
+// and deleted with what is personal of them.
+func TestAFleetInS3HasItsReportThere(t *testing.T) {
+	t.Parallel()
+	pools := map[string]*sandbox.Pool{}
+	at := newEndpoint(t, sandbox.New(sandbox.Config{PoolID: "us-east-1_Sandbox"}))
+	var job strings.Builder
+	job.WriteString("targets:\n")
+	for _, id := range []string{"us-east-1_One", "us-east-1_Two"} {
+		pools[id] = sandbox.New(sandbox.Config{PoolID: id})
+		input := populate(t, pools[id], 3)
+		job.WriteString("  - user-pool-id: " + id + "\n    input: " + input + "\n")
+	}
+	c := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/"+bucket):
+			at.s3.ServeHTTP(w, r)
+		case bytes.Contains(body, []byte("us-east-1_Two")):
+			pools["us-east-1_Two"].ServeHTTP(w, r)
+		default:
+			pools["us-east-1_One"].ServeHTTP(w, r)
+		}
+	}))
+	defer c.Close()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "job.yaml"), []byte(job.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tool := linkTool(t, t.TempDir())
+	run := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(tool, args...)
+		cmd.Env = append(noAccount(), "COGNITO_RESET_ENDPOINT_URL="+c.URL, "TMPDIR="+t.TempDir(), "COGNITO_RESET_LEASE=2s", "AWS_REGION=us-east-1")
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	const fleet = "s3://" + bucket + "/fleets/july"
+	for range 2 { // the second finds everything done
+		run("run", "--config", "job.yaml", "--yes", "--run", fleet)
+		all := at.contents(t)
+		if rows := strings.Count(all["fleets/july/report.csv"], "user-000"); rows != 6 {
+			t.Errorf("the report of all has %d rows: %s", rows, all["fleets/july/report.csv"])
+		}
+		if sum := all["fleets/july/summary.json"]; !strings.Contains(sum, `"reset": 6`) || !strings.Contains(sum, `"`+fleet+`"`) {
+			t.Errorf("the summary of all: %s", sum)
+		}
+	}
+	for _, pool := range pools {
+		checkOnce(t, pool)
+	}
+	if out := run("runs", "prune", fleet, "--older-than", "0d", "--dry-run"); !strings.Contains(out, fleet+"/report.csv") {
+		t.Errorf("what prune would do: %s", out)
+	}
+	run("runs", "prune", fleet, "--older-than", "0d", "--yes")
+	for name, text := range at.contents(t) {
+		if strings.Contains(text, "user-00") {
+			t.Errorf("%s names a user", name)
+		}
+	}
+	if at.has("fleets/july/report.csv") || at.has("fleets/july/remaining.csv") {
+		t.Error("the report of all is still there")
+	}
 }

@@ -29,6 +29,7 @@ import (
 type endpoint struct {
 	pool    *sandbox.Pool
 	objects *s3mem.Backend
+	s3      http.Handler
 	url     string
 }
 
@@ -47,7 +48,7 @@ func serveS3(t testing.TB, bucket string) (*s3mem.Backend, http.Handler) {
 func newEndpoint(t *testing.T, pool *sandbox.Pool) *endpoint {
 	t.Helper()
 	objects, s3 := serveS3(t, bucket)
-	c := &endpoint{pool: pool, objects: objects}
+	c := &endpoint{pool: pool, objects: objects, s3: s3}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/"+bucket) {
 			s3.ServeHTTP(w, r)

@@ -171,3 +171,17 @@ func TestATerminalOfUnknownSize(t *testing.T) {
 	x.sees("3  reset  password reset, message requested")
 	x.ends(exit.Done)
 }
+
+// Warnings and blockers are coloured, and say by a word what they are as well.
+func TestFindingsAreColouredUnlessSomebodyMinds(t *testing.T) {
+	for noColour, warning := range map[string]string{"": "\x1b[33mwarning\x1b[0m  sms ", "1": "\nwarning  sms "} {
+		t.Setenv("NO_COLOR", noColour)
+		t.Setenv("TERM", "xterm")
+		x, _ := onTerminal(t, 2, 80, "preflight", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv")
+		x.sees(warning)
+		x.ends(exit.Done)
+		if coloured := strings.Contains(x.text(), "\x1b["); coloured != (noColour == "") {
+			t.Errorf("NO_COLOR=%q: %q", noColour, x.text())
+		}
+	}
+}

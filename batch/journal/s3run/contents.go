@@ -2,10 +2,13 @@ package s3run
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 )
 
 // An Object is one of those that make up a run: a file, or a segment of its journal.
@@ -29,6 +32,27 @@ func Contents(ctx context.Context, name string, o Options) (list []Object, err e
 		}
 	}
 	return list, nil
+}
+
+// Upload writes the files of a folder on this machine below a prefix, in place of those
+// that are there. One that another process writes meanwhile is an error.
+func Upload(ctx context.Context, name string, o Options, folder string) error {
+	s, err := reach(ctx, name, o.Options)
+	if err != nil {
+		return err
+	}
+	for _, err := range s.list(ctx, "") { // notes what is replaced
+		if err != nil {
+			return err
+		}
+	}
+	entries, err := os.ReadDir(folder)
+	for _, e := range entries {
+		if err == nil && e.Type().IsRegular() {
+			err = s.upload(disk.OS, e.Name(), filepath.Join(folder, e.Name()))
+		}
+	}
+	return err
 }
 
 // Delete deletes objects of a run for good, those of them that are there. Its run.json

@@ -157,7 +157,7 @@ func (a *app) merge(ctx *cli.Context) error {
 		}
 		return exit.Silent(code)
 	case output != "":
-		sum, err := m.Files(output)
+		sum, err := m.Files(output, output)
 		if err != nil {
 			return err
 		}
@@ -177,7 +177,7 @@ func (a *app) mergeInto(ctx *cli.Context, path string, runs []string) error {
 		return err
 	}
 	m.Spec.CSVSafe = ctx.Bool("csv-safe")
-	sum, err := m.Files(path)
+	sum, err := m.Files(path, path)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -141,11 +140,9 @@ func (a *app) prune(ctx *cli.Context) error {
 		term.Linef(a.Err, "%s", why)
 	}
 	path := cmp.Or(ctx.Args().Get(1), rundir.RunsFolder)
-	var beside []rundir.Leftover
-	if !s3run.Named(path) { // there, runs stand alone
-		if beside, err = rundir.LeftoversIn(path, runs, old, before); err != nil {
-			return err
-		}
+	beside, err := a.store.Leftovers(ctx.Context, path, runs, old, before)
+	if err != nil {
+		return err
 	}
 	if len(old) == 0 && !slices.ContainsFunc(beside, rundir.Leftover.Any) {
 		term.Linef(a.Err, "Nothing to delete.")
@@ -155,8 +152,8 @@ func (a *app) prune(ctx *cli.Context) error {
 		return err
 	}
 	for _, l := range beside {
-		for _, name := range l.Files {
-			term.Linef(a.Out, "%s", filepath.Join(l.Folder, name))
+		for _, path := range l.Paths() {
+			term.Linef(a.Out, "%s", path)
 		}
 	}
 	if ctx.Bool("dry-run") {
@@ -182,7 +179,7 @@ func (a *app) pruneAll(ctx context.Context, old []rundir.Run, beside []rundir.Le
 		freed += n
 	}
 	for _, l := range beside {
-		n, err := l.Prune()
+		n, err := a.store.PruneBeside(ctx, l)
 		if err != nil {
 			return fmt.Errorf("%s pruned; what was made of them in %s was not deleted: %w", term.Plural(len(old), "run"), l.Folder, err)
 		}

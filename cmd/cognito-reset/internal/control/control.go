@@ -81,6 +81,8 @@ func (c *Control) Live() Live {
 		l.HeldUntil = wave
 	case p.Throttled() && p.Waiting > 0:
 		l.Why = fmt.Sprintf("throttled, %.1f/s", p.Rate)
+	case p.Waiting > 0 && p.Opening:
+		l.Why = fmt.Sprintf("rate, %.0f/s to begin with", p.Rate)
 	case p.Waiting > 0:
 		l.Why = fmt.Sprintf("rate, %g/s", p.Ceiling)
 	case c.Updates.State().Waiting > 0:

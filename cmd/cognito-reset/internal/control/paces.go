@@ -31,7 +31,15 @@ const inviteRate = 20
 
 // NewPaces are those that settings ask for.
 func NewPaces(s spec.Settings) *Paces {
-	return &Paces{Resets: pace.New(s.Rate), Updates: pace.New(s.UpdateRate), Creations: pace.New(s.Shard.Of(inviteRate))}
+	return &Paces{Resets: known(pace.New(s.Rate), s), Updates: pace.New(s.UpdateRate), Creations: pace.New(s.Shard.Of(inviteRate))}
+}
+
+// known begins a pace at its ceiling where the quota was looked up.
+func known(p *pace.Pace, s spec.Settings) *pace.Pace {
+	if s.RateAuto != "" {
+		return p.Known()
+	}
+	return p
 }
 
 // SharePaces are those of runs that share the quotas of one account and Region, in

@@ -3,6 +3,7 @@ package flags
 import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/userpool"
+	"cognito-reset/cmd/cognito-reset/internal/render"
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 )
@@ -11,7 +12,7 @@ import (
 // it may be anything.
 func Values(command, flag string) []string {
 	if command == "report" && flag == "format" {
-		return []string{"csv", "jsonl", "html", "junit", "text"}
+		return render.Formats
 	}
 	switch flag {
 	case "only", "exclude-only":

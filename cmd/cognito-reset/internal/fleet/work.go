@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/journal/disk"
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/render"
@@ -133,9 +136,9 @@ func (f *fleet) finish(ctx context.Context) error {
 			sum.Next = ""
 		}
 	}
-	write := func() (report.Summary, error) { return merged.Files(f.Folder.Path) }
+	write := func() (report.Summary, error) { return merged.Files(f.Folder.Path, f.Folder.Path) }
 	if f.inS3() {
-		write = func() (report.Summary, error) { return merged.Write() }
+		write = func() (report.Summary, error) { return f.upload(ctx, merged) }
 	}
 	all, err := write()
 	if err != nil {
@@ -146,6 +149,23 @@ func (f *fleet) finish(ctx context.Context) error {
 		return err
 	}
 	return exit.Silent(all.ExitCode)
+}
+
+// upload writes the report of all beside the runs in S3.
+func (f *fleet) upload(ctx context.Context, merged *render.Merging) (sum report.Summary, err error) {
+	folder, drop, err := disk.TempDir(disk.OS)
+	if err != nil {
+		return sum, err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	reports := filepath.Join(folder, "reports")
+	if sum, err = merged.Files(reports, f.Folder.Path); err != nil {
+		return sum, err
+	}
+	if err := s3run.Upload(ctx, f.Folder.Path, f.Store.S3, reports); err != nil {
+		return sum, fmt.Errorf("the report of all user pools could not be written, but each has its own: %w", err)
+	}
+	return sum, nil
 }
 
 // target says what became of a target.

@@ -78,7 +78,7 @@ func (f *facts) poolCheck() (rundir.Level, string) {
 	if f.poolErr != nil {
 		return rundir.Warning, fmt.Sprintf("%s, %s", id, gap(f.poolErr, "cognito-idp:DescribeUserPool"))
 	}
-	return rundir.OK, fmt.Sprintf("%s, %s, about %s users", id, f.pool.Name, term.Comma(f.pool.EstimatedUsers))
+	return rundir.OK, fmt.Sprintf("%s, %s, about %s", id, f.pool.Name, term.Plural(f.pool.EstimatedUsers, "user"))
 }
 
 // whyNoCredentials says so, and what helps.

@@ -79,13 +79,21 @@ func Write(w io.Writer, findings []rundir.Finding) error {
 		if c.Forced {
 			level = "forced"
 		}
-		for _, line := range term.Wrap(c.Text, width) {
-			fmt.Fprintf(&b, "%-7s  %-11s  %s\n", level, name, line)
-			level, name = "", ""
+		level = fmt.Sprintf("%-7s", level)
+		if colour := colours[c.Level]; colour != "" {
+			level = term.Painted(w, colour, level)
+		}
+		for _, line := range term.Wrap(term.Visible(c.Text), width) {
+			fmt.Fprintf(&b, "%s  %-11s  %s\n", level, name, line)
+			level, name = "       ", ""
 		}
 	}
-	return term.Write(w, b.String())
+	_, err := io.WriteString(w, b.String())
+	return err
 }
+
+// colours are those of the levels that a person must not overlook.
+var colours = map[rundir.Level]string{rundir.Warning: term.Yellow, rundir.Blocker: term.Red}
 
 // Blocked is the error of the blockers that nobody overruled.
 func Blocked(findings []rundir.Finding) error {

@@ -225,11 +225,11 @@ func (f *facts) stepsCheck() (rundir.Level, string) {
 func (f *facts) billCheck() (rundir.Level, string) {
 	switch r := f.spec; {
 	case r.SignsOut():
-		return rundir.Warning, fmt.Sprintf("each sign-out bills its user as active this month: up to %s users more", term.Comma(f.users))
+		return rundir.Warning, fmt.Sprintf("each sign-out bills its user as active this month: up to %s more", term.Plural(f.users, "user"))
 	case r.Uses(spec.DoLock) || r.Uses(spec.DoInvite):
-		return rundir.Warning, fmt.Sprintf("each user locked or invited is billed as active this month: at most %s users more", term.Comma(f.users))
+		return rundir.Warning, fmt.Sprintf("each user locked or invited is billed as active this month: at most %s more", term.Plural(f.users, "user"))
 	}
-	return rundir.OK, fmt.Sprintf("a reset is free; each user who then chooses a new password is billed as active this month: at most %s users more", term.Comma(f.users))
+	return rundir.OK, fmt.Sprintf("a reset is free; each user who then chooses a new password is billed as active this month: at most %s more", term.Plural(f.users, "user"))
 }
 
 func (f *facts) timeCheck() (rundir.Level, string) {

@@ -102,8 +102,9 @@ func (m *Merging) Write(writers ...report.Writer) (report.Summary, error) {
 	return sum, sum.Close()
 }
 
-// Files writes the reports into a folder.
-func (m *Merging) Files(path string) (sum report.Summary, err error) {
+// Files writes the reports into a folder, for runs that people know by a name: its
+// path, or where the folder is copied to.
+func (m *Merging) Files(path, name string) (sum report.Summary, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("the reports could not be written: %w", err)
@@ -114,7 +115,7 @@ func (m *Merging) Files(path string) (sum report.Summary, err error) {
 	}
 	dir := &journal.Dir{Path: path}
 	page := Page(&m.Record, nil)
-	err = lists(dir, &m.Record, path, func(writers ...report.Writer) (err error) {
+	err = lists(dir, &m.Record, name, func(writers ...report.Writer) (err error) {
 		sum, err = m.Write(append(writers, page)...)
 		return err
 	})
@@ -127,7 +128,7 @@ func (m *Merging) Files(path string) (sum report.Summary, err error) {
 	if err := m.writeConflicts(dir); err != nil {
 		return sum, err
 	}
-	sum.RunDirectory = path
+	sum.RunDirectory = name
 	return sum, dir.WriteJSON(rundir.SummaryFile, sum)
 }
 

@@ -86,7 +86,7 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 		return nil, exit.Refuse(err)
 	}
 	if !s.Quiet {
-		term.Linef(s.Err, "Going on with %s: %d of %d users are left, %d of them to be read back first.", s.Path, s.Left, record.Found.Roster.Users, inDoubt)
+		term.Linef(s.Err, "Going on with %s: %s of %s users are left, %s of them to be read back first.", s.Path, term.Comma(s.Left), term.Comma(record.Found.Roster.Users), term.Comma(inDoubt))
 	}
 	if record.Spec.FindRate {
 		if record.Spec = preflight.FindRate(record.Spec, awsaccount.Of(s.Pool()).RecoveryQuota(ctx)); !s.Quiet {

@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/report"
 )
 
@@ -22,6 +24,7 @@ type Leftover struct {
 	Files   []string // to delete
 	summary bool     // there is one, to be left without texts
 	Others  []string // files that this tool may not have written
+	bytes   int64    // of the files, in S3
 }
 
 // Any reports whether there is something to delete.
@@ -33,6 +36,27 @@ func Doomed(list []Leftover) (n int) {
 		n += len(l.Files)
 	}
 	return n
+}
+
+// Paths name the files.
+func (l Leftover) Paths() (paths []string) {
+	for _, name := range l.Files {
+		if s3run.Named(l.Folder) {
+			paths = append(paths, l.Folder+"/"+name)
+		} else {
+			paths = append(paths, filepath.Join(l.Folder, name))
+		}
+	}
+	return paths
+}
+
+// Leftovers finds what was made of the runs that are pruned, now or before, in and below
+// a folder, or a prefix of S3.
+func (s *Store) Leftovers(ctx context.Context, root string, runs, old []Run, before time.Time) ([]Leftover, error) {
+	if s3run.Named(root) {
+		return s.leftoversInS3(ctx, strings.TrimRight(root, "/"), runs, old)
+	}
+	return LeftoversIn(root, runs, old, before)
 }
 
 // LeftoversIn finds what was made of the runs that are pruned, now or before, in and
@@ -110,7 +134,7 @@ func filesIn(folder string, old bool, before time.Time) (names []string, err err
 
 // isReport reports whether rows are written into a file of that name.
 func isReport(name string) bool {
-	return strings.HasPrefix(name, "report.") || strings.HasPrefix(name, ConflictsFile) || strings.HasPrefix(name, VerifyFile) ||
+	return strings.HasPrefix(name, "report.") || strings.HasPrefix(name, ConflictsFile) || strings.HasPrefix(name, VerifyFile) || strings.HasPrefix(name, report.RemainingFile) ||
 		strings.HasPrefix(name, SummaryFile+".") // unfinished
 }
 
@@ -119,8 +143,11 @@ func summaryIn(folder string) (s report.Summary, ok bool) {
 	return s, err == nil && json.Unmarshal(text, &s) == nil && s.Outcomes != nil
 }
 
-// Prune deletes the files, and returns how many bytes they had.
-func (l Leftover) Prune() (freed int64, err error) {
+// PruneBeside deletes the files, and returns how many bytes they had.
+func (s *Store) PruneBeside(ctx context.Context, l Leftover) (freed int64, err error) {
+	if s3run.Named(l.Folder) {
+		return l.bytes, s3run.Delete(ctx, l.Folder, s.S3, l.Files...)
+	}
 	if s, ok := summaryIn(l.Folder); l.summary && ok {
 		if err := (&journal.Dir{Path: l.Folder}).WriteJSON(SummaryFile, unnamed(s)); err != nil {
 			return 0, err

@@ -3,6 +3,9 @@ package rundir
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/journal/s3run"
@@ -55,6 +58,36 @@ func (s *Store) lookInS3(ctx context.Context, path string) (run Run, err error) 
 		}
 	}
 	return run, err
+}
+
+// leftoversInS3 finds the merged reports of runs that are pruned, now or before: they
+// stand in the folders above them.
+func (s *Store) leftoversInS3(ctx context.Context, root string, runs, old []Run) (list []Leftover, err error) {
+	folders := make(map[string]bool)
+	for _, run := range runs {
+		if run.State != Pruned && !slices.ContainsFunc(old, func(o Run) bool { return o.Path == run.Path }) {
+			continue
+		}
+		for at := strings.LastIndexByte(run.Path, '/'); at >= len(root); at = strings.LastIndexByte(run.Path[:at], '/') {
+			folders[run.Path[:at]] = true
+		}
+	}
+	for _, folder := range slices.Sorted(maps.Keys(folders)) {
+		objects, err := s3run.Contents(ctx, folder, s.S3)
+		if err != nil {
+			return nil, err
+		}
+		l := Leftover{Folder: folder}
+		for _, o := range objects {
+			if o.Name == SummaryFile || isReport(o.Name) && !strings.Contains(o.Name, "/") {
+				l.Files, l.bytes = append(l.Files, o.Name), l.bytes+o.Bytes
+			}
+		}
+		if slices.Contains(l.Files, SummaryFile) { // else nobody knows whose they are
+			list = append(list, l)
+		}
+	}
+	return list, nil
 }
 
 // bytesInS3 is how many bytes the objects of a run have.

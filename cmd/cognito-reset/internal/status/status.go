@@ -138,13 +138,13 @@ func (st Status) Text() string {
 	text += fmt.Sprintf("Pool   %s\n", st.UserPoolID)
 	for _, o := range batch.Outcomes {
 		if n := st.Outcomes[o]; n > 0 {
-			text += fmt.Sprintf("%8d  %s\n", n, o)
+			text += fmt.Sprintf("%8s  %s\n", term.Comma(n), o)
 		}
 	}
 	if st.InFlight > 0 {
-		text += fmt.Sprintf("%8d  in_flight\n", st.InFlight)
+		text += fmt.Sprintf("%8s  in_flight\n", term.Comma(st.InFlight))
 	}
-	text += fmt.Sprintf("%8d  rows\n", st.Rows)
+	text += fmt.Sprintf("%8s  rows\n", term.Comma(st.Rows))
 	if st.UsersPerSecond > 0 {
 		text += fmt.Sprintf("Rate   %.1f users/s in the last session\n", st.UsersPerSecond)
 	}
@@ -154,14 +154,14 @@ func (st Status) Text() string {
 	}
 	switch {
 	case st.State == Running:
-		text += fmt.Sprintf("Left   %d users\n", st.Left)
+		text += fmt.Sprintf("Left   %s\n", term.Plural(st.Left, "user"))
 		if st.Pace != nil && st.Pace.Ahead() != "" {
 			text += fmt.Sprintf("Ahead  %s\n", st.Pace.Ahead())
 		}
 	case st.Left > 0 && st.over:
-		text += fmt.Sprintf("Left   %d users; it cannot go on: begin it anew\n", st.Left)
+		text += fmt.Sprintf("Left   %s; it cannot go on: begin it anew\n", term.Plural(st.Left, "user"))
 	case st.Left > 0:
-		text += fmt.Sprintf("Left   %d users, %d of them in doubt: cognito-reset resume %s\n", st.Left, st.InDoubt, term.Quote(st.Path))
+		text += fmt.Sprintf("Left   %s, %s of them in doubt: cognito-reset resume %s\n", term.Plural(st.Left, "user"), term.Comma(st.InDoubt), term.Quote(st.Path))
 	}
 	return text
 }

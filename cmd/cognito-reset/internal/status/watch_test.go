@@ -47,8 +47,8 @@ func TestAFileIsGivenALineALookAndThenTheEnd(t *testing.T) {
 2000-01-01T00:00:20Z night: finished, 4,000 of 4,000 users, 4,000 reset
 night: finished
 Pool   us-east-1_x
-    4000  reset
-    4000  rows
+   4,000  reset
+   4,000  rows
 `
 		if err != nil || text != want {
 			t.Errorf("%v\n%s", err, text)

@@ -81,6 +81,20 @@ func Coloured(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && IsTerminal(f)
 }
 
+// The colours of what a person must see.
+const (
+	Yellow = "33"
+	Red    = "31"
+)
+
+// Painted is a text in a colour, where a stream is a terminal that shows it.
+func Painted(w io.Writer, colour, text string) string {
+	if f, ok := w.(*os.File); !ok || !Coloured(f) {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
 // Redraws reports whether a stream is a terminal on which what was shown can be replaced.
 func Redraws(f *os.File) bool { return os.Getenv("TERM") != "dumb" && IsTerminal(f) }
 
