@@ -137,7 +137,7 @@ func (v View) logged(users int64, since time.Duration) string {
 // record writes the view into a log.
 func (v View) record(log *slog.Logger, users int64, since time.Duration) {
 	attrs := append([]slog.Attr{
-		slog.Int64("done", v.Done), slog.Int64("total", users), slog.Float64("users_per_second", math.Round(10*v.perSecond(since))/10),
+		slog.String("event", "progress"), slog.Int64("done", v.Done), slog.Int64("total", users), slog.Float64("users_per_second", math.Round(10*v.perSecond(since))/10),
 	}, v.Attrs...)
 	if v.Why != "" {
 		attrs = append(attrs, slog.String("waits_for", v.Why))
