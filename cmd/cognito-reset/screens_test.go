@@ -5,8 +5,11 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/signal"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -113,6 +116,11 @@ func TestScreensFitTheTerminal(t *testing.T) {
 func TestARunOverSSHSaysHowToKeepItAlive(t *testing.T) {
 	x, _ := onTerminal(t, 2, 80, "version")
 	x.ends(exit.Done)
+	// Whoever runs the tests may do so by nohup, which those that they start inherit unless
+	// somebody here minds the signal.
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
 	const advice = "If this connection breaks, the run stops"
 	run := "run --user-pool-id us-east-1_Sandbox --input users.csv --yes --run "
 	for name, c := range map[string]struct {
