@@ -15,8 +15,8 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
-// A Folder is where the runs of a fleet are. In S3 it holds the runs
-// and the report of all, but no job and no lock.
+// A Folder is where the runs of a fleet are. In S3 it holds the runs and the report of
+// all, but no job and no lock.
 type Folder struct {
 	Path   string
 	GoesOn bool // runs that are there are resumed

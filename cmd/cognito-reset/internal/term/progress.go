@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/schollz/progressbar/v3"
 )
 
 // A Progress shows how a run goes on: as a line with a bar that is drawn again and again
@@ -159,8 +161,8 @@ const (
 // are done, how they fared and what the run waits for; then what else has room, which is
 // what is to come, the speed and a bar.
 func (v View) drawn(users int64, since time.Duration, columns int) string {
-	share := float64(v.Done) / float64(max(users, 1))
-	line := fmt.Sprintf("%s/%s %3.0f%%", Comma(v.Done), Comma(users), 100*share)
+	percent, _ := bar(v.Done, users, leastBar)
+	line := fmt.Sprintf("%s/%s %4s", Comma(v.Done), Comma(users), percent)
 	why := ""
 	if v.Why != "" {
 		why = " [" + v.Why + "]"
@@ -173,11 +175,20 @@ func (v View) drawn(users int64, since time.Duration, columns int) string {
 	}
 	text := "  " + state + why
 	if room := columns - utf8.RuneCountInString(line+"  "+text); room >= leastBar {
-		wide := min(room, mostBar)
-		full := int(share * float64(wide))
-		line += "  " + strings.Repeat("█", full) + strings.Repeat("░", wide-full)
+		_, drawn := bar(v.Done, users, min(room, mostBar))
+		line += "  " + drawn
 	}
 	return cut(line+text, columns)
+}
+
+// bar is how many of the users are done, in percent and as a bar so wide.
+func bar(done, users int64, wide int) (percent, drawn string) {
+	b := progressbar.NewOptions64(max(users, 1), progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetWidth(wide),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionThrottle(0),
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
+	_ = b.Set64(min(done, max(users, 1))) // which fails for nothing else
+	percent, drawn, _ = strings.Cut(strings.TrimSpace(b.String()), " ")
+	return percent, strings.TrimSpace(drawn)
 }
 
 // cut shortens a text to so many characters, behind a comma or else between words.
