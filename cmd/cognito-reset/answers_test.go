@@ -101,7 +101,7 @@ func TestEachAnswerIsTakenForWhatItIs(t *testing.T) {
 			refuse: func(string, int) (int, string) {
 				return 403, answer("OptInRequired", "The AWS Access Key Id needs a subscription for the service")
 			},
-			code: 4, calls: 10, says: []string{"To go on: cognito-reset resume record"}, never: []string{"--retry"},
+			code: 4, calls: 10, says: []string{"Next       cognito-reset resume record"}, never: []string{"--retry"},
 		},
 		"what cannot be read leaves a doubt, which the pool settles": {
 			refuse: func(u string, try int) (int, string) {

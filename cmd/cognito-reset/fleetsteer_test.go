@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -34,7 +35,7 @@ func TestTheRateThatCtlGivesAFleetIsThatOfItsQuotas(t *testing.T) {
 	t.Parallel()
 	tool := linkTool(t, t.TempDir())
 	e := newEstate(t, 6, 0)
-	fleet, output := e.begin(t, tool, "run", "--config", "job.yaml", "--yes", "--run", "night", "--rate", "0.00001")
+	fleet, output := e.begin(t, tool, "run", "--config", "job.yaml", "--yes", "--run", "night", "--rate", "0.00001", "--log-format", "json")
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		_, stand := e.run(tool, "status", "night")
 		if strings.Count(stand, "waits for rate, 1e-05/s") == len(e.pools) {
@@ -56,6 +57,9 @@ func TestTheRateThatCtlGivesAFleetIsThatOfItsQuotas(t *testing.T) {
 	}
 	if err := fleet.Wait(); err != nil {
 		t.Fatalf("%v: %s", err, output)
+	}
+	if !regexp.MustCompile(`"msg":"progress","event":"progress","done":54,"total":54,.*"outcomes":{"reset":54},.*"done_at":"[^"]+","eta_seconds":0`).MatchString(output.String()) {
+		t.Errorf("no line of progress tells the end: %s", output)
 	}
 	e.checkComplete(t, "night/report.csv")
 }

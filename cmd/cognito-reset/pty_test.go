@@ -202,7 +202,10 @@ func TestKeysSteerARun(t *testing.T) {
 	x.types("q")
 	x.ends(exit.Stopped)
 	x.sees("at the terminal")
-	x.sees("To go on: cognito-reset resume record")
+	x.sees("Next       cognito-reset resume record")
+	if n := strings.Count(x.text(), "cognito-reset resume"); n != 1 {
+		t.Errorf("it says %d times how to go on", n)
+	}
 	if n := len(pool.Outbox()); n == 0 || n > 500 {
 		t.Errorf("%d were mailed", n)
 	}

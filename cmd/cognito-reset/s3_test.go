@@ -270,6 +270,11 @@ func TestAFleetInS3(t *testing.T) {
 	if !at.has("job/us-east-1_Sandbox/report.csv") {
 		t.Error("the report is not in S3")
 	}
+	stopped := exec.Command(tool, "run", "--config", job, "--yes", "--rate", "0", "--max-resets", "8", "--run", "s3://"+bucket+"/again")
+	stopped.Env = noAccount()
+	if out, _ := stopped.CombinedOutput(); stopped.ProcessState.ExitCode() != exit.Stopped || !strings.Contains(string(out), "goes on") || strings.Contains(string(out), "Next") {
+		t.Errorf("stopped, with no command that goes on, it ends with %v: %s", stopped.ProcessState, out)
+	}
 	bundle := filepath.Join(t.TempDir(), "night.zip")
 	for _, args := range [][]string{
 		{"status", "s3://" + bucket + "/job/us-east-1_Sandbox", "--endpoint-url", at.url},

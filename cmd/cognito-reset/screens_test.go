@@ -93,7 +93,7 @@ func TestScreensFitTheTerminal(t *testing.T) {
 			x.sees("[paused]")
 			x.types("q")
 			x.ends(exit.Stopped)
-			x.sees("To go on:")
+			x.sees("Next  ")
 			x.fits(columns)
 			if bars := regexp.MustCompile(`(?m)/1,200 +\d+%[^\r]*\r?\n`).FindAllString(x.text(), -1); len(bars) != 1 {
 				t.Errorf("at %d columns %d bars are left: %q", columns, len(bars), bars)

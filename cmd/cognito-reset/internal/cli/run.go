@@ -14,6 +14,7 @@ import (
 
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
+	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/config"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
@@ -25,6 +26,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
+	"cognito-reset/report"
 )
 
 func (a *app) runCommand() *cli.Command {
@@ -147,6 +149,9 @@ func (a *app) newRun(ctx *cli.Context) (*run.Session, error) {
 		}
 		o.Path = rundir.ShardPath(o.Path, shard)
 	}
+	a.observer.About(report.Summary{
+		UserPoolID: asked.UserPoolID, Region: cmp.Or(asked.Region, userpool.RegionOf(asked.UserPoolID)), Sandbox: asked.Sandbox, DryRun: asked.DryRun, RunDirectory: o.Path,
+	})
 	env, err := a.env(ctx)
 	if err != nil {
 		return nil, err

@@ -57,6 +57,8 @@ type Live struct {
 	Wave      int       `json:"wave,omitzero"`     // the one at work, or the last one, from 1; 0 without waves
 	Waves     int       `json:"waves,omitzero"`
 
+	UpdateRate float64 `json:"update_rate,omitzero"` // sign-outs a second now; 0 where nobody is signed out, or without a limit
+
 	Resting bool `json:"-"` // it waits on purpose
 }
 
@@ -97,6 +99,26 @@ func (c *Control) Live() Live {
 	return l
 }
 
+// Together is when the last of several sessions ends that work side by side; nothing where
+// one of them cannot tell.
+func Together(all []Live) (l Live) {
+	for _, one := range all {
+		if one.DoneAt.IsZero() && one.StopsAt.IsZero() {
+			return Live{}
+		}
+		if one.DoneAt.After(l.DoneAt) {
+			l.DoneAt = one.DoneAt
+		}
+		if one.StopsAt.After(l.StopsAt) {
+			l.StopsAt = one.StopsAt
+		}
+	}
+	if !l.StopsAt.IsZero() { // then not all of them come to their end
+		l.DoneAt = time.Time{}
+	}
+	return l
+}
+
 // Ahead says in a few words what is to come: the end by the clock, and the wave; "" if
 // nothing tells.
 func (l Live) Ahead() string {
@@ -119,8 +141,16 @@ func (l Live) Attrs(c batch.Counts) []slog.Attr {
 	if l.Waves > 0 {
 		attrs = append(attrs, slog.Int("wave", max(l.Wave, 1)), slog.Int("waves", l.Waves))
 	}
+	if l.UpdateRate > 0 {
+		attrs = append(attrs, slog.Float64("update_rate", l.UpdateRate))
+	}
+	return append(attrs, l.Ends()...)
+}
+
+// Ends are when a session ends, for a log.
+func (l Live) Ends() (attrs []slog.Attr) {
 	if !l.DoneAt.IsZero() {
-		attrs = append(attrs, slog.Time("done_at", l.DoneAt.UTC().Truncate(time.Second)))
+		attrs = append(attrs, slog.Time("done_at", l.DoneAt.UTC().Truncate(time.Second)), slog.Int64("eta_seconds", int64(time.Until(l.DoneAt).Seconds()+0.5)))
 	}
 	if !l.StopsAt.IsZero() {
 		attrs = append(attrs, slog.Time("stops_at", l.StopsAt.UTC().Truncate(time.Second)))

@@ -18,6 +18,7 @@ import (
 	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/roster"
+	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/run"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
@@ -63,6 +64,7 @@ type fleet struct {
 
 	mu     sync.Mutex
 	counts []func() batch.Counts // of those who work
+	lives  []func() control.Live // of the same
 }
 
 // member is a target at work.

@@ -20,11 +20,34 @@ import (
 	"cognito-reset/report"
 )
 
-// Add takes the counts of a run into what is shown of the fleet.
-func (f *fleet) Add(counts func() batch.Counts) {
+// Add takes the counts of a run, and how it stands, into what is shown of the fleet.
+func (f *fleet) Add(counts func() batch.Counts, live func() control.Live) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.counts = append(f.counts, counts)
+	f.counts, f.lives = append(f.counts, counts), append(f.lives, live)
+}
+
+// ahead is when the last of all ends; nothing before all work.
+func (f *fleet) ahead() control.Live {
+	f.mu.Lock()
+	lives := slices.Clone(f.lives)
+	f.mu.Unlock()
+	working := 0
+	for _, g := range f.groups {
+		for _, m := range g.able() {
+			if m.s.Left > 0 {
+				working++
+			}
+		}
+	}
+	if len(lives) < working {
+		return control.Live{}
+	}
+	var all []control.Live
+	for _, live := range lives {
+		all = append(all, live())
+	}
+	return control.Together(all)
 }
 
 // sum adds up the counts of all.
@@ -52,8 +75,8 @@ func (f *fleet) work(ctx context.Context) error {
 	shown := term.NoProgress(f.Err)
 	if !f.Quiet && !f.Dry {
 		shown = term.Show(f.Err, f.Progress, f.users(), func() term.View {
-			counts := f.sum()
-			return term.View{Done: counts.Settled(), State: control.State(counts), Attrs: control.Tallied(counts)}
+			counts, live := f.sum(), f.ahead()
+			return term.View{Done: counts.Settled(), State: control.State(counts), Ahead: live.Ahead(), Attrs: append(control.Tallied(counts), live.Ends()...)}
 		})
 	}
 	var working sync.WaitGroup
@@ -106,13 +129,12 @@ func (f *fleet) finish(ctx context.Context) error {
 	}
 	merged.Spec.CSVSafe = slices.ContainsFunc(f.members, func(m *member) bool { return m.s != nil && m.s.Record.Spec.CSVSafe })
 	sum.ElapsedSeconds, sum.RateAsked = elapsed, f.rate() // they worked side by side
-	goOn := "cognito-reset resume " + term.Quote(f.Folder.Path)
-	if f.inS3() {
-		goOn = "the same command again"
-	}
 	if unfinished != nil && !f.Dry && !merged.Spec.Sandbox {
 		sum.StoppedBecause = fmt.Sprintf("%d of %d user pools are not done: %s", len(unfinished), len(f.members), strings.Join(unfinished, ", "))
-		sum.Next = goOn
+		if sum.Next = "cognito-reset resume " + term.Quote(f.Folder.Path); f.inS3() {
+			sum.StoppedBecause += "; the same command goes on"
+			sum.Next = ""
+		}
 	}
 	write := func() (report.Summary, error) { return merged.Files(f.Folder.Path, f.Folder.Path) }
 	if f.inS3() {

@@ -53,6 +53,8 @@ type Observer struct {
 	mu   sync.Mutex
 	runs []*watched
 	told bool // how it ended
+
+	about report.Summary // what was asked for, before anything is known of it
 }
 
 // A Run is what an observer must know of a run that works.
@@ -227,7 +229,7 @@ func (r *watched) guard(done <-chan struct{}) {
 		}
 		still := r.still()
 		if still > r.stallAfter && !r.stalled {
-			r.Log.Warn("no user was settled for too long", "since", still.Round(time.Second).String(), "waits_for", r.Live().Why)
+			r.Log.Warn("no user was settled for too long", "event", "stalled", "since", still.Round(time.Second).String(), "waits_for", r.Live().Why)
 			r.tell("stalled", r.why(still))
 		}
 		r.stalled = still > r.stallAfter
@@ -290,11 +292,20 @@ func (o *Observer) Ended(sum report.Summary) {
 	o.notify(event, sum, "")
 }
 
+// About takes in what is asked for, for an end before there is a summary.
+func (o *Observer) About(sum report.Summary) {
+	if o != nil {
+		o.about = sum
+	}
+}
+
 // EndedEarly tells of an end before there was a summary.
 func (o *Observer) EndedEarly(code int, err error) {
 	if o == nil || o.told {
 		return
 	}
-	now := time.Now()
-	o.Ended(report.Summary{StartedAt: now, FinishedAt: now, ExitCode: code, StoppedBecause: exit.Text(err)})
+	sum := o.about
+	sum.StartedAt = time.Now()
+	sum.FinishedAt, sum.ExitCode, sum.StoppedBecause = sum.StartedAt, code, exit.Text(err)
+	o.Ended(sum)
 }

@@ -35,8 +35,9 @@ func (s *Session) Finish(stopped error) error {
 	if text := exit.Text(errors.Join(stopped, err)); text != "" {
 		_ = term.Write(s.Err, "cognito-reset: "+text+"\n")
 	}
-	if stopped != nil && !s.Record.Spec.Sandbox {
-		term.Linef(s.Err, "To go on: cognito-reset resume %s", term.Quote(s.Record.Path()))
+	unseen := s.JSON || err != nil || term.IsTerminal(s.Err) && !term.IsTerminal(s.Out) // the summary, which says it, too
+	if stopped != nil && unseen && summary.Next != "" {
+		term.Linef(s.Err, "To go on: %s", term.Visible(summary.Next))
 	}
 	s.Observer.Ended(*summary)
 	return exit.Silent(code)

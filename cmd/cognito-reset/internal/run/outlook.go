@@ -16,6 +16,9 @@ func (s *Session) foresee(ctl *control.Control, waves *guards.Waves, began time.
 	return func(l *control.Live) {
 		mu.Lock()
 		defer mu.Unlock()
+		if s.Record.Spec.SignsOut() {
+			l.UpdateRate = s.Paces.Updates.State().Rate
+		}
 		counts := ctl.Tally.Counts()
 		settled := counts.Settled()
 		speed.Note(settled, l.Resting)

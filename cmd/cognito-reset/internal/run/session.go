@@ -37,7 +37,7 @@ type Env struct {
 
 // A Fleet shows how its runs go on, in place of each of them.
 type Fleet interface {
-	Add(counts func() batch.Counts)
+	Add(counts func() batch.Counts, live func() control.Live)
 }
 
 // Options are how a spec is to be carried out this once.

@@ -94,7 +94,7 @@ func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards
 		watched(r)
 		note(r)
 	}
-	s.Log.Info("session begins", "users", s.Left, "rate", sp.Rate)
+	s.Log.Info("session begins", "event", "began", "users", s.Left, "rate", sp.Rate)
 	defer s.Calls()()
 	if s.Fleet == nil {
 		s.WarnOfConnection(s.Record.Path())
@@ -106,7 +106,11 @@ func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards
 	counts, stopped := batch.Run(ctx, remaining, s.steps(), options)
 	shown.End()
 	steered()
-	s.Log.Info("session ends", "outcomes", counts.Outcomes, "reasons", counts.Reasons, "calls", counts.Calls, "throttled", counts.Throttled)
+	event := "done"
+	if stopped != nil {
+		event = "stopped"
+	}
+	s.Log.Info("session ends", "event", event, "outcomes", counts.Outcomes, "reasons", counts.Reasons, "calls", counts.Calls, "throttled", counts.Throttled)
 	if _, early := errors.AsType[*batch.Stop](stopped); early && open.Load() == 0 && counts.Settled() == s.Left {
 		return nil // it came when nobody was left
 	}
@@ -118,6 +122,9 @@ func (s *Session) end(j *journal.Journal, stopped error) error {
 	code, because := exit.Done, ""
 	if stopped != nil {
 		stopped = exit.Early(stopped)
+		if early, ok := errors.AsType[*exit.Error](stopped); ok && s.Record.Spec.Sandbox { // which no resume goes on with
+			stopped = exit.With(early.Code, early.Err)
+		}
 		code, because = exit.Of(stopped), stopped.Error()
 	}
 	// A journal that failed has said so in stopped already.
@@ -216,7 +223,7 @@ func (s *Session) showProgress(ctl *control.Control) term.Progress {
 	}
 	switch {
 	case s.Fleet != nil:
-		s.Fleet.Add(ctl.Tally.Counts)
+		s.Fleet.Add(ctl.Tally.Counts, ctl.Live)
 		return term.NoProgress(s.Err)
 	case s.Quiet:
 		return term.NoProgress(s.Err)

@@ -137,7 +137,7 @@ func (v View) logged(users int64, since time.Duration) string {
 // record writes the view into a log.
 func (v View) record(log *slog.Logger, users int64, since time.Duration) {
 	attrs := append([]slog.Attr{
-		slog.Int64("done", v.Done), slog.Int64("total", users), slog.Float64("users_per_second", math.Round(10*v.perSecond(since))/10),
+		slog.String("event", "progress"), slog.Int64("done", v.Done), slog.Int64("total", users), slog.Float64("users_per_second", math.Round(10*v.perSecond(since))/10),
 	}, v.Attrs...)
 	if v.Why != "" {
 		attrs = append(attrs, slog.String("waits_for", v.Why))
@@ -184,7 +184,7 @@ func (v View) drawn(users int64, since time.Duration, columns int) string {
 // bar is how many of the users are done, in percent and as a bar so wide.
 func bar(done, users int64, wide int) (percent, drawn string) {
 	b := progressbar.NewOptions64(max(users, 1), progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetWidth(wide),
-		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionThrottle(0),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetRenderBlankState(true), progressbar.OptionThrottle(0),
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}))
 	_ = b.Set64(min(done, max(users, 1))) // which fails for nothing else
 	percent, drawn, _ = strings.Cut(strings.TrimSpace(b.String()), " ")

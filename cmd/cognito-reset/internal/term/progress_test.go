@@ -42,3 +42,15 @@ func TestALineThatIsTooLongIsBrokenBetweenWords(t *testing.T) {
 		}
 	}
 }
+
+// A bar stands from the beginning, also of a run of nobody.
+func TestABarBeginsAtNothing(t *testing.T) {
+	for _, c := range []struct {
+		done, users    int64
+		percent, drawn string
+	}{{0, 1200, "0%", "░░░░░░░░"}, {0, 0, "0%", "░░░░░░░░"}, {600, 1200, "50%", "████░░░░"}, {1200, 1200, "100%", "████████"}} {
+		if percent, drawn := bar(c.done, c.users, 8); percent != c.percent || drawn != c.drawn {
+			t.Errorf("%d of %d: %q %q", c.done, c.users, percent, drawn)
+		}
+	}
+}
