@@ -58,7 +58,7 @@ func (f *facts) endpointCheck() (rundir.Level, string) {
 		return rundir.Blocker, f.endpoint + " is not encrypted, and not this machine: usernames and passwords would be readable on the way"
 	}
 	if f.refusedFor(batch.Network) {
-		return rundir.Blocker, fmt.Sprintf("%s is not reached: %v", f.endpoint, cause(f.poolErr))
+		return rundir.Blocker, fmt.Sprintf("%s is not reached: %v", f.endpoint, whyUnreached(f.poolErr))
 	}
 	home := userpool.RegionOf(f.spec.UserPoolID)
 	if home != f.region && f.spec.EndpointURL == "" && f.poolErr == nil {
@@ -87,13 +87,10 @@ func whyNoCredentials(err error) string {
 	return answer.Err.Error()
 }
 
-// cause is the innermost error: what happened, without who passed it on.
-func cause(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
+// whyUnreached is what keeps calls from the service, and what helps.
+func whyUnreached(err error) error {
+	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Err != nil {
+		return answer.Err
 	}
+	return err
 }
