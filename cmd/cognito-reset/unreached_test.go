@@ -44,12 +44,12 @@ func TestWhatKeepsCallsFromAWSIsOnTheScreen(t *testing.T) {
 			run := func(code int, flags ...string) string {
 				cmd := exec.Command(filepath.Join(dir, "cognito-reset"), append([]string{"run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--yes", "--quiet", "--run", "record", "--endpoint-url", c.endpoint}, flags...)...)
 				cmd.Dir, cmd.Env = dir, append(noAccount(), "HTTPS_PROXY="+c.proxy)
-				var stderr strings.Builder
-				cmd.Stderr = &stderr
+				var screen strings.Builder
+				cmd.Stdout, cmd.Stderr = &screen, &screen
 				if err := cmd.Run(); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != code {
-					t.Errorf("it ended with %v, not %d:\n%s", err, code, stderr.String())
+					t.Errorf("it ended with %v, not %d:\n%s", err, code, screen.String())
 				}
-				return stderr.String()
+				return screen.String()
 			}
 			says := func(screen string, all ...string) {
 				for _, want := range all {
@@ -60,7 +60,7 @@ func TestWhatKeepsCallsFromAWSIsOnTheScreen(t *testing.T) {
 			}
 			says(run(exit.Usage), c.endpoint+" is not reached: ", c.why, c.helps, "; nothing was sent")
 			screen := run(exit.Stopped, "--force", "endpoint")
-			says(screen, "none of the first", c.why, c.helps, "To go on: cognito-reset resume record")
+			says(screen, "none of the first", c.why, c.helps, "cognito-reset resume record")
 			if counts := outcomes(t, filepath.Join(dir, "record")); counts["not_attempted"] != 26 {
 				t.Errorf("%v", counts)
 			}
