@@ -61,7 +61,8 @@ func (f *facts) endpointCheck() (rundir.Level, string) {
 		return rundir.Blocker, fmt.Sprintf("%s is not reached: %v", f.endpoint, whyUnreached(f.poolErr))
 	}
 	home := userpool.RegionOf(f.spec.UserPoolID)
-	if home != f.region && f.spec.EndpointURL == "" && f.poolErr == nil {
+	answer, _ := errors.AsType[*batch.Error](f.poolErr)
+	if denied := answer != nil && answer.Reason == batch.AccessDenied; home != f.region && f.spec.EndpointURL == "" && (f.poolErr == nil || denied) {
 		return rundir.Blocker, fmt.Sprintf("%s answers for a pool of %s: this is a replica, which resets nobody. Ask the primary Region, such as by --region %s", f.region, home, home)
 	}
 	if home != f.region {
