@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
 	"cognito-reset/batch"
 	"cognito-reset/batch/userpool"
 )
@@ -71,6 +73,15 @@ var answers = []struct {
 	{"clock behind", "InvalidSignatureException", "Signature expired: 20260102T030405Z is now earlier than 20260102T031905Z", 400, batch.ClassMoment, batch.ClockSkew},
 	{"clock ahead", "InvalidSignatureException", "Signature not yet current: 20260102T030405Z is still later than 20260102T024905Z", 400, batch.ClassMoment, batch.ClockSkew},
 	{"clock, in S3's words", "RequestTimeTooSkewed", "Why.", 403, batch.ClassMoment, batch.ClockSkew},
+	{"clock, in older words", "RequestExpired", "Why.", 400, batch.ClassMoment, batch.ClockSkew},
+	{"SES lacks an identity", "InvalidParameterException", "The following identities failed the check in region EU-WEST-1: ann@example.com", 400, batch.ClassUser, batch.MessageRefused},
+	{"IAM, in EC2's words", "NotAuthorized", "Why.", 403, batch.ClassRun, batch.AccessDenied},
+	{"half a signature", "IncompleteSignatureException", "Why.", 400, batch.ClassRun, batch.Credentials},
+	{"an unknown code with 401", "SomethingNewException", "Why.", 401, batch.ClassRun, batch.Credentials},
+	{"an unknown code with 403", "SomethingNewException", "Why.", 403, batch.ClassRun, batch.Credentials},
+	{"a key that may not be used", "KMSAccessDeniedException", "Why.", 400, batch.ClassRun, batch.PoolConfiguration},
+	{"a time-out, in other words", "RequestTimeoutException", "Why.", 400, batch.ClassDoubt, batch.ServerError},
+	{"unavailable", "ServiceUnavailable", "Why.", 503, batch.ClassDoubt, batch.ServerError},
 	{"no subscription", "OptInRequired", "Why.", 403, batch.ClassRun, batch.Credentials},
 	{"no access key", "AuthFailure", "Why.", 401, batch.ClassRun, batch.Credentials},
 	{"old token", "TokenRefreshRequired", "Why.", 400, batch.ClassRun, batch.Credentials},
@@ -353,6 +364,19 @@ func TestNoKnownCodeIsOther(t *testing.T) {
 		if answer, ok := errors.AsType[*batch.Error](err); !ok || answer.Reason == batch.Other {
 			t.Errorf("%s is %v", code, err)
 		}
+	}
+}
+
+// What the SDK takes for a throttle is one, but for the limit that is of the day or of
+// the user.
+func TestEveryThrottleOfTheSDKIsOne(t *testing.T) {
+	for code := range retry.DefaultThrottleErrorCodes {
+		if code == "LimitExceededException" {
+			continue
+		}
+		check(t, answerOf(t, transport(func(*http.Request) (*http.Response, error) {
+			return jsonResponse(400, `{"__type":"`+code+`"}`), nil
+		})), batch.ClassThrottle, batch.Throttled)
 	}
 }
 

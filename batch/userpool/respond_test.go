@@ -287,6 +287,31 @@ func TestLocksDoNotWaitForAPoolThatDoesNotTell(t *testing.T) {
 	})
 }
 
+// What the pool did not tell once is asked again, and not taken for what is usual.
+func TestAPolicyThatWasNotToldIsAskedForAgain(t *testing.T) {
+	withoutAWS(t)
+	synctest.Test(t, func(t *testing.T) {
+		users := sandbox.New(sandbox.Config{PasswordMinLength: 99})
+		users.Add(sandbox.NewUser("ann"))
+		tells := false
+		pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".DescribeUserPool") && !tells {
+				return jsonResponse(400, `{"__type":"TooManyRequestsException","message":"Rate exceeded"}`), nil
+			}
+			return users.RoundTrip(r)
+		}))
+		pool.Lock().Do(t.Context(), ann) // by what is usual, which this pool refuses
+		tells = true
+		time.Sleep(time.Hour)
+		if _, err := pool.Lock().Do(t.Context(), ann); err != nil {
+			t.Error(err)
+		}
+		if user, _ := users.Get("ann"); len(user.Password) != 99 {
+			t.Errorf("the password has %d characters", len(user.Password))
+		}
+	})
+}
+
 func TestALocksPasswordIsNeverTold(t *testing.T) {
 	users := sandbox.New(sandbox.Config{})
 	users.Add(sandbox.NewUser("ann"))

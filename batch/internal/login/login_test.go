@@ -3,10 +3,13 @@ package login_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/aws/smithy-go/logging"
 
 	"cognito-reset/batch/internal/login"
 )
@@ -56,6 +59,36 @@ func TestWhatIsMissingIsSaidWithWhatHelps(t *testing.T) {
 				t.Errorf("%v\nnot %s", err, c.want)
 			}
 		})
+	}
+}
+
+// The SDK's own lines go through the log, where its level decides, and never to stderr.
+func TestWhatTheSDKSaysGoesThroughTheLog(t *testing.T) {
+	configured(t, "")
+	var said strings.Builder
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	cfg, err := login.Load(t.Context(), login.Options{Region: "eu-west-1", Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Logger.Logf(logging.Debug, "a detail")
+	cfg.Logger.Logf(logging.Warn, "no checksum of %s", "x")
+	if got := said.String(); !strings.Contains(got, `level=WARN msg="the AWS SDK: no checksum of x"`) || strings.Contains(got, "detail") {
+		t.Errorf("the log has %q", got)
+	}
+
+	stderr, saved := filepath.Join(t.TempDir(), "stderr"), os.Stderr
+	if os.Stderr, err = os.Create(stderr); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { os.Stderr = saved }()
+	if cfg, err = login.Load(t.Context(), login.Options{Region: "eu-west-1"}); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Logger.Logf(logging.Warn, "no checksum")
+	os.Stderr.Close()
+	if text, err := os.ReadFile(stderr); err != nil || len(text) > 0 {
+		t.Errorf("on stderr stands %q, %v", text, err)
 	}
 }
 

@@ -27,7 +27,7 @@ func Set(ctx *cli.Context, settings []Setting, from Origins) error {
 		}
 		for _, v := range s.values {
 			if err := ctx.Set(s.Flag, v.text); err != nil {
-				return exit.Usagef("%s: %s cannot be %q: %w", v.at, s.Flag, v.text, err)
+				return exit.Usagef("%s: %s takes %s, not %q", v.at, s.Flag, flags.KindOf(ctx.Command.Flags, s.Flag), v.text)
 			}
 		}
 		from[s.Flag] = s.at

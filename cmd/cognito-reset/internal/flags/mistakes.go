@@ -59,19 +59,19 @@ func UsageFailed(ctx *cli.Context, err error, _ bool) error {
 		return exit.Usagef("%s has no flag --%s%s See %s --help", command, name, Meant("is --%s meant?", name, names), command)
 	}
 	if m := noValue.FindStringSubmatch(text); m != nil {
-		return exit.Usagef("--%s takes %s", m[1], kindOf(all, m[1]))
+		return exit.Usagef("--%s takes %s", m[1], KindOf(all, m[1]))
 	}
 	if m := badValue.FindStringSubmatch(text); m != nil {
-		return exit.Usagef("--%s takes %s, not %q", m[2], kindOf(all, m[2]), m[1])
+		return exit.Usagef("--%s takes %s, not %q", m[2], KindOf(all, m[2]), m[1])
 	}
 	if m := badVariable.FindStringSubmatch(text); m != nil {
-		return exit.Usagef("%s is set, and takes %s, not %q", m[2], kindOf(all, m[3]), m[1])
+		return exit.Usagef("%s is set, and takes %s, not %q", m[2], KindOf(all, m[3]), m[1])
 	}
 	return exit.With(exit.Usage, err)
 }
 
-// kindOf says in words what a flag takes.
-func kindOf(all []cli.Flag, name string) string {
+// KindOf says in words what a flag takes.
+func KindOf(all []cli.Flag, name string) string {
 	for _, f := range all {
 		if f.Names()[0] != name {
 			continue

@@ -58,10 +58,11 @@ func (f *facts) endpointCheck() (rundir.Level, string) {
 		return rundir.Blocker, f.endpoint + " is not encrypted, and not this machine: usernames and passwords would be readable on the way"
 	}
 	if f.refusedFor(batch.Network) {
-		return rundir.Blocker, fmt.Sprintf("%s is not reached: %v", f.endpoint, cause(f.poolErr))
+		return rundir.Blocker, fmt.Sprintf("%s is not reached: %v", f.endpoint, whyUnreached(f.poolErr))
 	}
 	home := userpool.RegionOf(f.spec.UserPoolID)
-	if home != f.region && f.spec.EndpointURL == "" && f.poolErr == nil {
+	answer, _ := errors.AsType[*batch.Error](f.poolErr)
+	if denied := answer != nil && answer.Reason == batch.AccessDenied; home != f.region && f.spec.EndpointURL == "" && (f.poolErr == nil || denied) {
 		return rundir.Blocker, fmt.Sprintf("%s answers for a pool of %s: this is a replica, which resets nobody. Ask the primary Region, such as by --region %s", f.region, home, home)
 	}
 	if home != f.region {
@@ -87,13 +88,10 @@ func whyNoCredentials(err error) string {
 	return answer.Err.Error()
 }
 
-// cause is the innermost error: what happened, without who passed it on.
-func cause(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
+// whyUnreached is what keeps calls from the service, and what helps.
+func whyUnreached(err error) error {
+	if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Err != nil {
+		return answer.Err
 	}
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"cognito-reset/batch"
 	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/userpool"
@@ -143,11 +144,12 @@ func earlierRun(r *rundir.Record) (path string) {
 	return path
 }
 
-// reached reports whether a run has called anybody, as far as is known.
+// reached reports whether a run has reached anybody, as far as is known. Calls that
+// never left, or that ended with everybody still to be called, reached nobody.
 func reached(dir *journal.Dir) bool {
 	var sum report.Summary
 	if err := dir.ReadJSON(rundir.SummaryFile, &sum); err == nil && sum.JournalBytes == rundir.JournalSize(dir) {
-		return sum.Calls > 0
+		return sum.Rows > sum.Outcomes[batch.Skipped]+sum.Outcomes[batch.Invalid]+sum.Outcomes[batch.NotAttempted]
 	}
 	return rundir.JournalSize(dir) > 0
 }
