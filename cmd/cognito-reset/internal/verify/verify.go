@@ -151,7 +151,7 @@ func (s *Run) look(ctx context.Context) (found *verification, err error) {
 type verification struct {
 	at      time.Time
 	effects map[userpool.Effect]int64
-	never   int64               // users whom the run did not reset, and whose old password works or comes back
+	never   int64               // users whom the run did not reset, in doubt or not, and whose old password works or comes back
 	settled int64               // users whom something else made safe since
 	chase   []userpool.Verified // the first of those whose old password may work
 }
@@ -173,7 +173,7 @@ func (v *verification) add(u userpool.Verified, signsOut bool, list report.Write
 		v.settled++
 		return nil
 	}
-	if report.KeepsPassword(u.Result) && u.Effect == userpool.NotInForce {
+	if u.Effect == userpool.NotInForce && (report.KeepsPassword(u.Result) || u.Outcome == batch.Unknown) {
 		v.never++
 	}
 	return list.Write(u.Result)
