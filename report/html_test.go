@@ -85,8 +85,14 @@ type visit struct {
 	console  []string
 }
 
-// open opens a page in a browser of its own, so wide, by whatever scheme.
+// open opens a page with rows in a browser of its own, so wide, by whatever scheme.
 func open(tb testing.TB, html string, width int64, dark bool) *visit {
+	tb.Helper()
+	return openUntil(tb, "#table tbody button", html, width, dark)
+}
+
+// openUntil opens a page, and waits until something of it is there.
+func openUntil(tb testing.TB, ready, html string, width int64, dark bool) *visit {
 	tb.Helper()
 	var browser string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
@@ -141,7 +147,7 @@ func open(tb testing.TB, html string, width int64, dark bool) *visit {
 	call(tb, v, network.Enable, network.EnableParams{})
 	call(tb, v, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 	v.do(tb, chromedp.EmulateViewport(width, 900),
-		chromedp.Navigate(server.URL+"/"), chromedp.WaitReady("#table tbody button"))
+		chromedp.Navigate(server.URL+"/"), chromedp.WaitReady(ready))
 	return v
 }
 
@@ -338,7 +344,47 @@ func TestNothingStandsInTheWayOfAScreenReader(t *testing.T) {
 		for _, violation := range eval[[]string](t, v, `axe.run().then(r => r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).slice(0, 3).join(" | ")))`) {
 			t.Errorf("%+v: %s", c, violation)
 		}
+		live := openUntil(t, ".now", liveOf(t), c.width, c.dark)
+		eval[chromedp.Void](t, live, string(axe)+"; null")
+		for _, violation := range eval[[]string](t, live, `axe.run().then(r => r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).slice(0, 3).join(" | ")))`) {
+			t.Errorf("live, %+v: %s", c, violation)
+		}
+		if wide := eval[int](t, live, `document.documentElement.scrollWidth`); wide > int(c.width) {
+			t.Errorf("live, %+v: it is %d pixels wide", c, wide)
+		}
 	}
+}
+
+// liveOf is the page of two runs that work, one of them with all that can happen.
+func liveOf(tb testing.TB) string {
+	tb.Helper()
+	p := NewPage()
+	p.Went(Wave{"wave 1", start}, Wave{"wave 2", start.Add(time.Minute)})
+	p.Rests = []Rest{{"paused", start.Add(20 * time.Second), start.Add(40 * time.Second)}}
+	s := Summary{UserPoolID: "eu-west-1_AbCdEfGhI", UserPoolName: "prod-eu", Account: "123456789012", Region: "eu-west-1", Sandbox: true, RateAsked: 20, ElapsedSeconds: 90, StartedAt: start}
+	for i := range 1000 {
+		r := batch.Result{Row: int64(i + 1), Outcome: batch.Reset, Attempts: 1 + i%50/48, Throttled: i % 50 / 48, StartedAt: start.Add(time.Duration(i) * 90 * time.Millisecond)}
+		r.FinishedAt = r.StartedAt.Add(80 * time.Millisecond)
+		if i%20 == 3 {
+			r.Outcome, r.Reason = batch.Failed, batch.NoVerifiedContact
+		}
+		p.Count(r)
+		s.Write(r)
+	}
+	s.Wait(4000)
+	pieces, err := p.Pieces("run-1-", s, &Now{Why: "paused", Ahead: "wave 2 of 6", Rate: "0.0 users a second, of at most 20 calls"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	more, err := NewPage().Pieces("run-2-", Summary{UserPoolName: "prod-us"}, &Now{Why: "answers"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var b strings.Builder
+	if err := RenderLive(&b, append(pieces, more...)); err != nil {
+		tb.Fatal(err)
+	}
+	return b.String()
 }
 
 // The page of a long run holds the rows that matter, and says what it leaves out.
