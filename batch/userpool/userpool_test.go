@@ -16,7 +16,6 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/internal/pooltest"
-	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
 )
 
@@ -137,10 +136,6 @@ func TestEveryCallNamesTheTool(t *testing.T) {
 	if _, err := pool.Reset(t.Context(), batch.Entry{Username: "ann"}); err != nil || !strings.Contains(agent, "cognito-reset/v1.2.3") {
 		t.Errorf("%v; it is %q", err, agent)
 	}
-}
-
-func inProcess(cfg sandbox.Config) aws.HTTPClient {
-	return &http.Client{Transport: sandbox.New(cfg)}
 }
 
 func TestTheEndpointIsTheOneThatCallsGoTo(t *testing.T) {
