@@ -247,10 +247,11 @@ func (v panel) help(r batch.Reason) (words, command string) {
 		again := &Remaining{run: v.RunDirectory, pool: v.UserPoolID}
 		return a.words, again.again(r, a.instead)
 	}
-	switch r {
-	case batch.Stopped, batch.Interrupted, batch.Credentials, batch.AccessDenied, batch.PoolNotFound, batch.PoolConfiguration, batch.MessageLimit:
+	if r.StopsRun() || r == batch.Stopped || r == batch.Interrupted {
 		return "", resume
-	case batch.ServerError, batch.Network, batch.ClockSkew, batch.LambdaRefused, batch.MessageRefused, batch.Throttled, batch.Other:
+	}
+	switch r {
+	case batch.ServerError, batch.Network, batch.LambdaRefused, batch.MessageRefused, batch.Throttled, batch.Other:
 		return "", resume + " --retry failed,unknown"
 	}
 	return "", ""

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -137,25 +135,7 @@ func TestTheLivePageAgreesWithTheRecord(t *testing.T) {
 	}
 	run := command("run", "--user-pool-id", "eu-west-1_AbCdEfGhI", "--input", "users.csv", "--yes", "--endpoint-url", server.URL,
 		"--rate", "20", "--listen", "127.0.0.1:0", "--run", "night")
-	stderr, err := run.StderrPipe()
-	if err == nil {
-		err = run.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		run.Process.Kill()
-		run.Wait()
-	}()
-	address := ""
-	for lines := bufio.NewScanner(stderr); address == "" && lines.Scan(); {
-		if found := regexp.MustCompile(`shows at http://(\S+)/,`).FindStringSubmatch(lines.Text()); found != nil {
-			address = found[1]
-		}
-	}
-	go io.Copy(io.Discard, stderr)
-	boat := newFerry(t, address)
+	boat := newFerry(t, showing(t, run))
 	eval := browse(t, "http://"+boat.Addr().String()+"/")
 	tile := func(outcome string) string {
 		return eval(fmt.Sprintf(`document.querySelector("main div[id$=outcomes] button[data-outcome='%s'] strong")?.textContent ?? "0"`, outcome))

@@ -42,24 +42,7 @@ func TestMetricsOfARunThatWorks(t *testing.T) {
 	cmd := exec.CommandContext(ctx, linkTool(t, t.TempDir()), "run", "--user-pool-id", "eu-west-1_AbCdEfGhI", "--input", "users.csv", "--yes",
 		"--endpoint-url", server.URL, "--rate", "50", "--listen", "127.0.0.1:0", "--run", "night")
 	cmd.Dir, cmd.Env = dir, noAccount()
-	stderr, err := cmd.StderrPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	}()
-	address := ""
-	for lines := bufio.NewScanner(stderr); address == "" && lines.Scan(); {
-		if found := regexp.MustCompile(`shows at (http://\S+)/,`).FindStringSubmatch(lines.Text()); found != nil {
-			address = found[1]
-		}
-	}
-	go io.Copy(io.Discard, stderr)
+	address := "http://" + showing(t, cmd)
 	text := ""
 	for want := `answer="throttled"`; !strings.Contains(text, want) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
 		text = fetch(t, address+"/metrics", http.StatusOK)
@@ -94,6 +77,30 @@ func TestMetricsOfARunThatWorks(t *testing.T) {
 			t.Errorf("%v: %s", err, out)
 		}
 	})
+}
+
+// showing starts a run that serves a page, and returns where; the run is killed when the
+// test ends.
+func showing(t *testing.T, run *exec.Cmd) (address string) {
+	t.Helper()
+	stderr, err := run.StderrPipe()
+	if err == nil {
+		err = run.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		run.Process.Kill()
+		run.Wait()
+	})
+	for lines := bufio.NewScanner(stderr); address == "" && lines.Scan(); {
+		if found := regexp.MustCompile(`shows at http://(\S+)/,`).FindStringSubmatch(lines.Text()); found != nil {
+			address = found[1]
+		}
+	}
+	go io.Copy(io.Discard, stderr)
+	return address
 }
 
 func fetch(t *testing.T, url string, status int) string {

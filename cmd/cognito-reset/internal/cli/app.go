@@ -210,7 +210,7 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 			rest = append(rest, args[i+1:]...)
 			break
 		}
-		if arg == "#" { // a comment, of which zsh on a terminal makes arguments
+		if arg == "#" { // zsh at a terminal passes a comment on as arguments
 			break
 		}
 		if !strings.HasPrefix(arg, "-") || arg == "-" {

@@ -85,8 +85,8 @@ func (a *app) verifiable(ctx *cli.Context, path string) (*verify.Run, error) {
 	return &verify.Run{Streams: a.Streams, JSON: ctx.Bool("json"), Record: record, Pool: asked, Again: a.readAgain(path)}, nil
 }
 
-// readAgain reads a run in S3 anew, of which the copy stays as it was made; nil for one on
-// this machine.
+// readAgain reads a run in S3 anew, for its copy here never changes; nil for one on this
+// machine.
 func (a *app) readAgain(path string) func(context.Context) (*rundir.Record, error) {
 	if !s3run.Named(path) {
 		return nil

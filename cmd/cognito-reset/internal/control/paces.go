@@ -62,7 +62,7 @@ func SharePaces(all []spec.Settings) []*Paces {
 	return group.all
 }
 
-// fastest is the highest of rates, of which 0 is no limit.
+// fastest is the highest of some rates; 0, which is no limit, is higher than any.
 func fastest(rates []float64) float64 {
 	if slices.Contains(rates, 0) {
 		return 0
