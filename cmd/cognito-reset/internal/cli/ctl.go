@@ -72,7 +72,7 @@ func (a *app) steer(ctx *cli.Context, path, command string, value ...string) err
 	}
 	if !dir.Held() {
 		record, err := rundir.Load(dir)
-		return nobodyWorks(path, err == nil && !record.Spec.DryRun && !record.Spec.Sandbox)
+		return nobodyWorks(path, err == nil && record.Spec.ForReal())
 	}
 	done, err := control.Steer(ctx.Context, dir, command, value...)
 	if err != nil {

@@ -64,7 +64,7 @@ func (a *app) verifiable(ctx *cli.Context, path string) (*verify.Run, error) {
 		return nil, err
 	}
 	s := &record.Spec
-	if s.DryRun || s.Sandbox {
+	if !s.ForReal() {
 		return nil, exit.Usagef("%s reset nobody in a pool that is still there: there is nothing to verify", path)
 	}
 	for name, to := range map[string]*string{"profile": &s.Profile, "region": &s.Region, "endpoint-url": &s.EndpointURL, "role-arn": &s.RoleARN, "external-id": &s.ExternalID, "role-session-name": &s.SessionName, "source-identity": &s.SourceIdentity} {

@@ -137,7 +137,7 @@ func earlierRun(r *rundir.Record) (path string) {
 			continue
 		}
 		if other, err := rundir.Load(dir); err == nil && other.Spec.UserPoolID == r.Spec.UserPoolID &&
-			other.Found.InputSHA256 == r.Found.InputSHA256 && other.Spec.Shard == r.Spec.Shard && !other.Spec.DryRun && !other.Spec.Sandbox && reached(dir) {
+			other.Found.InputSHA256 == r.Found.InputSHA256 && other.Spec.Shard == r.Spec.Shard && other.Spec.ForReal() && reached(dir) {
 			path = dir.Path
 		}
 	}

@@ -29,7 +29,7 @@ func Files(r *rundir.Record, history *journal.History, stopped error) (report.Su
 			return rows.Summary, err
 		}
 	}
-	if !r.Spec.DryRun && !r.Spec.Sandbox {
+	if r.Spec.ForReal() {
 		if err := r.WriteIndexOf(dir, history); err != nil {
 			return rows.Summary, err
 		}

@@ -62,7 +62,7 @@ func (p *Past) addRun(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if past.Spec.UserPoolID != p.PoolID || past.Spec.DryRun || past.Spec.Sandbox {
+	if past.Spec.UserPoolID != p.PoolID || !past.Spec.ForReal() {
 		return nil
 	}
 	head, err := ReadHeader(dir)

@@ -89,7 +89,7 @@ func (rows *Rows) next(again retryKinds) string {
 		}
 	}
 	switch {
-	case rows.record.Spec.DryRun || rows.record.Spec.Sandbox:
+	case !rows.record.Spec.ForReal():
 		return ""
 	case left > 0:
 		return "cognito-reset resume " + path

@@ -87,7 +87,7 @@ func (s *sealing) read(record *rundir.Record, path string) (err error) {
 	}
 	m := &s.manifest
 	m.Run, m.State = filepath.Base(absolute), "finished"
-	if left, _ := s.history.Open(); left > 0 && !record.Spec.DryRun && !record.Spec.Sandbox {
+	if left, _ := s.history.Open(); left > 0 && record.Spec.ForReal() {
 		m.State = "open"
 	}
 	m.Journal.Lines, m.Journal.SHA256 = s.history.Head()

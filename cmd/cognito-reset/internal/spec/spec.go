@@ -35,6 +35,11 @@ type Spec struct {
 	Approval
 }
 
+// ForReal reports whether users of a pool are reset that is still there afterwards: it is
+// neither a dry run nor a rehearsal inside this process. Only such a run can be gone on
+// with, verified, or counted.
+func (s Spec) ForReal() bool { return !s.DryRun && !s.Sandbox }
+
 // ValidatePool finds what is wrong with where the run is to work.
 func (s Spec) ValidatePool() error {
 	switch {

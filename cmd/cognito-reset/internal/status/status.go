@@ -82,7 +82,7 @@ func Of(ctx context.Context, r *rundir.Record) (st Status, err error) {
 	}
 	st = Status{
 		Path: r.Path(), UserPoolID: r.Spec.UserPoolID, Rows: sum.Rows + inFlight, InFlight: inFlight, Outcomes: sum.Outcomes, Reasons: sum.Reasons,
-		over: r.Spec.Sandbox || r.Spec.DryRun, Users: r.Found.Roster.Users, StartedAt: r.Spec.CreatedAt, LastSeenAt: r.Spec.CreatedAt,
+		over: !r.Spec.ForReal(), Users: r.Found.Roster.Users, StartedAt: r.Spec.CreatedAt, LastSeenAt: r.Spec.CreatedAt,
 	}
 	st.sessions(history)
 	switch {
