@@ -15,7 +15,7 @@ import (
 // Answer are the flags that say what is done to each user.
 func Answer() []cli.Flag {
 	return []cli.Flag{
-		String(Response, "steps", spec.StepReset, "do this `LIST` to each user: reset; reset,sign-out to end the sessions as well; or sign-out alone, to end them once more"),
+		String(Response, "steps", spec.StepReset, "do this `LIST` to each user: reset; reset,sign-out, which ends sessions; or sign-out alone"),
 		String(Response, "if-unresettable", spec.DoReport, "do `WHAT` for users whom a reset cannot reach: report, lock, disable or invite; or by reason, as no_verified_contact=lock,temporary_password=invite"),
 		String(Response, "if-reset-required", "", "of users who must reset already: `skip` them, or again (default: skip where the pool was asked who is meant)"),
 		Bool(Response, "snapshot", "look in the pool what each user is before, for the record"),
