@@ -63,10 +63,10 @@ func Of(ctx context.Context, r *rundir.Record) (st Status, err error) {
 	if err != nil {
 		return st, err
 	}
-	sum, inFlight := new(report.Summary), int64(0)
+	sum, inFlight := &report.Summary{Steps: r.Spec.Steps}, int64(0)
 	results := history.Results(batch.Interrupted)
 	if r.Spec.Offline {
-		results = rundir.Expected(results)
+		results = rundir.Expected(results, r.Spec.Response)
 	}
 	for result, err := range results {
 		if err != nil {
