@@ -171,6 +171,16 @@ func (r Reason) StopsRun() bool {
 	return false
 }
 
+// Passes reports whether a failure with this reason is the moment's and not the user's:
+// the same call may succeed another time.
+func (r Reason) Passes() bool {
+	switch r {
+	case ServerError, Network, ClockSkew, AttemptLimit, LambdaRefused, MessageRefused, Other:
+		return true
+	}
+	return false
+}
+
 // Final reports whether a resume leaves the row as it is. Rows that the run
 // stopped before, at, or between two steps of, are attempted again.
 func (r Result) Final() bool {

@@ -91,10 +91,12 @@ const (
 	Locked       Outcome = "locked"        // in place of a reset: nobody knows the password any more
 	UserDisabled Outcome = "disabled"      // in place of a reset: the user cannot sign in
 	Invited      Outcome = "invited"       // in place of a reset: a new temporary password was asked for
+	SignedOut    Outcome = "signed_out"    // no reset was asked for: the sessions have ended, and the password is as it was
 	WouldReset   Outcome = "would_reset"   // dry run: nothing stands against it
 	WouldLock    Outcome = "would_lock"    // dry run, like those that follow: this would take the reset's place
 	WouldDisable Outcome = "would_disable" //
 	WouldInvite  Outcome = "would_invite"  //
+	WouldSignOut Outcome = "would_sign_out"
 	Skipped      Outcome = "skipped"       // deliberately not called
 	Failed       Outcome = "failed"        // the pool refused, or retries ran out
 	Invalid      Outcome = "invalid"       // the row gave no usable username
@@ -104,13 +106,9 @@ const (
 
 // Outcomes lists every outcome in the order in which reports show them.
 var Outcomes = []Outcome{
-	Reset, Locked, UserDisabled, Invited, WouldReset, WouldLock, WouldDisable, WouldInvite,
+	Reset, Locked, UserDisabled, Invited, SignedOut, WouldReset, WouldLock, WouldDisable, WouldInvite, WouldSignOut,
 	Skipped, Failed, Invalid, Unknown, NotAttempted,
 }
-
-// SignedOut is how a step ends that takes a user's sessions away. No row ends
-// so: what was done to the password counts for it.
-const SignedOut Outcome = "signed_out"
 
 // Done reports whether what was asked for was done, or what took its place.
 func (o Outcome) Done() bool {
@@ -177,7 +175,7 @@ type Result struct {
 	Username     string
 	Sub          string // of the user; empty where it is not known
 	Outcome      Outcome
-	Reason       Reason // empty for Reset and WouldReset; why there was no reset, where something took its place
+	Reason       Reason // empty for Reset, SignedOut and what a dry run says of them; why there was no reset, where something took its place
 	Attempts     int    // calls made for this user, throttled ones included
 	Throttled    int    // how many of the attempts were throttled
 	Sent         int    // calls that sent a message, or may have

@@ -35,7 +35,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 	})()
 
 	r := &runner{
-		began: time.Now(), Options: o, steps: steps, plain: len(steps) == 1 && len(steps[0].Instead) == 0, stop: stop, work: work,
+		began: time.Now(), Options: o, steps: steps, plain: resetAlone(steps), stop: stop, work: work,
 		standby: make(chan struct{}, o.Standby), ready: make(chan Entry, o.Standby),
 		seats: make(chan struct{}, o.Workers), aside: make(chan struct{}, maxAside),
 	}
@@ -99,7 +99,7 @@ func (o Options) withDefaults(steps []Step) Options {
 type runner struct {
 	Options
 	steps []Step
-	plain bool // one step that nothing takes the place of
+	plain bool // a reset is all that is asked for
 	began time.Time
 	stop  context.CancelCauseFunc
 	work  context.Context // outlives the run's own by the grace
@@ -113,6 +113,11 @@ type runner struct {
 	workers sync.WaitGroup
 	seats   chan struct{} // one token a user who is worked on
 	aside   chan struct{} // and one a user who waits without a worker
+}
+
+// resetAlone reports whether a reset, which nothing takes the place of, is the only step.
+func resetAlone(steps []Step) bool {
+	return len(steps) == 1 && steps[0].Outcome == Reset && len(steps[0].Instead) == 0
 }
 
 // worker takes users until there are no more, or another has taken its place.

@@ -25,7 +25,7 @@ type Step struct {
 // A StepResult is how one step of a user ended.
 type StepResult struct {
 	Step       string
-	Outcome    Outcome // that of a row, or SignedOut
+	Outcome    Outcome
 	Reason     Reason
 	Attempts   int // calls made, throttled ones included
 	Throttled  int
@@ -77,7 +77,8 @@ func (e *Entry) end(name string, r Result) {
 }
 
 // sum is the row of a user whose work is over, given how its last step ended.
-// It is as its first step that was done only if all of them were.
+// It is as its first step that was done only if all of them were: what was done to the
+// password counts for it before a sign-out does.
 func (e Entry) sum(last Result) Result {
 	res := last
 	res.Steps, res.Attempts, res.Throttled, res.Sent, res.StartedAt = e.Steps, 0, 0, 0, time.Time{}

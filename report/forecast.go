@@ -27,19 +27,24 @@ type Forecast struct {
 }
 
 // tell tells of a forecast what the counts by outcome and reason do not.
-func (f *Forecast) tell(p *page, outcomes map[batch.Outcome]int64) {
+func (f *Forecast) tell(p *page, s Summary) {
 	p.blank()
 	p.tell(plain, "States", listed(f.States))
-	messages := fmt.Sprintf("%s asked for (%s)", comma(outcomes[batch.WouldReset]), listed(f.Channels))
-	if n := outcomes[batch.WouldInvite]; n > 0 {
-		messages += fmt.Sprintf(", invitations: %d", n)
+	if !s.Steps.SignOutAlone() {
+		messages := fmt.Sprintf("%s asked for (%s)", comma(s.Outcomes[batch.WouldReset]), listed(f.Channels))
+		if n := s.Outcomes[batch.WouldInvite]; n > 0 {
+			messages += fmt.Sprintf(", invitations: %d", n)
+		}
+		p.tell(plain, "Messages", messages)
 	}
-	p.tell(plain, "Messages", messages)
 	if f.Time != "" {
 		p.tell(plain, "Time", f.Time)
 	}
 	sessions := "a reset signs nobody out: tokens already issued live on"
-	if f.SignsOut {
+	switch {
+	case s.Steps.SignOutAlone():
+		sessions = "passwords stay as they are, and access tokens live on until they expire"
+	case f.SignsOut:
 		sessions = "access tokens live on until they expire"
 	}
 	if f.KeepPassword > 0 {

@@ -101,11 +101,15 @@ func (s Summary) Verdict() string {
 		}
 		clauses = append(clauses, number(n)+" "+words)
 	}
-	safe := s.Outcomes[batch.Reset] + s.Outcomes[batch.Locked] + s.Outcomes[batch.UserDisabled] + s.Outcomes[batch.Invited]
-	what := "are safe"
+	safe := s.Outcomes[batch.Reset] + s.Outcomes[batch.Locked] + s.Outcomes[batch.UserDisabled] + s.Outcomes[batch.Invited] + s.Outcomes[batch.SignedOut]
+	what, still := "are safe", "reset but still signed in"
+	if s.Steps.SignOutAlone() {
+		what, still = "are signed out", "still signed in"
+	}
 	keep := s.KeepPassword
 	if s.DryRun {
-		safe, what = s.Outcomes[batch.WouldReset]+s.Outcomes[batch.WouldLock]+s.Outcomes[batch.WouldDisable]+s.Outcomes[batch.WouldInvite], "would be safe"
+		safe = s.Outcomes[batch.WouldReset] + s.Outcomes[batch.WouldLock] + s.Outcomes[batch.WouldDisable] + s.Outcomes[batch.WouldInvite] + s.Outcomes[batch.WouldSignOut]
+		what = strings.Replace(what, "are", "would be", 1)
 		if s.Forecast != nil {
 			keep = s.Forecast.KeepPassword
 		}
@@ -120,7 +124,7 @@ func (s Summary) Verdict() string {
 	say(disabled, "comes back with the old password if enabled", "come back with their old password if enabled")
 	say(s.Outcomes[batch.Unknown], "nobody knows of", "nobody knows of")
 	if !s.DryRun {
-		say(s.Remaining-s.KeepPassword-s.Outcomes[batch.Unknown], "is reset but still signed in", "are reset but still signed in")
+		say(s.Remaining-s.KeepPassword-s.Outcomes[batch.Unknown], "is "+still, "are "+still)
 	}
 	say(s.Reasons[batch.ExternalProvider], "is federated", "are federated")
 	say(s.Reasons[batch.UserNotFound], "is not in the pool", "are not in the pool")
@@ -160,7 +164,7 @@ func (s *Summary) Add(o Summary) {
 	s.Throttled += o.Throttled
 	s.KeepPassword += o.KeepPassword
 	s.Remaining += o.Remaining
-	s.DryRun, s.Sandbox = o.DryRun, o.Sandbox
+	s.DryRun, s.Sandbox, s.Steps = o.DryRun, o.Sandbox, o.Steps
 	if s.StartedAt.IsZero() || o.StartedAt.Before(s.StartedAt) {
 		s.StartedAt = o.StartedAt
 	}
@@ -194,8 +198,8 @@ func (s share) Percent() string {
 
 // outcomeClasses are the colours of outcomes; those that are not here have none.
 var outcomeClasses = map[batch.Outcome]string{
-	batch.Reset: "good", batch.Locked: "good", batch.UserDisabled: "good", batch.Invited: "good",
-	batch.WouldReset: "good", batch.WouldLock: "good", batch.WouldDisable: "good", batch.WouldInvite: "good",
+	batch.Reset: "good", batch.Locked: "good", batch.UserDisabled: "good", batch.Invited: "good", batch.SignedOut: "good",
+	batch.WouldReset: "good", batch.WouldLock: "good", batch.WouldDisable: "good", batch.WouldInvite: "good", batch.WouldSignOut: "good",
 	batch.Failed: "bad", batch.Invalid: "bad", batch.Unknown: "doubt", batch.NotAttempted: "doubt",
 }
 
@@ -225,11 +229,29 @@ type cause struct {
 	Command string // that does it; "" if none does
 }
 
+// Speeds says how fast each kind of calls went; "" where nothing tells.
+func (v panel) Speeds() (words string) {
+	first, what, others := v.ResetsHeld, "resets", v.OthersHeld
+	if v.Steps.SignOutAlone() {
+		first, what, others = others, "sign-outs", 0
+	}
+	if first > 0 {
+		words = fmt.Sprintf(": %.1f %s a second", first, what)
+		if v.RateAsked > 0 {
+			words += fmt.Sprintf(", of at most %.4g", v.RateAsked)
+		}
+	}
+	if others > 0 {
+		words += fmt.Sprintf(", and %.1f other calls", others)
+	}
+	return words
+}
+
 // Causes are the reasons that rows have, the most urgent first.
 func (v panel) Causes() (causes []cause) {
 	for _, r := range v.byUrgency() {
 		c := cause{Reason: r, Count: v.Reasons[r], Words: v.advise(r)}
-		if alarming[r] {
+		if v.alarms(r) {
 			c.Class = "bad"
 		}
 		if c.Help, c.Command = v.help(r); v.Now != nil || v.DryRun || v.Sandbox || v.RunDirectory == "" {
@@ -243,15 +265,14 @@ func (v panel) Causes() (causes []cause) {
 // help is what a person can do about a reason, and the command that does it.
 func (v panel) help(r batch.Reason) (words, command string) {
 	resume := "cognito-reset resume " + v.RunDirectory
-	if a, ok := acts[r]; ok {
-		again := &Remaining{run: v.RunDirectory, pool: v.UserPoolID}
-		return a.words, again.again(r, a.instead)
+	of := Subject{v.RunDirectory, v.UserPoolID, v.Steps}
+	if a, ok := of.act(r); ok {
+		return a.words, of.again(r, a.instead)
 	}
-	if r.StopsRun() || r == batch.Stopped || r == batch.Interrupted {
+	switch {
+	case r.StopsRun() || r == batch.Stopped || r == batch.Interrupted:
 		return "", resume
-	}
-	switch r {
-	case batch.ServerError, batch.Network, batch.LambdaRefused, batch.MessageRefused, batch.Throttled, batch.Other:
+	case r.Passes():
 		return "", resume + " --retry failed,unknown"
 	}
 	return "", ""

@@ -17,30 +17,15 @@ const RemainingFile = "remaining.csv"
 // another run.
 var remainingColumns = []string{"row", "username", "sub", "outcome", "reason", "password", "sessions", "what_helps"}
 
-// KeepsPassword reports whether the old password of a row's user works, or will again,
-// as far as the run can tell. It is what every count of old passwords goes by. A user
-// whose answer was lost is not counted: see [Remains].
-func KeepsPassword(r batch.Result) bool {
-	switch {
-	case r.Outcome == batch.Skipped:
-		return r.Reason == batch.Disabled
-	case r.Outcome != batch.Failed && r.Outcome != batch.NotAttempted:
-		return false
-	case r.Reason == batch.UserNotFound || r.Reason == batch.ExternalProvider:
-		return false
-	}
-	return !slices.ContainsFunc(r.Steps, func(s batch.StepResult) bool { return s.Outcome.Done() })
-}
-
-// Remains reports whether a row's user is not safe yet: the old password works, or may,
-// or comes back, or sessions live on that were to end.
-func Remains(r batch.Result) bool {
-	halfDone := (r.Outcome == batch.Failed || r.Outcome == batch.NotAttempted) && slices.ContainsFunc(r.Steps, func(s batch.StepResult) bool { return s.Outcome.Done() })
-	return KeepsPassword(r) || r.Outcome == batch.Unknown || halfDone
-}
-
 // A Scratch makes a file for a time, until drop is called.
 type Scratch func() (file io.ReadWriteSeeker, drop func() error, err error)
+
+// A Subject is the run that a list is about.
+type Subject struct {
+	Run   string // its directory, as commands name it; "" of a rehearsal, which none goes on with
+	Pool  string // id
+	Steps Steps
+}
 
 // urgencies are how urgent it is to do something about a user: first come those whom
 // only a person can help, then those whom a command helps, then those whose password
@@ -68,19 +53,17 @@ type spooled struct {
 type Remaining struct {
 	Rows int64 // so far
 
-	run     string // directory, as commands name it; "" of a rehearsal, which none goes on with
-	pool    string // id
+	of      Subject
 	out     io.Writer
 	scratch Scratch
 	parts   [urgencies]spooled
 	line    csvWriter
 }
 
-// NewRemaining writes into w, of a run on a user pool. run is the run directory as commands
-// name it, "" of a rehearsal, which no command goes on with; safe guards cells as [NewSafeCSV] does. scratch makes files that hold what is less urgent until the
-// end.
-func NewRemaining(w io.Writer, run, pool string, safe bool, scratch Scratch) *Remaining {
-	m := &Remaining{run: run, pool: pool, out: w, scratch: scratch}
+// NewRemaining writes into w. safe guards cells as [NewSafeCSV] does. scratch makes files
+// that hold what is less urgent until the end.
+func NewRemaining(w io.Writer, of Subject, safe bool, scratch Scratch) *Remaining {
+	m := &Remaining{of: of, out: w, scratch: scratch}
 	m.parts[0].out = bufio.NewWriterSize(w, 1<<16)
 	m.line = csvWriter{out: m.parts[0].out, safe: safe}
 	m.line.texts(remainingColumns...)
@@ -90,7 +73,7 @@ func NewRemaining(w io.Writer, run, pool string, safe bool, scratch Scratch) *Re
 
 // Write takes in one result.
 func (m *Remaining) Write(r batch.Result) error {
-	if !Remains(r) {
+	if !m.of.Steps.Remains(r) {
 		return nil
 	}
 	m.Rows++
@@ -104,7 +87,7 @@ func (m *Remaining) Write(r batch.Result) error {
 	}
 	m.line.out = p.out
 	m.line.line = append(strconv.AppendInt(m.line.line, r.Row, 10), ',')
-	m.line.texts(r.Username, r.Sub, string(r.Outcome), string(r.Reason), passwordNow(r), sessionsNow(r), m.whatHelps(r))
+	m.line.texts(r.Username, r.Sub, string(r.Outcome), string(r.Reason), m.of.passwordNow(r), sessionsNow(r), m.of.whatHelps(r))
 	return m.line.end()
 }
 
@@ -135,11 +118,14 @@ func (p spooled) moveTo(w io.Writer) error {
 }
 
 // passwordNow says what works for a user now.
-func passwordNow(r batch.Result) string {
+func (of Subject) passwordNow(r batch.Result) string {
+	keeps := of.Steps.KeepsPassword(r)
 	switch {
-	case !KeepsPassword(r) && r.Outcome == batch.Unknown:
+	case of.Steps.SignOutAlone():
+		return "as it was: this run resets nobody"
+	case !keeps && r.Outcome == batch.Unknown:
 		return "the old one may work: nobody knows whether it was reset"
-	case !KeepsPassword(r):
+	case !keeps:
 		return "is replaced"
 	case r.Outcome == batch.NotAttempted:
 		return "whatever worked before works: they were not called"
@@ -175,30 +161,49 @@ var acts = map[batch.Reason]act{
 	batch.InvalidParameter:  {"see Cognito's words in the report", ""},
 }
 
+// signOutActs are those of a sign-out alone.
+var signOutActs = map[batch.Reason]act{
+	batch.Disabled:         {"nothing while they are disabled, which revokes their tokens; sign them out when they are enabled", ""},
+	batch.InvalidParameter: {"see Cognito's words in the report", ""},
+}
+
 // again is the command that takes up those in this list who are here for a reason, and
 // nobody else.
-func (m *Remaining) again(reason batch.Reason, instead string) string {
-	command := "cognito-reset run --user-pool-id " + m.pool + " --input " + m.run + "/" + RemainingFile + " --where reason=" + string(reason)
-	if instead != "" {
+func (of Subject) again(reason batch.Reason, instead string) string {
+	command := "cognito-reset run --user-pool-id " + of.Pool + " --input " + of.Run + "/" + RemainingFile + " --where reason=" + string(reason)
+	switch {
+	case of.Steps.SignOutAlone():
+		command += " --steps sign-out"
+	case instead != "":
 		command += " --if-unresettable " + instead
 	}
 	return command
 }
 
+// act is what a person can do about a reason where no resume helps.
+func (of Subject) act(reason batch.Reason) (act, bool) {
+	if of.Steps.SignOutAlone() {
+		a, ok := signOutActs[reason]
+		return a, ok
+	}
+	a, ok := acts[reason]
+	return a, ok
+}
+
 // whatHelps is the command or the act that makes a user safe.
-func (m *Remaining) whatHelps(r batch.Result) string {
-	resume := "cognito-reset resume " + m.run
-	switch act, ok := acts[r.Reason]; {
-	case m.run == "" && ok && !r.Open():
+func (of Subject) whatHelps(r batch.Result) string {
+	resume := "cognito-reset resume " + of.Run
+	switch act, ok := of.act(r.Reason); {
+	case of.Run == "" && ok && !r.Open():
 		return act.words
-	case m.run == "":
+	case of.Run == "":
 		return againRehearsed
 	case r.Open():
 		return resume
 	case r.Outcome == batch.Unknown:
 		return resume + " --retry unknown"
 	case ok:
-		return act.words + ": " + m.again(r.Reason, act.instead)
+		return act.words + ": " + of.again(r.Reason, act.instead)
 	}
 	return resume + " --retry failed"
 }

@@ -29,7 +29,7 @@ func TestRemainingHasWhoIsNotSafeYetTheMostUrgentFirst(t *testing.T) {
 	done := batch.StepResult{Step: "reset", Outcome: batch.Reset}
 	var out bytes.Buffer
 	open := 0
-	m := NewRemaining(&out, "runs/monday", "eu-west-1_A", false, scratches(t, &open))
+	m := NewRemaining(&out, Subject{Run: "runs/monday", Pool: "eu-west-1_A"}, false, scratches(t, &open))
 	for i, r := range []batch.Result{
 		{Username: "safe", Outcome: batch.Reset, FinishedAt: ended},
 		{Username: "off", Outcome: batch.Skipped, Reason: batch.Disabled},
@@ -73,7 +73,7 @@ func TestRemainingHasWhoIsNotSafeYetTheMostUrgentFirst(t *testing.T) {
 // Where there is no room, nothing stays behind.
 func TestRemainingFailsWithItsDisk(t *testing.T) {
 	full := errors.New("no space")
-	m := NewRemaining(io.Discard, "run", "eu-west-1_A", false, func() (io.ReadWriteSeeker, func() error, error) { return nil, nil, full })
+	m := NewRemaining(io.Discard, Subject{Run: "run", Pool: "eu-west-1_A"}, false, func() (io.ReadWriteSeeker, func() error, error) { return nil, nil, full })
 	if err := m.Write(batch.Result{Outcome: batch.NotAttempted}); !errors.Is(err, full) {
 		t.Errorf("%v", err)
 	}

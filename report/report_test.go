@@ -150,8 +150,8 @@ func TestSummaryAddsUp(t *testing.T) {
 	total := int64(0)
 	for _, o := range batch.Outcomes {
 		n, ok := s.Outcomes[o]
-		if total += n; !ok {
-			t.Errorf("%s is not counted", o)
+		if total += n; ok == (o == batch.SignedOut || o == batch.WouldSignOut) { // which rows with a reset never are
+			t.Errorf("%s is counted: %t", o, ok)
 		}
 	}
 	if total != s.Rows || s.Rows != 4 || s.Calls != 3 || s.Throttled != 1 || s.UsersPerSecond != 0.5 || s.Well() {

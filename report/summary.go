@@ -27,10 +27,11 @@ type Summary struct {
 	UserPoolName string `json:"user_pool_name"`
 	Account      string `json:"account"` // "" if nobody told
 	Region       string `json:"region"`
-	Sandbox      bool   `json:"sandbox"` // a rehearsal: nobody was reset
+	Sandbox      bool   `json:"sandbox"`         // a rehearsal: nobody was reset
+	Steps        Steps  `json:"steps,omitempty"` // that were asked for, in order; absent of runs of earlier versions
 
 	Rows           int64                   `json:"rows"`
-	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`  // every outcome has a key
+	Outcomes       map[batch.Outcome]int64 `json:"outcomes"`  // every outcome that rows of such a run can have has a key
 	Reasons        map[batch.Reason]int64  `json:"reasons"`   // of rows for which nothing was done
 	Calls          int64                   `json:"calls"`     // made for users, throttled ones included
 	Throttled      int64                   `json:"throttled"` // calls that were throttled
@@ -55,7 +56,8 @@ type Summary struct {
 	LongestWaits []Wait  `json:"longest_waits"` // at most 3, the longest first
 	Next         string  `json:"next"`          // command to run now; "" if there is none
 
-	Targets []Target `json:"targets,omitempty"` // of a job on several user pools
+	Targets  []Target  `json:"targets,omitempty"`  // of a job on several user pools
+	Sessions *Sessions `json:"sessions,omitempty"` // of one run, in its directory; nil elsewhere
 
 	resets  int64 // calls
 	waiting int64 // rows of users still to be called, of a run that works
@@ -104,10 +106,10 @@ func (s *Summary) Write(r batch.Result) error {
 		}
 	}
 	s.Throttled += int64(r.Throttled)
-	if KeepsPassword(r) {
+	if s.Steps.KeepsPassword(r) {
 		s.KeepPassword++
 	}
-	if Remains(r) {
+	if s.Steps.Remains(r) {
 		s.Remaining++
 	}
 	s.wait(r)
@@ -121,7 +123,9 @@ func (s *Summary) begin() {
 	}
 	s.Outcomes, s.Reasons, s.LongestWaits = make(map[batch.Outcome]int64), make(map[batch.Reason]int64), []Wait{}
 	for _, o := range batch.Outcomes {
-		s.Outcomes[o] = 0
+		if signsOut := o == batch.SignedOut || o == batch.WouldSignOut; !signsOut || s.Steps.SignOutAlone() {
+			s.Outcomes[o] = 0 // else 0 would be read as nobody, of a run that signs out after the reset
+		}
 	}
 }
 
@@ -169,11 +173,17 @@ const againRehearsed = "a rehearsal cannot go on: begin it anew"
 
 // advise says in a few words what to do about a reason in this run.
 func (s Summary) advise(r batch.Reason) string {
+	if s.alarms(r) != alarming[r] { // the words are about an old password
+		return advice[batch.Other]
+	}
 	if s.Sandbox && (strings.Contains(advice[r], "resume") || strings.Contains(advice[r], "--retry")) {
 		return againRehearsed
 	}
 	return advice[r]
 }
+
+// alarms reports whether a reason leaves an old password working that was to be replaced.
+func (s Summary) alarms(r batch.Reason) bool { return alarming[r] && !s.Steps.SignOutAlone() }
 
 // Advice says in a few words what to do about a reason.
 func Advice(r batch.Reason) string { return advice[r] }
@@ -184,10 +194,12 @@ var meanings = map[batch.Outcome]string{
 	batch.Locked:       "no reset, but nobody knows the password any more",
 	batch.UserDisabled: "no reset, but they cannot sign in",
 	batch.Invited:      "no reset, but a new temporary password was asked for",
+	batch.SignedOut:    "sessions ended; the password is as it was",
 	batch.WouldReset:   "nothing stands against a reset",
 	batch.WouldLock:    "no reset would do; they would be locked",
 	batch.WouldDisable: "no reset would do; they would be disabled",
 	batch.WouldInvite:  "no reset would do; they would be invited again",
+	batch.WouldSignOut: "nothing stands against a sign-out",
 	batch.Skipped:      "deliberately not called",
 	batch.Failed:       "refused, or retries ran out",
 	batch.Invalid:      "the row gave no usable username",
@@ -198,7 +210,7 @@ var meanings = map[batch.Outcome]string{
 // advice says what to do about a reason, in at most 50 characters: with a count
 // of 7 digits and the longest reason that is a line of 80.
 var advice = map[batch.Reason]string{
-	batch.Duplicate:            "named before; reset once",
+	batch.Duplicate:            "named before; called once",
 	batch.Excluded:             "not among those selected",
 	batch.RecentlyReset:        "an earlier run reset them since",
 	batch.AlreadyResetRequired: "must reset already; mail by --if-reset-required",
@@ -253,7 +265,7 @@ func (s Summary) Text(w io.Writer, colour bool) error {
 	s.tellOutcomes(p)
 	s.tellReasons(p)
 	if f := s.Forecast; f != nil {
-		f.tell(p, s.Outcomes)
+		f.tell(p, s)
 	} else if s.Calls > 0 {
 		s.tellCalls(p)
 	}
@@ -292,9 +304,9 @@ func (s Summary) Text(w io.Writer, colour bool) error {
 
 func (s Summary) tellOutcomes(p *page) {
 	colours := map[batch.Outcome]colour{
-		batch.Reset: green, batch.Locked: green, batch.UserDisabled: green, batch.Invited: green,
-		batch.WouldReset: green, batch.WouldLock: green, batch.WouldDisable: green, batch.WouldInvite: green, batch.Failed: red, batch.Invalid: red,
-		batch.Unknown: yellow, batch.NotAttempted: yellow,
+		batch.Reset: green, batch.Locked: green, batch.UserDisabled: green, batch.Invited: green, batch.SignedOut: green,
+		batch.WouldReset: green, batch.WouldLock: green, batch.WouldDisable: green, batch.WouldInvite: green, batch.WouldSignOut: green,
+		batch.Failed: red, batch.Invalid: red, batch.Unknown: yellow, batch.NotAttempted: yellow,
 	}
 	var t table
 	for _, o := range batch.Outcomes {
@@ -319,7 +331,7 @@ func (s Summary) meaning(o batch.Outcome) string {
 func (s Summary) byUrgency() []batch.Reason {
 	urgency := map[bool]int{false: 1}
 	return slices.SortedFunc(maps.Keys(s.Reasons), func(x, y batch.Reason) int {
-		return cmp.Or(cmp.Compare(urgency[alarming[x]], urgency[alarming[y]]), cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
+		return cmp.Or(cmp.Compare(urgency[s.alarms(x)], urgency[s.alarms(y)]), cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
 	})
 }
 
@@ -346,7 +358,7 @@ func (s Summary) tellReasons(p *page) {
 			break
 		}
 		colour := plain
-		if alarming[r] {
+		if s.alarms(r) {
 			colour = red
 		}
 		t.add(colour, s.count(s.Reasons[r]), string(r), s.advise(r))
@@ -364,11 +376,14 @@ func (s Summary) tellCalls(p *page) {
 	if s.RateAsked > 0 {
 		asked = fmt.Sprintf("%.4g asked for", s.RateAsked)
 	}
-	others := ""
-	if s.OthersHeld > 0 {
+	what, held, others := "resets", s.ResetsHeld, ""
+	switch {
+	case s.Steps.SignOutAlone():
+		what, held = "sign-outs", s.OthersHeld
+	case s.OthersHeld > 0:
 		others = fmt.Sprintf("; other calls %.1f/s", s.OthersHeld)
 	}
-	p.tell(plain, "Rate", fmt.Sprintf("resets %.1f/s, %s%s; %.1f users/s", s.ResetsHeld, asked, others, s.UsersPerSecond))
+	p.tell(plain, "Rate", fmt.Sprintf("%s %.1f/s, %s%s; %.1f users/s", what, held, asked, others, s.UsersPerSecond))
 	p.tell(plain, "Calls", fmt.Sprintf("%s calls in %v, %s throttled", comma(s.Calls), short(s.ElapsedSeconds), comma(s.Throttled)))
 }
 

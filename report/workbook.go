@@ -39,14 +39,14 @@ type Workbook struct {
 }
 
 // NewWorkbook writes what is too large for memory into folder. Who remains stands in a
-// sheet if scratch makes files for that; run and pool are as for [NewRemaining].
-func NewWorkbook(folder, run, pool string, scratch Scratch, kept ...string) (w *Workbook, err error) {
+// sheet if scratch makes files for that.
+func NewWorkbook(folder string, of Subject, scratch Scratch, kept ...string) (w *Workbook, err error) {
 	w = &Workbook{file: excelize.NewFile(excelize.Options{TmpDir: folder}), columns: append(slices.Clone(Columns), uniqueColumns(kept)...)}
 	if scratch != nil {
 		if w.list, w.drop, err = scratch(); err != nil {
 			return nil, err
 		}
-		w.Remaining = NewRemaining(w.list, run, pool, false, scratch)
+		w.Remaining = NewRemaining(w.list, of, false, scratch)
 	}
 	if w.file.SetSheetName("Sheet1", SummarySheet) != nil {
 		return nil, errors.New("the workbook has no first sheet")

@@ -28,7 +28,7 @@ func scratchIn(folder string) Scratch {
 // no number.
 func TestAWorkbookKeepsEveryName(t *testing.T) {
 	folder := t.TempDir()
-	w, err := NewWorkbook(folder, "night", "eu-west-1_AbCdEfGhI", scratchIn(folder), "Username", "team")
+	w, err := NewWorkbook(folder, Subject{Run: "night", Pool: "eu-west-1_AbCdEfGhI"}, scratchIn(folder), "Username", "team")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestAWorkbookKeepsEveryName(t *testing.T) {
 }
 
 func TestAWorkbookOfNobody(t *testing.T) {
-	w, err := NewWorkbook(t.TempDir(), "night", "eu-west-1_AbCdEfGhI", nil)
+	w, err := NewWorkbook(t.TempDir(), Subject{Run: "night", Pool: "eu-west-1_AbCdEfGhI"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestAWorkbookOfNobody(t *testing.T) {
 func BenchmarkWorkbook(b *testing.B) {
 	for b.Loop() {
 		folder := b.TempDir()
-		w, err := NewWorkbook(folder, "night", "eu-west-1_AbCdEfGhI", scratchIn(folder))
+		w, err := NewWorkbook(folder, Subject{Run: "night", Pool: "eu-west-1_AbCdEfGhI"}, scratchIn(folder))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -16,11 +16,19 @@ import (
 	"cognito-reset/batch/userpool"
 )
 
-// recoveryCategory is the category that AdminResetUserPassword belongs to, with
-// all that live users do to recover their accounts.
-const recoveryCategory = "UserAccountRecovery"
+// A Category is calls of Cognito that have one quota, in an account and Region.
+type Category struct {
+	name string // as CloudWatch has it
+	code string // of its quota, in Service Quotas
+}
 
-// A Quota is what the account may take of UserAccountRecovery in its Region, of
+// The categories of what a run does.
+var (
+	Recovery = Category{"UserAccountRecovery", "L-7D6E8ED3"} // AdminResetUserPassword, and all that live users do to recover their accounts
+	Update   = Category{"UserUpdate", "L-6621E65D"}          // AdminUserGlobalSignOut and AdminDisableUser, with live users' own sign-outs and updates
+)
+
+// A Quota is what the account may take of a category in its Region, of
 // all its pools together, and what it took. Each part may be missing for a
 // reason of its own.
 type Quota struct {
@@ -39,38 +47,38 @@ type Quota struct {
 
 // ErrNoUsage is that CloudWatch counted no calls: nobody made any, or the
 // account's metric is not where it is documented to be. It cannot be told which.
-var ErrNoUsage = errors.New("CloudWatch has no calls of " + recoveryCategory + " in the last 24 hours")
+var ErrNoUsage = errors.New("CloudWatch has no such calls in the last 24 hours")
 
-// RecoveryQuota asks Service Quotas and CloudWatch, side by side. It takes
+// Quota asks Service Quotas and CloudWatch of a category, side by side. It takes
 // permission for servicequotas:GetServiceQuota, servicequotas:GetAWSDefaultServiceQuota
 // and cloudwatch:GetMetricData.
-func (a *Account) RecoveryQuota(ctx context.Context) Quota {
+func (a *Account) Quota(ctx context.Context, of Category) Quota {
 	ctx, cancel := context.WithTimeout(ctx, userpool.AsideTimeout)
 	defer cancel()
 	var (
 		q  Quota
 		wg sync.WaitGroup
 	)
-	wg.Go(func() { q.Limit, q.LimitErr = a.recoveryLimit(ctx) })
-	wg.Go(func() { q.Peak, q.PeakErr = a.recoveryPeak(ctx, time.Now()) })
+	wg.Go(func() { q.Limit, q.LimitErr = a.limit(ctx, of) })
+	wg.Go(func() { q.Peak, q.PeakErr = a.peak(ctx, of, time.Now()) })
 	wg.Wait()
 	return q
 }
 
-// recoveryLimit is the quota, in calls a second. Of some quotas Service Quotas
+// limit is the quota, in calls a second. Of some quotas Service Quotas
 // knows only what they are by default.
-func (a *Account) recoveryLimit(ctx context.Context) (float64, error) {
-	const service, code = "cognito-idp", "L-7D6E8ED3"
+func (a *Account) limit(ctx context.Context, of Category) (float64, error) {
+	const service = "cognito-idp"
 	var quota *quotas.ServiceQuota
 	applied, err := a.quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{
-		ServiceCode: aws.String(service), QuotaCode: aws.String(code),
+		ServiceCode: aws.String(service), QuotaCode: &of.code,
 	})
 	if err == nil {
 		quota = applied.Quota
 	} else if _, ok := errors.AsType[*quotas.NoSuchResourceException](err); ok {
 		var standard *servicequotas.GetAWSDefaultServiceQuotaOutput
 		standard, err = a.quotas.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{
-			ServiceCode: aws.String(service), QuotaCode: aws.String(code),
+			ServiceCode: aws.String(service), QuotaCode: &of.code,
 		})
 		if err == nil {
 			quota = standard.Quota
@@ -80,7 +88,7 @@ func (a *Account) recoveryLimit(ctx context.Context) (float64, error) {
 	case err != nil:
 		return 0, fmt.Errorf("reading Service Quotas: %w", userpool.Explain(err))
 	case quota == nil || aws.ToFloat64(quota.Value) <= 0:
-		return 0, errors.New("no value of " + recoveryCategory + " in Service Quotas")
+		return 0, errors.New("no value of " + of.name + " in Service Quotas")
 	}
 	return *quota.Value, nil
 }
@@ -89,15 +97,15 @@ func (a *Account) recoveryLimit(ctx context.Context) (float64, error) {
 // minute, five minutes' calls could come as one's.
 const usagePeriod = 5 * time.Minute
 
-// recoveryPeak is the mean rate of the busiest five minutes of the 24 hours
+// peak is the mean rate of the busiest five minutes of the 24 hours
 // before now, in calls a second, by the clock: those under way are left out.
-func (a *Account) recoveryPeak(ctx context.Context, now time.Time) (float64, error) {
+func (a *Account) peak(ctx context.Context, of Category, now time.Time) (float64, error) {
 	end := now.Truncate(usagePeriod)
 	out, err := a.metrics.GetMetricData(ctx, &cloudwatch.GetMetricDataInput{
 		StartTime: aws.Time(end.Add(-24 * time.Hour)), EndTime: &end,
 		MetricDataQueries: []metrics.MetricDataQuery{
-			usageQuery("calls", nil),
-			usageQuery("calls_class_none", aws.String("None")),
+			of.usage("calls", nil),
+			of.usage("calls_class_none", aws.String("None")),
 		},
 	})
 	if err != nil {
@@ -115,15 +123,15 @@ func (a *Account) recoveryPeak(ctx context.Context, now time.Time) (float64, err
 	return busiest / usagePeriod.Seconds(), nil
 }
 
-// usageQuery asks for the calls of the category. A metric is found by exactly
+// usage asks for the calls of the category. A metric is found by exactly
 // the dimensions it was published with. The developer guide lists Class and
 // says that Cognito does not use it, where other services have None: so both
 // are asked for, and only one can have values.
-func usageQuery(id string, class *string) metrics.MetricDataQuery {
+func (c Category) usage(id string, class *string) metrics.MetricDataQuery {
 	dimensions := []metrics.Dimension{
 		{Name: aws.String("Service"), Value: aws.String("Cognito user pool")},
 		{Name: aws.String("Type"), Value: aws.String("API")},
-		{Name: aws.String("Resource"), Value: aws.String(recoveryCategory)},
+		{Name: aws.String("Resource"), Value: &c.name},
 	}
 	if class != nil {
 		dimensions = append(dimensions, metrics.Dimension{Name: aws.String("Class"), Value: class})

@@ -47,7 +47,7 @@ func TestTheQuotaAndTheBusiestFiveMinutesOfTheDayAreRead(t *testing.T) {
 				Quotas:      map[sandbox.Category]float64{sandbox.UserAccountRecovery: 42, sandbox.UserRead: 7},
 				LiveTraffic: traffic(time.Now(), 0.5, 6, tc.ago),
 			}
-			got := of(t, inProcess(cfg)).RecoveryQuota(t.Context())
+			got := of(t, inProcess(cfg)).Quota(t.Context(), awsaccount.Recovery)
 			if got.Limit != 42 || got.LimitErr != nil || math.Abs(got.Peak-tc.want) > 1e-9 || got.PeakErr != nil {
 				t.Errorf("%s: %+v, not 42 and %v", name, got, tc.want)
 			}
@@ -62,11 +62,11 @@ func TestARunsOwnResetsAreInThePeak(t *testing.T) {
 		for range 600 {
 			_, _ = pool.Do(t.Context(), batch.Entry{Username: "nobody"}) // a failed call counts
 		}
-		if got := account.RecoveryQuota(t.Context()); !errors.Is(got.PeakErr, awsaccount.ErrNoUsage) {
+		if got := account.Quota(t.Context(), awsaccount.Recovery); !errors.Is(got.PeakErr, awsaccount.ErrNoUsage) {
 			t.Errorf("calls under way: %+v", got)
 		}
 		time.Sleep(5 * time.Minute)
-		if got := account.RecoveryQuota(t.Context()); got.Peak != 2 {
+		if got := account.Quota(t.Context(), awsaccount.Recovery); got.Peak != 2 {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -74,7 +74,7 @@ func TestARunsOwnResetsAreInThePeak(t *testing.T) {
 
 func TestAnAccountWithoutAnAppliedQuotaHasTheDefault(t *testing.T) {
 	account := of(t, inProcess(sandbox.Config{}))
-	if got := account.RecoveryQuota(t.Context()); got.Limit != 30 || got.LimitErr != nil {
+	if got := account.Quota(t.Context(), awsaccount.Recovery); got.Limit != 30 || got.LimitErr != nil {
 		t.Errorf("%+v", got)
 	}
 }
@@ -89,7 +89,7 @@ func TestEitherHalfOfTheQuotaMayBeMissing(t *testing.T) {
 		{"cloudwatch:*", 30, 0},
 	} {
 		cfg := sandbox.Config{Quotas: sandbox.DefaultQuotas(), LiveTraffic: live, Denied: []string{tc.denied}}
-		got := of(t, inProcess(cfg)).RecoveryQuota(t.Context())
+		got := of(t, inProcess(cfg)).Quota(t.Context(), awsaccount.Recovery)
 		if got.Limit != tc.limit || math.Abs(got.Peak-tc.peak) > 1e-9 {
 			t.Errorf("without %s: %+v", tc.denied, got)
 		}
@@ -113,7 +113,7 @@ func TestASilentServiceIsAGapOfItsOwn(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		got := of(t, silent).RecoveryQuota(t.Context())
+		got := of(t, silent).Quota(t.Context(), awsaccount.Recovery)
 		if got.Limit != 30 || got.PeakErr == nil || got.PeakErr.Error() != "reading CloudWatch: no answer within 5s" {
 			t.Errorf("%+v", got)
 		}
@@ -136,7 +136,7 @@ func TestTheMetricIsAskedForWithAClassAndWithout(t *testing.T) {
 			"\xa1\x66Values\x80"+
 			"\xa1\x66Values\x82\x19\x02\x58\x19\x04\xb0"), err // 600 and 1200 calls
 	}))
-	if got := account.RecoveryQuota(t.Context()); got.Peak != 4 || got.PeakErr != nil {
+	if got := account.Quota(t.Context(), awsaccount.Recovery); got.Peak != 4 || got.PeakErr != nil {
 		t.Errorf("%+v", got)
 	}
 	if strings.Count(asked, "UserAccountRecovery") != 2 || strings.Count(asked, "Class") != 1 {

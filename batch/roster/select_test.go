@@ -302,7 +302,7 @@ func TestAReportIsAnInput(t *testing.T) {
 
 func TestWordsThatNoReportHasAreErrors(t *testing.T) {
 	for list, want := range map[string]string{
-		"failed,lost": `"lost" is neither an outcome (reset, locked, disabled, invited, would_reset, would_lock, would_disable, would_invite, skipped, failed, invalid, unknown, not_attempted) nor a reason (duplicate, excluded,`,
+		"failed,lost": `"lost" is neither an outcome (reset, locked, disabled, invited, signed_out, would_reset, would_lock, would_disable, would_invite, would_sign_out, skipped, failed, invalid, unknown, not_attempted) nor a reason (duplicate, excluded,`,
 		"":            "name one or more outcomes (reset,",
 	} {
 		if _, err := ParseOnly(list); err == nil || !strings.Contains(err.Error(), want) {

@@ -180,6 +180,16 @@ func (p *Pool) Resets(username string) int {
 	return 0
 }
 
+// SignOuts is how often the tokens of a user were revoked, by whatever call.
+func (p *Pool) SignOuts(username string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.resolve(username); r != nil {
+		return int(r.signOuts)
+	}
+	return 0
+}
+
 // EachUser calls f with every user, in the order of usernames, the resets that
 // were accepted for them and the messages that went to them. f may call the
 // pool.

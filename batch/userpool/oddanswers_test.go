@@ -77,7 +77,7 @@ func askEverything(t *testing.T, pool *userpool.Pool) {
 	account := awsaccount.Of(pool)
 	account.EmailAccount(ctx, settings)
 	account.Caller(ctx)
-	account.RecoveryQuota(ctx)
+	account.Quota(ctx, awsaccount.Recovery)
 	account.May(ctx, awsaccount.ListUsers)
 	account.May(ctx, awsaccount.GetUser)
 	account.May(ctx, awsaccount.ResendInvite)

@@ -73,7 +73,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exit": exitCommand, "sandbox": sandboxCommand, "resets": resetsCommand, "stopafter": stopCommand, "soon": soonCommand, "completes": completesCommand,
+			"exit": exitCommand, "sandbox": sandboxCommand, "resets": resetsCommand, "signouts": signOutsCommand, "stopafter": stopCommand, "soon": soonCommand, "completes": completesCommand,
 		},
 	})
 }
@@ -206,6 +206,17 @@ func resetsCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		if strconv.Itoa(got) != want {
 			ts.Fatalf("%s: %d resets, not %s", name, got, want)
+		}
+	}
+}
+
+// signouts USER=N… says how often the sandbox has signed users out.
+func signOutsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	found, _ := pools.Load(ts.Getenv("WORK"))
+	for _, arg := range args {
+		name, want, _ := strings.Cut(arg, "=")
+		if got := found.(*sandbox.Pool).SignOuts(name); strconv.Itoa(got) != want {
+			ts.Fatalf("%s: %d sign-outs, not %s", name, got, want)
 		}
 	}
 }

@@ -86,6 +86,7 @@ var dimensions = []struct {
 	{"step", []feature{
 		{name: "reset"},
 		{name: "sign-out", flags: []string{"--steps", "reset,sign-out"}},
+		{name: "sign-out-alone", flags: []string{"--steps", "sign-out"}, set: func(tr *trial) { tr.signsOut = true }},
 		{name: "lock", flags: []string{"--if-unresettable", "lock"}},
 		{name: "disable", flags: []string{"--if-unresettable", "disable"}},
 		{name: "invite", flags: []string{"--if-unresettable", "invite"}},
@@ -120,7 +121,10 @@ var dimensions = []struct {
 			tr.expect(exit.Done, "evidence", "check", "evidence.zip")
 		}},
 		{name: "verify", after: func(tr *trial, record string) {
-			if !tr.dry {
+			switch {
+			case tr.signsOut: // of which no pool tells
+				tr.expect(exit.Usage, "verify", record)
+			case !tr.dry:
 				tr.expect(-1, "verify", record)
 			}
 		}},
@@ -156,6 +160,9 @@ var refusals = []struct{ one, other, why string }{
 	{"shards", "limit", "Leave --shard out, or cut the input"},
 	{"shards", "sample", "Leave --shard out, or cut the input"},
 	{"fleet", "plan", "a plan is of one user pool"},
+	{"sign-out-alone", "history", "resets nobody"},
+	{"sign-out-alone", "rotate", "resets nobody"},
+	{"sign-out-alone", "max-resets", "resets nobody"},
 }
 
 var listedWays = []string{"all-users", "group", "filter"}
@@ -223,6 +230,7 @@ type trial struct {
 	everybody bool // the whole pool is meant, with those outside
 	planned   bool
 	dry       bool
+	signsOut  bool // and resets nobody
 	fleet     bool
 	again     bool
 	shards    int
@@ -381,11 +389,17 @@ func planFor(shard int) string { return fmt.Sprintf("plan-%d.json", shard) }
 
 // everyday are the flags, with those that keep the run short.
 func (tr *trial) everyday() []string {
-	args := slices.Concat(tr.flags, []string{"--settle-after", "100ms", "--stop-on-failures", "off"})
-	if !slices.Contains(args, "--rate") {
-		args = append(args, "--rate", "0")
+	args, rate := slices.Concat(tr.flags, []string{"--stop-on-failures", "off"}), "--rate"
+	if tr.signsOut {
+		rate = "--update-rate"
+	} else {
+		args = append(args, "--settle-after", "100ms")
 	}
-	return args
+	if at := slices.Index(args, "--rate"); at >= 0 {
+		args[at] = rate
+		return args
+	}
+	return append(args, rate, "0")
 }
 
 func (tr *trial) shardFlags(shard int) []string {
@@ -442,14 +456,14 @@ func (tr *trial) interrupted(args ...string) outcome {
 	cmd := tr.command(ctx, args...)
 	var text strings.Builder
 	cmd.Stdout, cmd.Stderr = &text, &text
-	before := len(tr.pool.Outbox())
+	before := tr.calls()
 	if err := cmd.Start(); err != nil {
 		tr.Fatal(err)
 	}
 	ended, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for len(tr.pool.Outbox()) < before+2 {
+		for tr.calls() < before+2 {
 			select {
 			case <-ended:
 				return
@@ -462,6 +476,18 @@ func (tr *trial) interrupted(args ...string) outcome {
 	close(ended)
 	<-stopped
 	return outcome{cmd.ProcessState.ExitCode(), text.String()}
+}
+
+// calls counts the users who were sent a message or, where that is all that is done, were
+// signed out.
+func (tr *trial) calls() (n int) {
+	if !tr.signsOut {
+		return len(tr.pool.Outbox())
+	}
+	for _, p := range people {
+		n += tr.pool.SignOuts(p.name)
+	}
+	return n
 }
 
 // play does the whole trial, and returns how the tool ended.
@@ -518,7 +544,12 @@ func (tr *trial) writeJob() {
 			job.WriteString("    " + text)
 		}
 	}
-	fmt.Fprintf(&job, "  - user-pool-id: us-east-1_Other\n    endpoint-url: %s\n    input: others.csv\n    rate: \"0\"\n    settle-after: 100ms\n", tr.urls[1])
+	fmt.Fprintf(&job, "  - user-pool-id: us-east-1_Other\n    endpoint-url: %s\n    input: others.csv\n", tr.urls[1])
+	if tr.signsOut {
+		job.WriteString("    steps: sign-out\n    update-rate: 0\n")
+	} else {
+		job.WriteString("    rate: \"0\"\n    settle-after: 100ms\n")
+	}
 	if err := os.WriteFile(filepath.Join(tr.dir, "job.yaml"), []byte(top+job.String()), 0o600); err != nil {
 		tr.Fatal(err)
 	}
@@ -564,7 +595,15 @@ func (tr *trial) check(o *outcome) {
 			tr.Errorf("%d users were touched, and %s allows %d", touched, f.name, f.most)
 		}
 	}
-	if tr.fleet && !tr.dry {
+	switch {
+	case !tr.fleet || tr.dry:
+	case tr.signsOut:
+		for _, name := range []string{"tom", "una"} {
+			if n := tr.other.SignOuts(name); n != 1 && (n == 0 || tr.stop == nil) {
+				tr.Errorf("%s of the other pool: %d sign-outs", name, n)
+			}
+		}
+	default:
 		checkOnce(tr, tr.other)
 	}
 	for _, f := range tr.features {
@@ -582,6 +621,18 @@ func (tr *trial) checkPerson(p person, said string) (touched bool) {
 	was := p.user()
 	is, _ := tr.pool.Get(p.name)
 	resets, messages := tr.pool.Resets(p.name), tr.messages(p.name)
+	if tr.signsOut {
+		resets = tr.pool.SignOuts(p.name)
+		if tr.stop != nil && resets > 1 { // one whose answer was lost goes again, which does no harm
+			resets = 1
+		}
+		if said == "signed_out" {
+			said = "reset"
+		}
+		if tr.pool.Resets(p.name)+messages > 0 || is.Status != was.Status {
+			tr.Errorf("%s was reset, by a sign-out alone", p.name)
+		}
+	}
 	touched = resets > 0 || messages > 0 || is.Enabled != was.Enabled || is.Password != was.Password || is.Status != was.Status
 	limited, out := tr.dry, !tr.everybody && p.outside
 	for _, f := range tr.features {

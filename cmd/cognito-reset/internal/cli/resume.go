@@ -91,8 +91,13 @@ func resumption(ctx, given *cli.Context) run.Resumption {
 	r := run.Resumption{
 		UsernameCase: ctx.String("username-case"), AcceptChangedInput: ctx.Bool("accept-changed-input"), Moved: ctx.Bool("moved"),
 		EndpointNamed: given.IsSet("endpoint-url"),
-		Change:        func(before spec.Settings) (spec.Settings, error) { return flags.ReadSettings(given, before, false) },
-		Flags:         planFlags(given),
+		Change: func(before spec.Spec) (spec.Settings, error) {
+			if err := flags.CheckResets(given, before.Response); err != nil {
+				return before.Settings, err
+			}
+			return flags.ReadSettings(given, before.Settings, false)
+		},
+		Flags: planFlags(given),
 	}
 	if kinds := strings.Join(ctx.StringSlice("retry"), ","); kinds != "" {
 		r.Retry = strings.Split(kinds, ",")

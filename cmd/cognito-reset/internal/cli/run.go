@@ -150,7 +150,7 @@ func (a *app) newRun(ctx *cli.Context) (*run.Session, error) {
 		o.Path = rundir.ShardPath(o.Path, shard)
 	}
 	a.observer.About(report.Summary{
-		UserPoolID: asked.UserPoolID, Region: cmp.Or(asked.Region, userpool.RegionOf(asked.UserPoolID)), Sandbox: asked.Sandbox, DryRun: asked.DryRun, RunDirectory: o.Path,
+		UserPoolID: asked.UserPoolID, Region: cmp.Or(asked.Region, userpool.RegionOf(asked.UserPoolID)), Sandbox: asked.Sandbox, DryRun: asked.DryRun, Steps: asked.Steps, RunDirectory: o.Path,
 	})
 	env, err := a.env(ctx)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
@@ -64,7 +65,7 @@ type Live struct {
 
 // Live is how the session stands now.
 func (c *Control) Live() Live {
-	now, p, counts := time.Now(), c.Resets.State(), c.Tally.Counts()
+	now, p, counts := time.Now(), c.First.State(), c.Tally.Counts()
 	c.mu.Lock()
 	wave := c.wave
 	c.mu.Unlock()
@@ -85,7 +86,7 @@ func (c *Control) Live() Live {
 		l.Why = fmt.Sprintf("rate, %.0f/s to begin with", p.Rate)
 	case p.Waiting > 0:
 		l.Why = fmt.Sprintf("rate, %g/s", p.Ceiling)
-	case c.Updates.State().Waiting > 0:
+	case c.Updates != c.First && c.Updates.State().Waiting > 0:
 		l.Why = fmt.Sprintf("rate of sign-outs and disablings, %.4g/s", c.Updates.State().Rate)
 	case counts.InFlight > 0:
 		l.Why = "answers"
@@ -176,9 +177,12 @@ func clock(t time.Time) string {
 	return t.Format("15:04 MST")
 }
 
-// State is how the users fared so far, in a few words.
-func State(c batch.Counts) string {
+// State is how the users fared so far, in a few words, of a run that is to do that to them.
+func State(c batch.Counts, asked spec.Response) string {
 	text := term.Comma(c.Outcomes[batch.Reset]) + " reset"
+	if asked.SignOutAlone() {
+		text = term.Comma(c.Outcomes[batch.SignedOut]) + " signed out"
+	}
 	for _, o := range []batch.Outcome{batch.Locked, batch.UserDisabled, batch.Invited, batch.Failed, batch.Unknown} {
 		if n := c.Outcomes[o]; n > 0 {
 			text += fmt.Sprintf(", %s %s", term.Comma(n), o)

@@ -14,7 +14,7 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/journal"
-	"cognito-reset/batch/pace"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 )
 
 // session works in a run directory until the test ends, and is controlled.
@@ -39,7 +39,7 @@ func session(t *testing.T, path string) (*Control, *journal.Dir, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New(&Paces{Resets: pace.New(1), Updates: pace.New(1), Creations: pace.New(1)}, j, func(error) {})
+	c := New(NewPaces(spec.Spec{Settings: spec.Settings{Rate: 1, UpdateRate: 1}}), j, func(error) {})
 	l, err := Listen(dir, func(error) {})
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestARunThatIsBeingPreparedCanBeStopped(t *testing.T) {
 		t.Errorf("%q, %v", done, err)
 	}
 	var stopped error
-	l.HandOver(New(&Paces{}, nil, func(why error) { stopped = why }))
+	l.HandOver(New(NewPaces(spec.Spec{}), nil, func(why error) { stopped = why }))
 	if stopped == nil {
 		t.Error("the session goes on all the same")
 	}

@@ -38,7 +38,7 @@ func (c *Control) key(key byte) (done string, err error) {
 		c.asking = nil
 	}
 	c.mu.Unlock()
-	s := c.Resets.State()
+	s := c.First.State()
 	switch {
 	case key == 'p' && s.Paused:
 		return c.do(by, "resume", "")

@@ -14,50 +14,59 @@ type Paces struct {
 	Resets    *pace.Pace // and locks
 	Updates   *pace.Pace // sign-outs and disablings
 	Creations *pace.Pace // invitations
+	First     *pace.Pace // whichever of them the run's first step keeps: the one that is steered
 
 	shared *shared // nil of a run by itself
 }
 
 // shared is what runs share whose quotas are the same.
 type shared struct {
-	mu     sync.Mutex
-	resets *pace.Pace
-	all    []*Paces
+	mu    sync.Mutex
+	first *pace.Pace // parent of the first of each
+	all   []*Paces
 }
 
 // inviteRate is how many invitations are sent a second of the 50 of the category
 // UserCreation, which new users share.
 const inviteRate = 20
 
-// NewPaces are those that settings ask for.
-func NewPaces(s spec.Settings) *Paces {
-	return &Paces{Resets: known(pace.New(s.Rate), s), Updates: pace.New(s.UpdateRate), Creations: pace.New(s.Shard.Of(inviteRate))}
+// NewPaces are those that a spec asks for.
+func NewPaces(s spec.Spec) *Paces {
+	p := &Paces{Resets: pace.New(s.Rate), Updates: pace.New(s.UpdateRate), Creations: pace.New(s.Shard.Of(inviteRate))}
+	if s.RateAuto != "" { // the quota was looked up
+		p.Resets.Known()
+	}
+	return p.begin(s)
 }
 
-// known begins a pace at its ceiling where the quota was looked up.
-func known(p *pace.Pace, s spec.Settings) *pace.Pace {
-	if s.RateAuto != "" {
-		return p.Known()
+// begin says which pace is that of the first step.
+func (p *Paces) begin(s spec.Spec) *Paces {
+	if p.First = p.Resets; s.SignOutAlone() {
+		p.First = p.Updates
 	}
 	return p
 }
 
 // SharePaces are those of runs that share the quotas of one account and Region, in
-// the order of their settings: together they go as fast as the fastest of them.
-func SharePaces(all []spec.Settings) []*Paces {
-	parent := func(rate func(spec.Settings) float64) *pace.Pace {
+// the order of their specs, at least one: together they go as fast as the fastest of them.
+func SharePaces(all []spec.Spec) []*Paces {
+	parent := func(rate func(spec.Spec) float64) *pace.Pace {
 		var rates []float64
 		for _, s := range all {
 			rates = append(rates, rate(s))
 		}
 		return pace.New(fastest(rates))
 	}
-	resets := parent(func(s spec.Settings) float64 { return s.Rate })
-	updates := parent(func(s spec.Settings) float64 { return s.UpdateRate })
-	creations := parent(func(s spec.Settings) float64 { return s.Shard.Of(inviteRate) })
-	group := &shared{resets: resets}
+	resets := parent(func(s spec.Spec) float64 { return s.Rate })
+	updates := parent(func(s spec.Spec) float64 { return s.UpdateRate })
+	creations := parent(func(s spec.Spec) float64 { return s.Shard.Of(inviteRate) })
+	group := &shared{first: resets}
+	if all[0].SignOutAlone() { // and so do the others
+		group.first = updates
+	}
 	for _, s := range all {
-		group.all = append(group.all, &Paces{resets.Child(s.Rate), updates.Child(s.UpdateRate), creations.Child(s.Shard.Of(inviteRate)), group})
+		p := &Paces{Resets: resets.Child(s.Rate), Updates: updates.Child(s.UpdateRate), Creations: creations.Child(s.Shard.Of(inviteRate)), shared: group}
+		group.all = append(group.all, p.begin(s))
 	}
 	return group.all
 }
@@ -70,11 +79,11 @@ func fastest(rates []float64) float64 {
 	return slices.Max(rates)
 }
 
-// SetRate changes how many resets go a second from now on, 0 without a limit. Runs that
-// share a quota go together as fast as the fastest of them from then on; with tells of
-// how many others that is so.
+// SetRate changes how many calls of the first step go a second from now on, 0 without a
+// limit. Runs that share a quota go together as fast as the fastest of them from then on;
+// with tells of how many others that is so.
 func (p *Paces) SetRate(perSecond float64) (with int) {
-	p.Resets.SetCeiling(perSecond)
+	p.First.SetCeiling(perSecond)
 	if p.shared == nil {
 		return 0
 	}
@@ -82,9 +91,9 @@ func (p *Paces) SetRate(perSecond float64) (with int) {
 	defer p.shared.mu.Unlock()
 	var rates []float64
 	for _, one := range p.shared.all {
-		rates = append(rates, one.Resets.State().Ceiling)
+		rates = append(rates, one.First.State().Ceiling)
 	}
-	p.shared.resets.SetCeiling(fastest(rates))
+	p.shared.first.SetCeiling(fastest(rates))
 	return len(rates) - 1
 }
 

@@ -8,13 +8,25 @@ import (
 	"time"
 
 	"cognito-reset/cmd/cognito-reset/internal/spec"
+	"cognito-reset/report"
 )
 
 // What somebody sets for runs that share a quota is what happens: together they go as
 // fast as the fastest of them, faster or slower than they began.
 func TestASharedRateIsWhatWasSet(t *testing.T) {
+	t.Run("resets", func(t *testing.T) {
+		testSharedRate(t, func(rate float64) spec.Spec { return spec.Spec{Settings: spec.Settings{Rate: rate, UpdateRate: 3}} })
+	})
+	t.Run("sign-outs alone", func(t *testing.T) {
+		testSharedRate(t, func(rate float64) spec.Spec {
+			return spec.Spec{Response: spec.Response{Steps: report.Steps{spec.StepSignOut}}, Settings: spec.Settings{Rate: 3, UpdateRate: rate}}
+		})
+	})
+}
+
+func testSharedRate(t *testing.T, at func(rate float64) spec.Spec) {
 	synctest.Test(t, func(t *testing.T) {
-		paces := SharePaces([]spec.Settings{{Rate: 2}, {Rate: 2}, {Rate: 1}})
+		paces := SharePaces([]spec.Spec{at(2), at(2), at(1)})
 		perSecond := func() float64 {
 			const span = 100 * time.Second
 			ctx, cancel := context.WithTimeout(t.Context(), span)
@@ -25,10 +37,10 @@ func TestASharedRateIsWhatWasSet(t *testing.T) {
 			for _, p := range paces {
 				working.Go(func() {
 					for {
-						if _, err := p.Resets.Wait(ctx); err != nil {
+						if _, err := p.First.Wait(ctx); err != nil {
 							return
 						}
-						p.Resets.Answered(false)
+						p.First.Answered(false)
 						mu.Lock()
 						calls++
 						mu.Unlock()
@@ -57,7 +69,7 @@ func TestASharedRateIsWhatWasSet(t *testing.T) {
 		expect("set to 1", 1)
 		paces[1].SetRate(5)
 		expect("with one at 5", 5)
-		if with := NewPaces(spec.Settings{Rate: 2}).SetRate(3); with != 0 {
+		if with := NewPaces(at(2)).SetRate(3); with != 0 {
 			t.Errorf("a run by itself shares with %d", with)
 		}
 	})

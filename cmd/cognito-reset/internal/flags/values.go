@@ -31,7 +31,7 @@ var (
 	values  = map[string][]string{
 		"format": formats, "exclude-format": formats,
 		"rotate-every": periods, "created-after": periods, "created-before": periods, "modified-after": periods, "modified-before": periods,
-		"steps":             {"reset", "reset,sign-out"},
+		"steps":             stepLists,
 		"if-unresettable":   {"report", "lock", "disable", "invite"},
 		"if-reset-required": {"skip", "again"},
 		"username-case":     {"sensitive", "insensitive"},

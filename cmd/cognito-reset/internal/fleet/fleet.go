@@ -4,6 +4,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,6 +101,7 @@ func Run(ctx context.Context, j Job, env run.Env) (err error) {
 // to begin.
 func (f *fleet) read(ctx context.Context) error {
 	known := make(map[string]string)
+	var first *member // that has not begun
 	for _, t := range f.Targets {
 		if where, twice := known[t.PoolID]; twice {
 			return exit.Usagef("%s: user pool %s is a target already, at %s", t.At, t.PoolID, where)
@@ -112,6 +114,9 @@ func (f *fleet) read(ctx context.Context) error {
 		}
 		if err := f.open(m, roster.Shard{}); err != nil {
 			return fmt.Errorf("%s: %w", t.At, err)
+		}
+		if first = cmp.Or(first, m); first.s.Record.Spec.SignOutAlone() != m.s.Record.Spec.SignOutAlone() {
+			return exit.Usagef("%s: of %s and %s one resets users and the other signs them out alone, which no report can say together: make a job of each", t.At, first.PoolID, m.PoolID)
 		}
 		if m.s.Record.Spec.Sandbox {
 			m.account = "the sandbox"

@@ -58,11 +58,11 @@ func (g *quotaGroup) able() []*member {
 // the fastest.
 func (g *quotaGroup) share() {
 	able := g.able()
-	var settings []spec.Settings
+	var specs []spec.Spec
 	for _, m := range able {
-		settings = append(settings, m.s.Record.Spec.Settings)
+		specs = append(specs, m.s.Record.Spec)
 	}
-	for i, paces := range control.SharePaces(settings) {
+	for i, paces := range control.SharePaces(specs) {
 		able[i].s.Paces = paces
 		if pool, first := able[i].s.Pool(), able[0].s.Pool(); pool != nil && first != nil {
 			pool.Beside(first)
@@ -70,12 +70,12 @@ func (g *quotaGroup) share() {
 	}
 }
 
-// rate is how many resets a second all groups make together; 0 is no limit.
+// rate is how many users a second all groups begin with together; 0 is no limit.
 func (f *fleet) rate() (sum float64) {
 	for _, g := range f.groups {
 		most := 0.0
 		for _, m := range g.able() {
-			rate := m.s.Record.Spec.Rate
+			rate := m.s.Record.Spec.FirstRate()
 			if rate == 0 {
 				return 0
 			}
@@ -103,8 +103,8 @@ func (f *fleet) print(g *quotaGroup) {
 	for _, m := range g.able() {
 		sp := m.s.Record.Spec
 		users += m.s.Left
-		rate = max(rate, sp.Rate)
-		if sp.Rate > 0 {
+		rate = max(rate, sp.FirstRate())
+		if sp.FirstRate() > 0 {
 			seconds += sp.TimeFor(m.s.Left).Seconds()
 		}
 	}

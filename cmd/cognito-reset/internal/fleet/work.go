@@ -16,6 +16,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/render"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 	"cognito-reset/report"
 )
@@ -61,6 +62,16 @@ func (f *fleet) sum() (all batch.Counts) {
 	return all
 }
 
+// asked is what is done to the users of all targets, as far as they are alike.
+func (f *fleet) asked() (r spec.Response) {
+	for _, g := range f.groups {
+		for _, m := range g.able() {
+			return m.s.Record.Spec.Response
+		}
+	}
+	return r
+}
+
 // work works on all targets side by side, and reports.
 func (f *fleet) work(ctx context.Context) error {
 	if !f.Quiet {
@@ -76,7 +87,7 @@ func (f *fleet) work(ctx context.Context) error {
 	if !f.Quiet && !f.Dry {
 		shown = term.Show(f.Err, f.Progress, f.users(), func() term.View {
 			counts, live := f.sum(), f.ahead()
-			return term.View{Done: counts.Settled(), State: control.State(counts), Ahead: live.Ahead(), Attrs: append(control.Tallied(counts), live.Ends()...)}
+			return term.View{Done: counts.Settled(), State: control.State(counts, f.asked()), Ahead: live.Ahead(), Attrs: append(control.Tallied(counts), live.Ends()...)}
 		})
 	}
 	var working sync.WaitGroup

@@ -156,5 +156,5 @@ func (o *otherRuns) counts(path string) (counts, begun bool, err error) {
 	}
 	mine := o.like
 	sharded := r.Shard.Count > 0 && mine.Shard.Count > 0 // which have their own parts of one budget
-	return r.UserPoolID == mine.UserPoolID && r.EndpointURL == mine.EndpointURL && r.ForReal() && !sharded, true, nil
+	return r.UserPoolID == mine.UserPoolID && r.EndpointURL == mine.EndpointURL && r.ForReal() && !r.SignOutAlone() && !sharded, true, nil
 }

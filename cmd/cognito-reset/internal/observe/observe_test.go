@@ -26,7 +26,7 @@ func TestHealthIsProgress(t *testing.T) {
 				stalls = append(stalls, sum)
 			}
 		})
-		ctl := control.New(control.NewPaces(spec.Settings{}), nil, nil)
+		ctl := control.New(control.NewPaces(spec.Spec{}), nil, nil)
 		settled, end := o.Watch(Run{
 			PoolID: "eu-west-1_AbCdEfGhI", Log: slog.New(slog.DiscardHandler), Live: ctl.Live, Counts: ctl.Tally.Counts,
 			Stands: func(why string) report.Summary { return report.Summary{StoppedBecause: why} },
@@ -113,7 +113,7 @@ func TestANotificationThatHangsEndsWithinTheGrace(t *testing.T) {
 func TestTheShortestStallIsWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver(Options{StallAfter: 5}, func(string, report.Summary, string) {})
-		ctl := control.New(control.NewPaces(spec.Settings{}), nil, nil)
+		ctl := control.New(control.NewPaces(spec.Spec{}), nil, nil)
 		_, end := o.Watch(Run{
 			Log: slog.New(slog.DiscardHandler), Live: ctl.Live, Counts: ctl.Tally.Counts,
 			Stands: func(why string) report.Summary { return report.Summary{StoppedBecause: why} },

@@ -21,7 +21,7 @@ import (
 // watchedRun is an observer with a page, and a run of so many users on it.
 func watchedRun(tb testing.TB, name string, users int64, o *Observer) (settled func(batch.Result), end func(), ctl *control.Control) {
 	tb.Helper()
-	ctl = control.New(control.NewPaces(spec.Settings{Rate: 20}), nil, nil)
+	ctl = control.New(control.NewPaces(spec.Spec{Settings: spec.Settings{Rate: 20}}), nil, nil)
 	sum := report.Summary{UserPoolID: name}
 	sum.Wait(users)
 	settled, end = o.Watch(Run{

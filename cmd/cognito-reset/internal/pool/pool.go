@@ -40,7 +40,7 @@ func Open(ctx context.Context, s spec.Spec, o Options) (*userpool.Pool, error) {
 		Connections: s.Workers(), Share: s.Shard.Of(1), Log: o.Log, UsernameCase: s.UsernameCase,
 		Observe: o.Observe, ClockJumped: o.ClockJumped, HTTPClient: o.HTTPClient, MFACode: o.MFACode,
 	}
-	if s.Rate == 0 && !s.FindRate { // no limit at all
+	if s.FirstRate() == 0 && !s.FindRate { // no limit at all
 		options.ListRate = math.MaxFloat64
 	}
 	if o.Sandbox != nil {

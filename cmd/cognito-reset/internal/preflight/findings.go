@@ -41,6 +41,10 @@ var checks = []struct {
 	{"exclude", (*facts).excludeCheck},
 }
 
+// ofResets are the checks that a sign-out alone does without: it sends no message and
+// replaces no password.
+var ofResets = []string{"recovery", "sender", "sms", "triggers", "mfa", "messages"}
+
 // ParseForce are the names of blockers to overrule.
 func ParseForce(names []string) ([]string, error) {
 	known := Names()
@@ -63,6 +67,9 @@ func Names() (names []string) {
 // findings are those of all checks. One that has nothing to say is left out.
 func (f *facts) findings(force []string) (found []rundir.Finding) {
 	for _, c := range checks {
+		if f.spec.SignOutAlone() && slices.Contains(ofResets, c.name) {
+			continue
+		}
 		if level, text := c.find(f); text != "" {
 			found = append(found, rundir.Finding{Name: c.name, Level: level, Text: text, Forced: level == rundir.Blocker && slices.Contains(force, c.name)})
 		}

@@ -66,7 +66,7 @@ func Look(ctx context.Context, pool *userpool.Pool, r *rundir.Record, known Know
 			f.naming = lookAtNames(ctx, pool, r.Spec, f.pool, known.FirstNames)
 		}
 	})
-	asked.Go(func() { f.quota = account.RecoveryQuota(ctx) })
+	asked.Go(func() { f.quota = account.Quota(ctx, category(r.Spec)) })
 	asked.Go(func() { f.listErr = account.May(ctx, awsaccount.ListUsers) })
 	asked.Go(func() { f.readErr = account.May(ctx, awsaccount.GetUser) })
 	asked.Go(func() { f.stepErrs = tryPermissions(ctx, account, r.Spec) })
@@ -84,6 +84,14 @@ func Look(ctx context.Context, pool *userpool.Pool, r *rundir.Record, known Know
 	}
 	f.spec, f.users = r.Spec, found.Roster.Users
 	found.Findings = f.findings(known.Force)
+}
+
+// category is that of the run's first step.
+func category(s spec.Spec) awsaccount.Category {
+	if s.SignOutAlone() {
+		return awsaccount.Update
+	}
+	return awsaccount.Recovery
 }
 
 // FindRate is the spec at the rate that --rate auto stands for.
@@ -120,8 +128,9 @@ func tryPermissions(ctx context.Context, account *awsaccount.Account, s spec.Spe
 	return errs
 }
 
-// earlierRun is the directory of a run that really worked on the same input and
-// pool, the last by name, among those beside this run's own.
+// earlierRun is the directory of a run that really did the same with the same input and
+// pool, the last by name, among those beside this run's own. A sign-out after a reset is
+// something else.
 func earlierRun(r *rundir.Record) (path string) {
 	if r.Dir == nil || r.Found.InputSHA256 == "" {
 		return ""
@@ -137,7 +146,7 @@ func earlierRun(r *rundir.Record) (path string) {
 			continue
 		}
 		if other, err := rundir.Load(dir); err == nil && other.Spec.UserPoolID == r.Spec.UserPoolID &&
-			other.Found.InputSHA256 == r.Found.InputSHA256 && other.Spec.Shard == r.Spec.Shard && other.Spec.ForReal() && reached(dir) {
+			other.Found.InputSHA256 == r.Found.InputSHA256 && other.Spec.Shard == r.Spec.Shard && other.Spec.SignOutAlone() == r.Spec.SignOutAlone() && other.Spec.ForReal() && reached(dir) {
 			path = dir.Path
 		}
 	}

@@ -193,11 +193,15 @@ func (f *facts) permissionsCheck() (rundir.Level, string) {
 	if missing != nil {
 		return worst, strings.Join(missing, ". ")
 	}
-	return rundir.OK, strings.Join(allowed, ", ") + "; a reset shows at its first call"
+	text := strings.Join(allowed, ", ")
+	if !f.spec.SignOutAlone() {
+		text += "; a reset shows at its first call"
+	}
+	return rundir.OK, text
 }
 
 func (f *facts) rateCheck() (rundir.Level, string) {
-	rate, q := f.spec.Rate, f.quota
+	rate, q := f.spec.FirstRate(), f.quota
 	text := fmt.Sprintf("%.4g a second", rate)
 	switch {
 	case f.spec.RateAuto != "":
@@ -215,7 +219,10 @@ func (f *facts) rateCheck() (rundir.Level, string) {
 }
 
 func (f *facts) stepsCheck() (rundir.Level, string) {
-	if r := f.spec; !r.Plain() {
+	switch r := f.spec; {
+	case r.SignOutAlone():
+		return rundir.Warning, "sign-out alone: nobody is reset, and whoever knows a password signs in again"
+	case !r.Plain():
 		return rundir.OK, r.Response.String()
 	}
 	return rundir.OK, "" // a reset
@@ -235,13 +242,16 @@ func (f *facts) billCheck() (rundir.Level, string) {
 func (f *facts) timeCheck() (rundir.Level, string) {
 	r := f.spec
 	aDay, why := f.mailsADay(), "the sender"
+	if r.SignOutAlone() {
+		aDay = 0
+	}
 	if most := int64(r.MaxResets); most > 0 && (aDay == 0 || most < aDay) {
 		aDay, why = most, "--max-resets"
 	}
 	switch {
 	case aDay > 0 && f.users > aDay:
 		return rundir.Warning, fmt.Sprintf("%s, for %s allows %s a day", days(f.users, aDay), why, term.Comma(aDay))
-	case r.Rate == 0:
+	case r.FirstRate() == 0:
 		return rundir.OK, "as fast as the pool answers"
 	}
 	return rundir.OK, fmt.Sprintf("about %v", r.TimeFor(f.users))

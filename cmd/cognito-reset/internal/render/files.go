@@ -34,6 +34,7 @@ func Files(r *rundir.Record, history *journal.History, stopped error) (report.Su
 			return rows.Summary, err
 		}
 	}
+	rows.Summary.Sessions = rundir.Sessions(history)
 	return rows.Summary, dir.WriteJSON(rundir.SummaryFile, rows.Summary)
 }
 
@@ -58,22 +59,23 @@ func newWorkbook(r *rundir.Record) (book *report.Workbook, drop func() error, er
 	if err != nil {
 		return nil, nil, err
 	}
-	run, scratch := "", report.Scratch(nil)
+	of, scratch := subject(r, ""), report.Scratch(nil)
 	if r.Dir != nil && !r.Spec.DryRun {
-		run, scratch = named(r, r.Path()), (&journal.Dir{Path: folder}).Scratch
+		of, scratch = subject(r, r.Path()), (&journal.Dir{Path: folder}).Scratch
 	}
-	if book, err = report.NewWorkbook(folder, run, r.Spec.UserPoolID, scratch, r.Spec.Keep...); err != nil {
+	if book, err = report.NewWorkbook(folder, of, scratch, r.Spec.Keep...); err != nil {
 		return nil, nil, errors.Join(err, drop())
 	}
 	return book, drop, nil
 }
 
-// named is a run as commands name it; "" of a rehearsal, which none goes on with.
-func named(r *rundir.Record, path string) string {
-	if r.Spec.Sandbox {
-		return ""
+// subject is a run in a directory, as lists of who remains are about it.
+func subject(r *rundir.Record, path string) report.Subject {
+	of := report.Subject{Pool: r.Spec.UserPoolID, Steps: r.Spec.Steps}
+	if path != "" && !r.Spec.Sandbox {
+		of.Run = term.Quote(path)
 	}
-	return term.Quote(path)
+	return of
 }
 
 // lists writes the rows into a directory: all of them, and those who are not safe yet,
@@ -94,7 +96,7 @@ func lists(dir *journal.Dir, r *rundir.Record, run string, write func(...report.
 
 // remains writes who is not safe yet.
 func remains(f journal.File, dir *journal.Dir, r *rundir.Record, run string) *report.Remaining {
-	return report.NewRemaining(f, named(r, run), r.Spec.UserPoolID, r.Spec.CSVSafe, dir.Scratch)
+	return report.NewRemaining(f, subject(r, run), r.Spec.CSVSafe, dir.Scratch)
 }
 
 // Remaining writes the list of who is not safe yet anew: those results of the run that write

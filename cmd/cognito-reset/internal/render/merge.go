@@ -39,10 +39,13 @@ func (m *Merging) Read(ctx context.Context, paths []string, merge func(...report
 			return err
 		}
 		if i == 0 {
-			m.Spec = spec.Spec{UserPoolID: r.Spec.UserPoolID, DryRun: r.Spec.DryRun, Sandbox: r.Spec.Sandbox}
+			m.Spec = spec.Spec{UserPoolID: r.Spec.UserPoolID, DryRun: r.Spec.DryRun, Sandbox: r.Spec.Sandbox, Response: spec.Response{Steps: r.Spec.Steps}}
 		}
 		if r.Spec.DryRun != m.Spec.DryRun || r.Spec.Sandbox != m.Spec.Sandbox {
 			return exit.Usagef("of %s and %s only one reset anybody: the other is a dry run, or was against a sandbox", paths[0], path)
+		}
+		if r.Spec.SignOutAlone() != m.Spec.SignOutAlone() {
+			return exit.Usagef("of %s and %s one resets users and the other signs them out alone: one report cannot say both of a user; make one of each kind", paths[0], path)
 		}
 		history, err := r.Replay()
 		if err != nil {
@@ -63,7 +66,7 @@ func (m *Merging) Read(ctx context.Context, paths []string, merge func(...report
 // add takes a run's times into the summary.
 func (m *Merging) add(run report.Summary) {
 	s, first := &m.Summary, m.Summary.StartedAt.IsZero()
-	s.DryRun, s.Sandbox = run.DryRun, run.Sandbox
+	s.DryRun, s.Sandbox, s.Steps = run.DryRun, run.Sandbox, run.Steps
 	for _, of := range []struct {
 		to  *string
 		own string

@@ -53,7 +53,9 @@ func facts(record *rundir.Record) (facts []report.Fact) {
 	if r.Sandbox {
 		add("sandbox", "a rehearsal: nobody was reset or mailed")
 	}
-	add("resets", perSecond(r.Rate, r.RateAuto))
+	if !r.SignOutAlone() {
+		add("resets", perSecond(r.Rate, r.RateAuto))
+	}
 	if !r.Plain() {
 		add("sign-outs and disablings", perSecond(r.UpdateRate, ""))
 	}

@@ -38,7 +38,7 @@ func (s *Session) forecast(ctx context.Context) (err error) {
 	if s.ReadEach {
 		made.BilledReads = found.Roster.Users
 	}
-	if sp.Rate > 0 {
+	if sp.FirstRate() > 0 {
 		made.Seconds = sp.TimeFor(found.Roster.Users).Seconds()
 	}
 	for _, f := range found.Findings {
@@ -106,7 +106,7 @@ func (s *Session) prospects(ctx context.Context, j *journal.Journal) (f *report.
 		if p.Outcome == batch.WouldReset {
 			f.Channels[string(p.Channel)]++
 		}
-		if p.KeepsPassword() {
+		if p.KeepsPassword() { // never where a sign-out is all: it would be done
 			f.KeepPassword++
 		}
 		if err := j.Settle(p.Result); err != nil {

@@ -16,7 +16,7 @@ func (s *Session) foresee(ctl *control.Control, waves *guards.Waves, began time.
 	return func(l *control.Live) {
 		mu.Lock()
 		defer mu.Unlock()
-		if s.Record.Spec.SignsOut() {
+		if sp := s.Record.Spec; sp.SignsOut() && !sp.SignOutAlone() {
 			l.UpdateRate = s.Paces.Updates.State().Rate
 		}
 		counts := ctl.Tally.Counts()
@@ -28,11 +28,11 @@ func (s *Session) foresee(ctl *control.Control, waves *guards.Waves, began time.
 		}
 		o := waves.Outlook(settled, s.Left-settled, perSecond)
 		l.Wave, l.Waves = o.Wave, o.Waves
-		if ctl.Resets.State().Paused || ctl.Asks() { // for as long as somebody wants
+		if ctl.First.State().Paused || ctl.Asks() { // for as long as somebody wants
 			return
 		}
 		l.DoneAt = time.Now().Add(o.Left)
-		if held := ctl.Resets.State().Held; !held.IsZero() {
+		if held := ctl.First.State().Held; !held.IsZero() {
 			l.DoneAt = l.DoneAt.Add(time.Until(held))
 		}
 		if !stops.IsZero() && stops.Before(l.DoneAt) {
@@ -44,7 +44,7 @@ func (s *Session) foresee(ctl *control.Control, waves *guards.Waves, began time.
 // usersPerSecond is how fast users will be settled: at the pace of the slowest step, or
 // as fast as they were of late where something else is slower.
 func (s *Session) usersPerSecond(of *guards.Speed) float64 {
-	rate, sp := s.Paces.Resets.State().Rate, s.Record.Spec
+	rate, sp := s.Paces.First.State().Rate, s.Record.Spec
 	if updates := s.Paces.Updates.State().Rate; sp.SignsOut() && updates > 0 && (rate == 0 || updates < rate) {
 		rate = updates
 	}

@@ -177,7 +177,7 @@ func (s *Session) confirm(ctx context.Context) error {
 	if !s.Ask {
 		return nil
 	}
-	term.Linef(s.Err, "Each of these users loses the current password and is sent a code%s.", map[bool]string{true: ", and is signed out"}[s.Record.Spec.SignsOut()])
+	term.Linef(s.Err, "Each of these users %s.", s.Record.Spec.Effect())
 	return s.Agree(ctx)
 }
 
@@ -194,7 +194,7 @@ func (s *Session) Agree(ctx context.Context) error {
 
 // question names what is at stake.
 func (s *Session) question() string {
-	text := fmt.Sprintf("Type %s to reset %s", s.Record.Spec.UserPoolID, term.Plural(s.Left, "user"))
+	text := fmt.Sprintf("Type %s to %s %s", s.Record.Spec.UserPoolID, s.Record.Spec.Verb(), term.Plural(s.Left, "user"))
 	if name := s.Record.Found.PoolName; name != "" {
 		text += fmt.Sprintf(" of %q", name)
 	}
@@ -207,7 +207,7 @@ func (s *Session) question() string {
 // who says who is meant, and how many.
 func (s *Session) who() string {
 	survey := s.Record.Found.Roster
-	rows := fmt.Sprintf("%s rows, %s users to reset", term.Comma(survey.Rows), term.Comma(survey.Users))
+	rows := fmt.Sprintf("%s rows, %s users to %s", term.Comma(survey.Rows), term.Comma(survey.Users), s.Record.Spec.Verb())
 	if other := survey.Rows - survey.Users; other > 0 {
 		rows += fmt.Sprintf(", %s not (%s)", term.Comma(other), counted(survey.Reasons))
 	}

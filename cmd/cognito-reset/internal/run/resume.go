@@ -29,7 +29,7 @@ type Resumption struct {
 
 	// Change is the settings with what replaces them. Flags are those that were
 	// given, to be compared with a plan.
-	Change func(spec.Settings) (spec.Settings, error)
+	Change func(spec.Spec) (spec.Settings, error)
 	Flags  plan.Flags
 }
 
@@ -89,7 +89,7 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 		term.Linef(s.Err, "Going on with %s: %s of %s users are left, %s of them to be read back first.", s.Path, term.Comma(s.Left), term.Comma(record.Found.Roster.Users), term.Comma(inDoubt))
 	}
 	if record.Spec.FindRate {
-		if record.Spec = preflight.FindRate(record.Spec, awsaccount.Of(s.Pool()).RecoveryQuota(ctx)); !s.Quiet {
+		if record.Spec = preflight.FindRate(record.Spec, awsaccount.Of(s.Pool()).Quota(ctx, awsaccount.Recovery)); !s.Quiet {
 			term.Linef(s.Err, "Rate       %.4g a second: %s", record.Spec.Rate, record.Spec.RateAuto)
 		}
 	}
@@ -115,7 +115,7 @@ func resumable(dir *journal.Dir, r Resumption) (*rundir.Record, error) {
 			return nil, err
 		}
 	}
-	if record.Spec.Settings, err = r.Change(record.Spec.Settings); err != nil {
+	if record.Spec.Settings, err = r.Change(record.Spec); err != nil {
 		return nil, err
 	}
 	if err := record.Spec.Trusted(r.EndpointNamed); err != nil {

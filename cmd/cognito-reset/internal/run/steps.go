@@ -12,6 +12,10 @@ import (
 // steps are those of a session, each at the pace of its quota.
 func (s *Session) steps() []batch.Step {
 	r := s.Record.Spec
+	signOut := batch.Step{Name: spec.StepSignOut, Action: s.Pool().SignOut(), Pace: s.Paces.Updates, Outcome: batch.SignedOut, Repeatable: true}
+	if r.SignOutAlone() {
+		return []batch.Step{signOut}
+	}
 	reset := batch.Step{Name: spec.StepReset, Action: s.Pool(), Pace: s.Paces.Resets, Outcome: batch.Reset, Sends: true, Instead: make(map[batch.Reason]batch.Step)}
 	for reason, what := range r.IfUnresettable {
 		reset.Instead[reason] = map[string]batch.Step{
@@ -21,7 +25,7 @@ func (s *Session) steps() []batch.Step {
 		}[what]
 	}
 	if r.SignsOut() {
-		return []batch.Step{reset, {Name: spec.StepSignOut, Action: s.Pool().SignOut(), Pace: s.Paces.Updates, Outcome: batch.SignedOut, Repeatable: true}}
+		return []batch.Step{reset, signOut}
 	}
 	return []batch.Step{reset}
 }

@@ -67,9 +67,9 @@ func (s *Session) judgeCanary(ctx context.Context, ctl *control.Control, c batch
 			suspicious += n
 		}
 	}
-	text := fmt.Sprintf("The canary, %d users: %s.", c.Settled(), control.State(c))
+	text := fmt.Sprintf("The canary, %d users: %s.", c.Settled(), control.State(c, s.Record.Spec.Response))
 	if len(c.Reasons) > 0 {
-		text = fmt.Sprintf("The canary, %d users: %s (%s).", c.Settled(), control.State(c), counted(c.Reasons))
+		text = fmt.Sprintf("The canary, %d users: %s (%s).", c.Settled(), control.State(c, s.Record.Spec.Response), counted(c.Reasons))
 	}
 	if !s.Quiet || s.Ask {
 		term.Linef(s.above(), "%s", text)

@@ -21,7 +21,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
-// Work resets the users who are left. It returns why it stopped before the last of
+// Work takes the users who are left through the steps. It returns why it stopped before the last of
 // them, and an error if it could not begin.
 func (s *Session) Work(ctx context.Context) (stopped, err error) {
 	began := time.Now()
@@ -37,7 +37,7 @@ func (s *Session) Work(ctx context.Context) (stopped, err error) {
 	ctx, cancel := guards.Within(ctx, s.Record.Spec.Settings)
 	defer cancel()
 	if s.Paces == nil {
-		s.Paces = control.NewPaces(s.Record.Spec.Settings)
+		s.Paces = control.NewPaces(s.Record.Spec)
 	}
 	ctl := control.New(s.Paces, j, stop)
 	waves := s.waves(ctl)
@@ -94,7 +94,7 @@ func (s *Session) calls(ctx context.Context, ctl *control.Control, waves *guards
 		watched(r)
 		note(r)
 	}
-	s.Log.Info("session begins", "event", "began", "users", s.Left, "rate", sp.Rate)
+	s.Log.Info("session begins", "event", "began", "users", s.Left, "rate", sp.FirstRate())
 	defer s.Calls()()
 	if s.Fleet == nil {
 		s.WarnOfConnection(s.Record.Path())
@@ -181,11 +181,11 @@ const (
 // standby is how many users stand by for their turn; 0 for the usual number.
 func (s *Session) standby() int {
 	users, sp := 0, s.Record.Spec
-	if sp.Rate == 0 { // the pace is no limit to stand by for
+	if sp.FirstRate() == 0 { // the pace is no limit to stand by for
 		users = 4 * sp.Workers()
 	}
 	if s.Record.Dir.IsCopy() {
-		users = min(max(4, users, int(promisedSeconds*sp.Rate)), maxPromised)
+		users = min(max(4, users, int(promisedSeconds*sp.FirstRate())), maxPromised)
 	}
 	return users
 }
@@ -219,7 +219,7 @@ func (s *Session) above() io.Writer {
 func (s *Session) showProgress(ctl *control.Control) term.Progress {
 	look := func() term.View {
 		counts, live := ctl.Tally.Counts(), ctl.Live()
-		return term.View{Done: counts.Settled(), State: control.State(counts), Why: live.Why, Ahead: live.Ahead(), Hidden: ctl.Asks(), Attrs: live.Attrs(counts)}
+		return term.View{Done: counts.Settled(), State: control.State(counts, s.Record.Spec.Response), Why: live.Why, Ahead: live.Ahead(), Hidden: ctl.Asks(), Attrs: live.Attrs(counts)}
 	}
 	switch {
 	case s.Fleet != nil:

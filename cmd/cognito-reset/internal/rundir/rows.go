@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"iter"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"cognito-reset/batch/journal"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 	"cognito-reset/report"
 )
@@ -35,7 +35,7 @@ func (r *Record) Rows(history *journal.History, stopped error) *Rows {
 		UserPoolID: r.Spec.UserPoolID, UserPoolName: r.Found.PoolName, Account: r.Found.Caller.Account,
 		Region: cmp.Or(r.Spec.Region, userpool.RegionOf(r.Spec.UserPoolID)), Sandbox: r.Spec.Sandbox,
 		DryRun: r.Spec.DryRun, Forecast: r.Found.Forecast, Coverage: (*report.Coverage)(r.Found.Coverage), RunDirectory: r.Path(),
-		JournalBytes: history.Known(), RateAsked: r.Spec.Rate, StartedAt: began, FinishedAt: began,
+		JournalBytes: history.Known(), RateAsked: r.Spec.FirstRate(), Steps: r.Spec.Steps, StartedAt: began, FinishedAt: began,
 	}
 	pending := batch.Interrupted
 	for i, session := range history.Sessions {
@@ -60,7 +60,7 @@ func (r *Record) Rows(history *journal.History, stopped error) *Rows {
 		s.ExitCode, s.StoppedBecause = e.Code, e.Error()
 	}
 	if rows.Results = history.Results(pending); r.Spec.Offline {
-		rows.Results = Expected(rows.Results)
+		rows.Results = Expected(rows.Results, r.Spec.Response)
 	}
 	return rows
 }
@@ -136,9 +136,8 @@ func (k retryKinds) Close() error { return nil }
 // RetryKind is the kind of --retry that takes a settled user up again, failed or
 // unknown; "" if none does.
 func RetryKind(r batch.Result) string {
-	moments := []batch.Reason{batch.ServerError, batch.Network, batch.ClockSkew, batch.AttemptLimit, batch.LambdaRefused, batch.MessageRefused, batch.Other}
 	switch {
-	case r.Outcome == batch.Failed && slices.Contains(moments, r.Reason):
+	case r.Outcome == batch.Failed && r.Reason.Passes():
 		return "failed"
 	case r.Outcome == batch.Unknown:
 		return "unknown"
@@ -147,12 +146,16 @@ func RetryKind(r batch.Result) string {
 }
 
 // Expected is what a dry run of files alone says of users against whom nothing
-// there stands: they would be reset.
-func Expected(results iter.Seq2[batch.Result, error]) iter.Seq2[batch.Result, error] {
+// there stands: they would be reset, or signed out.
+func Expected(results iter.Seq2[batch.Result, error], to spec.Response) iter.Seq2[batch.Result, error] {
+	would := batch.WouldReset
+	if to.SignOutAlone() {
+		would = batch.WouldSignOut
+	}
 	return func(yield func(batch.Result, error) bool) {
 		for r, err := range results {
 			if r.Outcome == batch.NotAttempted {
-				r.Outcome, r.Reason = batch.WouldReset, ""
+				r.Outcome, r.Reason = would, ""
 			}
 			if !yield(r, err) {
 				return
@@ -165,7 +168,7 @@ func Expected(results iter.Seq2[batch.Result, error]) iter.Seq2[batch.Result, er
 func Replaced(results iter.Seq2[batch.Result, error]) iter.Seq2[batch.Result, error] {
 	return func(yield func(batch.Result, error) bool) {
 		for r, err := range results {
-			if err == nil && (!r.Outcome.Done() || r.Outcome == batch.UserDisabled) {
+			if err == nil && (!r.Outcome.Done() || r.Outcome == batch.UserDisabled || r.Outcome == batch.SignedOut) {
 				continue
 			}
 			if !yield(r, err) || err != nil {

@@ -78,7 +78,7 @@ func (p *plan) spec(input string) spec.Spec {
 // work is what the process does, and its exit code.
 func (p *process) work() (code int, err error) {
 	s, err := run.Resume(p.ctx, run.Resumption{
-		Path: p.w.plan.path(), Moved: p.moved, Change: func(s spec.Settings) (spec.Settings, error) { return s, nil },
+		Path: p.w.plan.path(), Moved: p.moved, Change: func(s spec.Spec) (spec.Settings, error) { return s.Settings, nil },
 	}, p.env())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -9,11 +9,12 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
+	"cognito-reset/report"
 )
 
 // A Response is what is done to each user.
 type Response struct {
-	Steps           []string                `json:"steps"`                     // in their order
+	Steps           report.Steps            `json:"steps"`                     // in their order
 	IfUnresettable  map[batch.Reason]string `json:"if_unresettable,omitempty"` // lock, disable or invite, by why a reset is refused
 	IfResetRequired string                  `json:"if_reset_required"`         // again or skip
 	Snapshot        bool                    `json:"snapshot,omitempty"`        // look at each user first
@@ -105,11 +106,16 @@ func words[T ~string](list []T) string {
 	return strings.Join(texts, ", ")
 }
 
-// SignsOut reports whether sessions are ended as well.
+// SignsOut reports whether sessions are ended, with or without a reset before.
 func (r Response) SignsOut() bool { return slices.Contains(r.Steps, StepSignOut) }
 
+// SignOutAlone reports whether sessions are ended and passwords left as they are.
+func (r Response) SignOutAlone() bool { return r.Steps.SignOutAlone() }
+
 // Plain reports whether a reset is all that is asked for.
-func (r Response) Plain() bool { return len(r.Steps) == 1 && len(r.IfUnresettable) == 0 }
+func (r Response) Plain() bool {
+	return len(r.Steps) == 1 && len(r.IfUnresettable) == 0 && !r.SignOutAlone()
+}
 
 // Uses reports whether a fallback may take a reset's place.
 func (r Response) Uses(what string) bool {
@@ -125,8 +131,34 @@ func (r Response) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// Would is what a run would do about a user whom a reset cannot reach.
+// Verb is what the run does to users, in words that follow "to".
+func (r Response) Verb() string {
+	if r.SignOutAlone() {
+		return "sign out"
+	}
+	return "reset"
+}
+
+// Effect is what the run does to a user, in words that follow "each of these users".
+func (r Response) Effect() string {
+	switch {
+	case r.SignOutAlone():
+		return "is signed out and keeps the password"
+	case r.SignsOut():
+		return "loses the current password and is sent a code, and is signed out"
+	}
+	return "loses the current password and is sent a code"
+}
+
+// Would is what a run would do about a user, given what a reset alone would bring. A
+// sign-out reaches everybody who is in the pool.
 func (r Response) Would(p userpool.Prospect) userpool.Prospect {
+	if r.SignOutAlone() {
+		if p.SettledBy == batch.ByState && p.Reason != batch.UserNotFound {
+			p.Outcome, p.Reason, p.ErrorMessage = batch.WouldSignOut, "", ""
+		}
+		return p
+	}
 	if p.Outcome == batch.Failed {
 		switch r.IfUnresettable[p.Reason] {
 		case DoLock:
@@ -143,7 +175,7 @@ func (r Response) Would(p userpool.Prospect) userpool.Prospect {
 // Bills reports whether Cognito bills a user as active for what would be done.
 func (r Response) Bills(o batch.Outcome) bool {
 	switch o {
-	case batch.WouldLock, batch.WouldInvite:
+	case batch.WouldLock, batch.WouldInvite, batch.WouldSignOut:
 		return true
 	case batch.WouldReset, batch.WouldDisable:
 		return r.SignsOut()

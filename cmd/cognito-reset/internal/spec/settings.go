@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,7 +15,7 @@ import (
 // Settings are what may change from one session of a run to the next. They
 // stand in run.json as they were asked for last.
 type Settings struct {
-	Rate           float64 `json:"rate"`        // calls a second; 0 is no limit
+	Rate           float64 `json:"rate"`        // resets a second; 0 is no limit
 	RateAuto       string  `json:"rate_auto"`   // how it was found; "" if it was given
 	UpdateRate     float64 `json:"update_rate"` // sign-outs and disablings a second; 0 is no limit
 	Headroom       float64 `json:"headroom"`    // share that a rate that is found leaves
@@ -63,20 +62,6 @@ func (s Seconds) Duration() time.Duration { return time.Duration(float64(s) * fl
 
 // DefaultRate leaves live users a third of the quota, in calls a second.
 const DefaultRate = 20
-
-// Workers is how many users to work on at most. What a rate needs is its number
-// of calls under way at the latency of a slow pool, 15 s; the run itself uses
-// no more of them than the latency it meets asks for. A lower rate may be raised
-// later to that of Cognito's quota.
-func (s Settings) Workers() int {
-	switch {
-	case s.MaxWorkers > 0:
-		return s.MaxWorkers
-	case s.Rate == 0:
-		return 64
-	}
-	return min(int(math.Ceil(max(s.Rate, 30)*15)), 1024)
-}
 
 // FailureGuard is what --stop-on-failures asks for; nil if nothing.
 func (s Settings) FailureGuard() (*batch.FailureGuard, error) {

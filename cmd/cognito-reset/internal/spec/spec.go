@@ -87,12 +87,35 @@ func (s Spec) Again() Spec {
 	return s
 }
 
+// FirstRate is how many calls a second the first step makes at most; 0 is no limit.
+func (s Spec) FirstRate() float64 {
+	if s.SignOutAlone() {
+		return s.UpdateRate
+	}
+	return s.Rate
+}
+
+// Workers is how many users to work on at most. What a rate needs is its number
+// of calls under way at the latency of a slow pool, 15 s; the run itself uses
+// no more of them than the latency it meets asks for. A lower rate may be raised
+// later to that of Cognito's quota.
+func (s Spec) Workers() int {
+	switch rate := s.FirstRate(); {
+	case s.MaxWorkers > 0:
+		return s.MaxWorkers
+	case rate == 0:
+		return 64
+	default:
+		return min(int(math.Ceil(max(rate, 30)*15)), 1024)
+	}
+}
+
 // LooksInPool reports whether the pool is asked anything.
 func (s Spec) LooksInPool() bool { return !s.Offline }
 
 // TimeFor is how long so many users take at the rate, in waves if there are any.
 func (s Spec) TimeFor(users int64) time.Duration {
-	rate := s.Rate
+	rate := s.FirstRate()
 	if s.SignsOut() && s.UpdateRate > 0 {
 		rate = min(rate, s.UpdateRate)
 	}

@@ -19,6 +19,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
 	"cognito-reset/report"
 )
@@ -132,7 +133,9 @@ func (s *Run) look(ctx context.Context) (found *verification, err error) {
 		return nil, exit.With(exit.Usage, err)
 	}
 	found = &verification{at: time.Now(), effects: make(map[userpool.Effect]int64)}
-	every := func(list report.Writer) error { return s.verified(ctx, concerned(history), found, list) }
+	every := func(list report.Writer) error {
+		return s.verified(ctx, concerned(history, s.Record.Spec.Steps), found, list)
+	}
 	if s.Record.Dir.Held() { // whoever works on the run writes its lists
 		err = every(new(report.Summary))
 	} else {
@@ -159,21 +162,21 @@ type verification struct {
 // chased is how many users a person is shown; verify.csv has all.
 const chased = 10
 
-// add counts a user, and hands on who is not safe yet. signsOut is that sessions were to end,
-// too, of which no state tells.
-func (v *verification) add(u userpool.Verified, signsOut bool, list report.Writer) error {
-	if !report.Remains(u.Result) {
+// add counts a user, and hands on who is not safe yet. That sessions were to end, too, no
+// state tells.
+func (v *verification) add(u userpool.Verified, asked spec.Response, list report.Writer) error {
+	if !asked.Steps.Remains(u.Result) {
 		v.note(u)
 		return nil
 	}
 	if u.Outcome.Done() {
 		v.note(u)
 	}
-	if u.Effect == userpool.Gone || u.Effect != userpool.NotInForce && !signsOut {
+	if u.Effect == userpool.Gone || u.Effect != userpool.NotInForce && !asked.SignsOut() {
 		v.settled++
 		return nil
 	}
-	if u.Effect == userpool.NotInForce && (report.KeepsPassword(u.Result) || u.Outcome == batch.Unknown) {
+	if u.Effect == userpool.NotInForce && (asked.Steps.KeepsPassword(u.Result) || u.Outcome == batch.Unknown) {
 		v.never++
 	}
 	return list.Write(u.Result)
@@ -207,10 +210,10 @@ func (v *verification) err() error {
 }
 
 // concerned are the results of the run whose users were reset, or are not safe yet.
-func concerned(history *journal.History) iter.Seq2[batch.Result, error] {
+func concerned(history *journal.History, asked report.Steps) iter.Seq2[batch.Result, error] {
 	return func(yield func(batch.Result, error) bool) {
 		for r, err := range history.Results(batch.Interrupted) {
-			if err == nil && !r.Outcome.Done() && !report.Remains(r) {
+			if err == nil && !r.Outcome.Done() && !asked.Remains(r) {
 				continue
 			}
 			if !yield(r, err) || err != nil {
@@ -229,7 +232,7 @@ func (s *Run) verified(ctx context.Context, results iter.Seq2[batch.Result, erro
 			if err != nil {
 				return err
 			}
-			if err := found.add(v, s.Record.Spec.SignsOut(), list); err != nil {
+			if err := found.add(v, s.Record.Spec.Response, list); err != nil {
 				return err
 			}
 			if !v.Outcome.Done() {
@@ -280,14 +283,14 @@ func (s *Run) printVerified(found *verification) error {
 	fmt.Fprintf(&b, "%s  %s resets, %.0f%% with a new password\n", found.at.UTC().Format(rundir.Minute), term.Comma(found.all()), 100*found.completed())
 	for _, m := range effectMeanings {
 		if n := found.effects[m.effect]; n > 0 {
-			fmt.Fprintf(&b, "%8d  %-12s  %s\n", n, m.effect, m.meaning)
+			fmt.Fprintf(&b, "%8s  %-12s  %s\n", term.Comma(n), m.effect, m.meaning)
 		}
 	}
 	if found.never > 0 {
-		fmt.Fprintf(&b, "%8d  %-12s  %s\n", found.never, "never_reset", "STILL HAVE THEIR OLD PASSWORD: "+report.RemainingFile+" says what helps")
+		fmt.Fprintf(&b, "%8s  %-12s  %s\n", term.Comma(found.never), "never_reset", "STILL HAVE THEIR OLD PASSWORD: "+report.RemainingFile+" says what helps")
 	}
 	if found.settled > 0 {
-		fmt.Fprintf(&b, "%8d  %-12s  %s\n", found.settled, "settled", "made safe since by something else: "+report.RemainingFile+" leaves them out")
+		fmt.Fprintf(&b, "%8s  %-12s  %s\n", term.Comma(found.settled), "settled", "made safe since by something else: "+report.RemainingFile+" leaves them out")
 	}
 	if found.chase != nil {
 		b.WriteString("\n     row  username, state, last changed\n")
