@@ -19,7 +19,7 @@ import (
 	"cognito-reset/batch/internal/journaltest"
 	"cognito-reset/batch/internal/objects"
 	"cognito-reset/batch/internal/s3test"
-	"cognito-reset/batch/sandbox/mototest"
+	"cognito-reset/batch/sandbox/servertest"
 )
 
 // Servers that are not ours take a run as Amazon S3 does.
@@ -27,7 +27,7 @@ func TestAPrefixIsARunDirectoryOnOtherServers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("servers are started, and one is built")
 	}
-	for name, start := range map[string]func(*testing.T) (url string){"moto": mototest.Start, "versitygw": startVersity} {
+	for name, start := range map[string]func(*testing.T) (url string){"moto": servertest.Moto, "versitygw": startVersity} {
 		t.Run(name, func(t *testing.T) {
 			s3test.OwnCredentials(t)
 			url := start(t)
