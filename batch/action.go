@@ -110,7 +110,7 @@ func (e *Error) Brief() string {
 		return text + ": " + missing
 	case e.Message == "" && e.Err != nil:
 		return e.Err.Error()
-	case e.Reason == ClockSkew && e.Err != nil:
+	case (e.Reason == ClockSkew || e.Reason == UnsupportedOperation) && e.Err != nil:
 		return text + ": " + e.Err.Error()
 	}
 	return text
@@ -165,7 +165,7 @@ func (e *JournalError) Unwrap() error { return e.Err }
 // user would get it. A row that ended so is open: a resume attempts it again.
 func (r Reason) StopsRun() bool {
 	switch r {
-	case PoolNotFound, Credentials, AccessDenied, PoolConfiguration, MessageLimit, ClockSkew:
+	case PoolNotFound, Credentials, AccessDenied, PoolConfiguration, UnsupportedOperation, MessageLimit, ClockSkew:
 		return true
 	}
 	return false

@@ -240,6 +240,7 @@ var advice = map[batch.Reason]string{
 	batch.Credentials:          "check or renew the AWS credentials",
 	batch.AccessDenied:         "allow the call that the report names",
 	batch.PoolConfiguration:    "check how the pool sends messages",
+	batch.UnsupportedOperation: "not Cognito: check --endpoint-url",
 	batch.InvalidParameter:     "the report has Cognito's words",
 	batch.Interrupted:          "resume the run",
 	batch.Stopped:              "resume the run",
