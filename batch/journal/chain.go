@@ -10,6 +10,8 @@ import (
 	"hash"
 	"io"
 	"iter"
+
+	"cognito-reset/batch/internal/relay"
 )
 
 // What follows the JSON members of every line. The hash covers all up to and
@@ -121,7 +123,7 @@ func read(path string, r io.Reader, c *chain, end *int64) iter.Seq2[record, erro
 		var rec record // one for all, as it escapes
 		var broken error
 		n, more := 0, true
-		relay(func(pass func([]byte) ([]byte, bool)) {
+		relay.Run(func(pass func([]byte) ([]byte, bool)) {
 			broken = c.follow(path, r, pass)
 		}, func(lines []byte) bool {
 			for raw := range bytes.Lines(lines) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/internal/relay"
 )
 
 // A History is what a run directory says has happened so far. Rows are found by
@@ -113,7 +114,7 @@ func (d *Dir) Replay() (*History, error) {
 		defer f.Close()
 	}
 	rows, sum := newRowFinder(d), sha256.New()
-	for e, err := range ahead(d.entries(sum)) {
+	for e, err := range relay.Ahead(d.entries(sum)) {
 		if err != nil {
 			return nil, err
 		}
@@ -324,7 +325,7 @@ func (h *History) clockAt(offset int64) batch.Clock {
 // Rows that no session has come to are not attempted, for the given reason; a
 // promise without a settlement is unknown.
 func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
-	return ahead(func(yield func(batch.Result, error) bool) {
+	return relay.Ahead(func(yield func(batch.Result, error) bool) {
 		for row, err := range h.each() {
 			var res batch.Result
 			if err == nil {
