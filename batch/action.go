@@ -110,7 +110,7 @@ func (e *Error) Brief() string {
 		return text + ": " + missing
 	case e.Message == "" && e.Err != nil:
 		return e.Err.Error()
-	case e.Reason == ClockSkew && e.Err != nil:
+	case (e.Reason == ClockSkew || e.Reason == UnsupportedOperation) && e.Err != nil:
 		return text + ": " + e.Err.Error()
 	}
 	return text
@@ -165,7 +165,17 @@ func (e *JournalError) Unwrap() error { return e.Err }
 // user would get it. A row that ended so is open: a resume attempts it again.
 func (r Reason) StopsRun() bool {
 	switch r {
-	case PoolNotFound, Credentials, AccessDenied, PoolConfiguration, MessageLimit, ClockSkew:
+	case PoolNotFound, Credentials, AccessDenied, PoolConfiguration, UnsupportedOperation, MessageLimit, ClockSkew:
+		return true
+	}
+	return false
+}
+
+// Passes reports whether a failure with this reason is the moment's and not the user's:
+// the same call may succeed another time.
+func (r Reason) Passes() bool {
+	switch r {
+	case ServerError, Network, ClockSkew, AttemptLimit, LambdaRefused, MessageRefused, Other:
 		return true
 	}
 	return false

@@ -154,6 +154,7 @@ const (
 	Credentials          Reason = "credentials"
 	AccessDenied         Reason = "access_denied"
 	PoolConfiguration    Reason = "pool_configuration"
+	UnsupportedOperation Reason = "unsupported_operation" // the server, which is not Cognito, has no such call
 	InvalidParameter     Reason = "invalid_parameter"
 	Stopped              Reason = "stopped"
 	Interrupted          Reason = "interrupted"
@@ -165,7 +166,7 @@ var Reasons = []Reason{
 	Duplicate, Excluded, RecentlyReset, OverLimit, AlreadyResetRequired, EmptyUsername, WrongPool, UsernameTooLong, MalformedRow,
 	UserNotFound, WrongState, TemporaryPassword, Unconfirmed, Disabled, ExternalProvider, NoVerifiedContact,
 	MangledNumber, UnknownCountry, LambdaRefused, MessageRefused, Throttled, ServerError, Network, ClockSkew, MessageLimit, AttemptLimit, PoolNotFound, Credentials,
-	AccessDenied, PoolConfiguration, InvalidParameter, Stopped, Interrupted, Other,
+	AccessDenied, PoolConfiguration, UnsupportedOperation, InvalidParameter, Stopped, Interrupted, Other,
 }
 
 // A Result is how one row ended, with all that a report says of it.

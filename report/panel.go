@@ -269,11 +269,10 @@ func (v panel) help(r batch.Reason) (words, command string) {
 	if a, ok := of.act(r); ok {
 		return a.words, of.again(r, a.instead)
 	}
-	if r.StopsRun() || r == batch.Stopped || r == batch.Interrupted {
+	switch {
+	case r.StopsRun() || r == batch.Stopped || r == batch.Interrupted:
 		return "", resume
-	}
-	switch r {
-	case batch.ServerError, batch.Network, batch.LambdaRefused, batch.MessageRefused, batch.Throttled, batch.Other:
+	case r.Passes():
 		return "", resume + " --retry failed,unknown"
 	}
 	return "", ""

@@ -56,7 +56,8 @@ type Summary struct {
 	LongestWaits []Wait  `json:"longest_waits"` // at most 3, the longest first
 	Next         string  `json:"next"`          // command to run now; "" if there is none
 
-	Targets []Target `json:"targets,omitempty"` // of a job on several user pools
+	Targets  []Target  `json:"targets,omitempty"`  // of a job on several user pools
+	Sessions *Sessions `json:"sessions,omitempty"` // of one run, in its directory; nil elsewhere
 
 	resets  int64 // calls
 	waiting int64 // rows of users still to be called, of a run that works
@@ -239,6 +240,7 @@ var advice = map[batch.Reason]string{
 	batch.Credentials:          "check or renew the AWS credentials",
 	batch.AccessDenied:         "allow the call that the report names",
 	batch.PoolConfiguration:    "check how the pool sends messages",
+	batch.UnsupportedOperation: "not Cognito: check --endpoint-url",
 	batch.InvalidParameter:     "the report has Cognito's words",
 	batch.Interrupted:          "resume the run",
 	batch.Stopped:              "resume the run",

@@ -102,7 +102,7 @@ func TestSummariesAreValidByTheirSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	empty, run := &Summary{}, &Summary{ElapsedSeconds: 3, Coverage: &Coverage{Both: 1, InputOnly: 2, PoolOnly: 3}}
+	empty, run := &Summary{}, &Summary{ElapsedSeconds: 3, Sessions: &Sessions{Left: 1, LastUsersPerSecond: 2, Steered: []Steering{{By: "ann", Command: "pause"}}}, Coverage: &Coverage{Both: 1, InputOnly: 2, PoolOnly: 3}}
 	dry := &Summary{DryRun: true, Forecast: &Forecast{States: map[string]int64{"CONFIRMED": 1}, Channels: map[string]int64{}, Warnings: []string{"mfa"}, Blockers: []string{"pool"}}}
 	write(t, run)
 	write(t, dry)
@@ -159,6 +159,7 @@ func TestTheSchemaHasEveryKey(t *testing.T) {
 	}
 	keys := func(m map[string]any) []string { return slices.Collect(maps.Keys(m)) }
 	same("summary", slices.Collect(maps.Keys(schema.Properties)), reflect.TypeFor[Summary]())
+	same("sessions", keys(schema.Properties["sessions"].Properties), reflect.TypeFor[Sessions]())
 	same("coverage", keys(schema.Properties["coverage"].Properties), reflect.TypeFor[Coverage]())
 	same("forecast", keys(schema.Properties["forecast"].Properties), reflect.TypeFor[Forecast]())
 	same("longest_waits", keys(schema.Properties["longest_waits"].Items.Properties), reflect.TypeFor[Wait]())

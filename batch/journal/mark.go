@@ -203,19 +203,47 @@ func (h *History) reaches(m Mark) error {
 	case m.Bytes == 0:
 		return nil
 	}
-	f, err := h.dir.on().OpenFile(h.dir.File(JournalFile), os.O_RDONLY, 0)
+	head, err := h.dir.sumAt(m.Bytes)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	head := make([]byte, sumLen)
-	if _, err := f.ReadAt(head, m.Bytes-int64(len(sealClose)+sumLen)); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if string(head) != m.Head {
+	if head != m.Head {
 		return &CutError{path, fmt.Sprintf("is another journal than the one that was written last: its line %d is not the one that stood there", m.Lines)}
 	}
 	return nil
+}
+
+// sumAt is the SHA-256 that seals the line of the journal which ends after so many bytes.
+func (d *Dir) sumAt(bytes int64) (string, error) {
+	f, err := d.on().OpenFile(d.File(JournalFile), os.O_RDONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	head := make([]byte, sumLen)
+	if _, err := f.ReadAt(head, bytes-int64(len(sealClose)+sumLen)); err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	return string(head), nil
+}
+
+// EndsAt reports whether the journal has so many bytes, its mark says the same, and its
+// last line is the one that the mark names. It reads no other line: what stands before
+// is for [Dir.Replay] to check. Of a copy, and without a mark, it does not.
+func (d *Dir) EndsAt(bytes int64) (bool, error) {
+	if d.home != nil || bytes <= 0 {
+		return false, nil
+	}
+	m, marked, err := d.mark()
+	if err != nil || !marked || m.Bytes != bytes {
+		return false, err
+	}
+	info, err := d.Stat(JournalFile)
+	if err != nil || info.Size() != bytes {
+		return false, err
+	}
+	head, err := d.sumAt(bytes)
+	return head == m.Head, err
 }
 
 // Marked reports whether the directory has a mark, which [History.Begin] makes.

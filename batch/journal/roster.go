@@ -12,6 +12,7 @@ import (
 	"iter"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -237,7 +238,7 @@ func (d *Dir) Named() iter.Seq2[batch.Entry, error] {
 		defer f.Close() // only read
 		for raw, err := range split(f.Name(), f) {
 			var l line
-			if err == nil && (raw[len(raw)-1] != '\n' || decode(raw, &l) != "" || l.Username == "") {
+			if err == nil && (raw[len(raw)-1] != '\n' || decode(raw, time.Time{}, &l) != "" || l.Username == "") {
 				continue
 			}
 			if !yield(batch.Entry{Row: l.Row, Username: l.Username, Sub: l.Sub}, err) || err != nil {

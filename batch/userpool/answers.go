@@ -106,8 +106,12 @@ var answers = []answer{
 	{"UserPoolAddOnNotEnabledException", "", batch.ClassRun, batch.PoolConfiguration},
 	{"UserImportInProgressException", "", batch.ClassRun, batch.PoolConfiguration},
 	{"UnsupportedOperationException", "", batch.ClassRun, batch.PoolConfiguration},
-	{"UnknownOperationException", "", batch.ClassRun, batch.PoolConfiguration}, // of servers that are not Cognito's
-	{"InvalidAction", "", batch.ClassRun, batch.PoolConfiguration},
+
+	// Of servers that are not Cognito's and have no such call. The last is cognito-local's,
+	// with HTTP status 500; it says Unsupported of less, too, and then may have done a part.
+	{"UnknownOperationException", "", batch.ClassRun, batch.UnsupportedOperation},
+	{"InvalidAction", "", batch.ClassRun, batch.UnsupportedOperation},
+	{"Unsupported", "unsupported x-amz-target", batch.ClassRun, batch.UnsupportedOperation},
 
 	// The moment's: another password is drawn for the next attempt.
 	{"PasswordHistoryPolicyViolationException", "", batch.ClassMoment, batch.Other},
@@ -177,7 +181,9 @@ func classify(err error) *batch.Error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		e.Code, e.Message = cut(api.ErrorCode()), cut(api.ErrorMessage())
 		if class, reason, ok := byCode(e.Code, e.Message); ok {
-			e.Class, e.Reason = class, reason
+			if e.Class, e.Reason = class, reason; reason == batch.UnsupportedOperation {
+				e.Err = withoutCall(err)
+			}
 			return e
 		}
 	} else if e.Err = err; len(err.Error()) > longest {
@@ -189,6 +195,15 @@ func classify(err error) *batch.Error {
 		unanswered(e, err)
 	}
 	return e
+}
+
+// withoutCall says which call a server does not have.
+func withoutCall(err error) error {
+	call := "the call"
+	if operation, ok := errors.AsType[*smithy.OperationError](err); ok {
+		call = operation.Operation()
+	}
+	return fmt.Errorf("this server has no %s, so that it did nothing", call)
 }
 
 // byCode is what a code and its message mean, if that is known here or to the SDK.

@@ -10,13 +10,13 @@ import (
 
 	"cognito-reset/batch"
 	"cognito-reset/batch/awsaccount"
-	"cognito-reset/batch/sandbox/mototest"
+	"cognito-reset/batch/sandbox/servertest"
 	"cognito-reset/batch/userpool"
 )
 
 // A server that is not ours takes the calls, and does what we say that they do.
 func TestActionsAgainstMoto(t *testing.T) {
-	url := mototest.Start(t)
+	url := servertest.Moto(t)
 	withoutAWS(t)
 	client := cognito.New(cognito.Options{Region: "us-east-1", BaseEndpoint: &url, Credentials: anyCredentials})
 	made, err := client.CreateUserPool(t.Context(), &cognito.CreateUserPoolInput{

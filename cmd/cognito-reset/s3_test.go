@@ -21,7 +21,7 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"cognito-reset/batch/sandbox"
-	"cognito-reset/batch/sandbox/mototest"
+	"cognito-reset/batch/sandbox/servertest"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 )
 
@@ -128,7 +128,7 @@ func TestKilledWithItsRecordInMotosS3NobodyIsResetTwice(t *testing.T) {
 	if testing.Short() {
 		t.Skip("killing takes a while")
 	}
-	moto, err := url.Parse(mototest.Start(t))
+	moto, err := url.Parse(servertest.Moto(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"cognito-reset/batch/internal/s3test"
-	"cognito-reset/batch/sandbox/mototest"
+	"cognito-reset/batch/sandbox/servertest"
 )
 
 // A server that is not ours is read too, with its own ETags and checksums.
 func TestAgainstMoto(t *testing.T) {
-	url := mototest.Start(t)
+	url := servertest.Moto(t)
 	s3test.OwnCredentials(t)
 	content, bucket, key := bytes.Repeat([]byte("user\n"), 10_000), "people", "exports/users 1.csv"
 	client := s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &url, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
@@ -61,7 +61,7 @@ func TestAgainstMoto(t *testing.T) {
 // A key of KMS goes with what is written, and neither it nor the name of an owner is in
 // the way of a condition.
 func TestAgainstMotoWithAKeyAndAnOwner(t *testing.T) {
-	url := mototest.Start(t)
+	url := servertest.Moto(t)
 	s3test.OwnCredentials(t)
 	bucket, key := "records", "alias/records"
 	client := s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &url, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})

@@ -22,7 +22,8 @@ func (a *app) statusCommand() *cli.Command {
 		ArgsUsage: "DIR",
 		UsageText: "cognito-reset status cognito-reset-runs/20260102T030405Z-eu-west-1_AbCdEfGhI\n" +
 			"cognito-reset status monday --watch",
-		Description: "Reads and checks the whole journal; changes nothing and calls nothing. Of a job on\n" +
+		Description: "Changes nothing and calls nothing. Reads and checks the whole journal, unless the run is\n" +
+			"finished and its summary is of all of it: then that is what it tells. Of a job on\n" +
 			"several user pools, and of a folder of shards, it tells of each.",
 		Flags: append(flags.Record(),
 			flags.Bool(flags.Output, "watch", "go on telling until the run ends: on a terminal in place, elsewhere as lines with the time"),

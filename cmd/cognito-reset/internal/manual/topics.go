@@ -24,7 +24,7 @@ var topics embed.FS
 // Topics are the names of the manual's topics, in the order in which one reads them.
 var Topics = []string{
 	"start", "permissions", "security", "input", "pool", "excluding", "dry-run", "run", "pace", "waves", "plan", "steering", "resume", "report",
-	"verify", "evidence", "record", "exit-codes", "environment", "troubleshooting", "shards", "s3", "fleet", "notify", "breach", "message", "aws-cli", "sandbox", "library",
+	"verify", "evidence", "record", "exit-codes", "environment", "troubleshooting", "shards", "s3", "fleet", "notify", "breach", "message", "aws-cli", "sandbox", "library", "benchmarks",
 }
 
 // Playbooks are the names of the pages to go through from top to bottom, and of the texts
@@ -59,7 +59,7 @@ func Playbook(name string) (text string, ok bool) {
 // Otherwise are words that people try, and the topics that they mean.
 var Otherwise = map[string]string{
 	"intro": "start", "introduction": "start", "getting-started": "start", "quickstart": "start", "quick-start": "start", "tutorial": "start", "first": "start", "demo": "start", "example": "start", "examples": "start",
-	"csv": "input", "excel": "input", "users": "input", "exclude": "excluding", "rate": "pace", "quota": "pace", "canary": "waves", "env": "environment", "iam": "permissions", "policy": "permissions",
+	"csv": "input", "excel": "input", "users": "input", "exclude": "excluding", "rate": "pace", "quota": "pace", "benchmark": "benchmarks", "performance": "benchmarks", "speed": "benchmarks", "canary": "waves", "env": "environment", "iam": "permissions", "policy": "permissions",
 	"exit": "exit-codes", "codes": "exit-codes", "error": "troubleshooting", "errors": "troubleshooting", "stop": "steering", "pause": "steering", "keys": "steering", "watch": "steering", "files": "record", "kubernetes": "shards", "slack": "notify", "email": "message", "sms": "message",
 	"playbook": "breach", "playbooks": "breach", "lawyer": "breach", "help-desk": "waves",
 }

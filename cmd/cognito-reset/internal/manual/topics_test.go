@@ -107,6 +107,24 @@ func TestOtherWordsLeadToTopics(t *testing.T) {
 	}
 }
 
+// Every benchmark that the manual says how to run is there.
+func TestEveryBenchmarkOfTheManualIsThere(t *testing.T) {
+	text, _ := Topic("benchmarks")
+	commands := regexp.MustCompile(`(?m)^go test .*-bench '?(\w+).* \./(\S+)$`).FindAllStringSubmatch(text, -1)
+	if n := strings.Count(text, "go test "); len(commands) != n || n < 5 {
+		t.Errorf("%d commands, %d of them understood", n, len(commands))
+	}
+	for _, command := range commands {
+		files, _ := filepath.Glob("../../../../" + command[2] + "/*_test.go")
+		if !slices.ContainsFunc(files, func(file string) bool {
+			source, _ := os.ReadFile(file)
+			return strings.Contains(string(source), "func "+command[1]+"(b *testing.B)")
+		}) {
+			t.Errorf("%s is not in %s", command[1], command[2])
+		}
+	}
+}
+
 // Every playbook and text can be read where there is nothing but the binary, and leads on
 // by commands there and by paths from the top of the source.
 func TestPlaybooksAreInTheBinary(t *testing.T) {

@@ -123,6 +123,8 @@ func gap(err error, permission string) string {
 	switch {
 	case found && answer.Reason == batch.AccessDenied:
 		return "not known: allow " + permission
+	case found && answer.Reason == batch.UnsupportedOperation:
+		return "not a call of this server, which is not Cognito: check --endpoint-url"
 	case found:
 		return fmt.Sprintf("not known (%s)", cmp.Or(answer.Code, string(answer.Reason)))
 	}

@@ -185,7 +185,7 @@ func (f *facts) permissionsCheck() (rundir.Level, string) {
 			allowed = append(allowed, action)
 		} else {
 			missing = append(missing, fmt.Sprintf("%s is %s; without it the run stops", action, gap(err, "cognito-idp:"+action)))
-			if answer, ok := errors.AsType[*batch.Error](err); ok && answer.Reason == batch.AccessDenied {
+			if answer, ok := errors.AsType[*batch.Error](err); ok && (answer.Reason == batch.AccessDenied || answer.Reason == batch.UnsupportedOperation) {
 				worst = rundir.Blocker
 			}
 		}

@@ -34,6 +34,7 @@ func Files(r *rundir.Record, history *journal.History, stopped error) (report.Su
 			return rows.Summary, err
 		}
 	}
+	rows.Summary.Sessions = rundir.Sessions(history)
 	return rows.Summary, dir.WriteJSON(rundir.SummaryFile, rows.Summary)
 }
 

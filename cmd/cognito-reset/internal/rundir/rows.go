@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"iter"
-	"slices"
 	"strings"
 	"time"
 
@@ -137,9 +136,8 @@ func (k retryKinds) Close() error { return nil }
 // RetryKind is the kind of --retry that takes a settled user up again, failed or
 // unknown; "" if none does.
 func RetryKind(r batch.Result) string {
-	moments := []batch.Reason{batch.ServerError, batch.Network, batch.ClockSkew, batch.AttemptLimit, batch.LambdaRefused, batch.MessageRefused, batch.Other}
 	switch {
-	case r.Outcome == batch.Failed && slices.Contains(moments, r.Reason):
+	case r.Outcome == batch.Failed && r.Reason.Passes():
 		return "failed"
 	case r.Outcome == batch.Unknown:
 		return "unknown"

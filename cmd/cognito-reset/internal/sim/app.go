@@ -20,6 +20,7 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
 	"cognito-reset/cmd/cognito-reset/internal/term"
+	"cognito-reset/report"
 )
 
 // A process begins the run or goes on with it, as the commands run and resume do.
@@ -65,6 +66,9 @@ func (p *plan) spec(input string) spec.Spec {
 			Rate: p.Rate, MaxWorkers: p.Workers, MaxAttempts: p.MaxAttempts, StopOnFailures: "off", OnMessageLimit: "stop",
 			OnUnknown: "report", SettleAfter: spec.Seconds(userpool.Linger.Seconds()), Grace: 15,
 		},
+	}
+	if p.SignsOut {
+		s.Steps, s.UpdateRate = report.Steps{spec.StepSignOut}, p.Rate
 	}
 	if p.RetryUnknown {
 		s.OnUnknown = "retry"

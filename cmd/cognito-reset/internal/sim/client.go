@@ -61,7 +61,7 @@ func (c client) Do(r *http.Request) (*http.Response, error) {
 		answers <- answer{status: http.StatusOK, body: c.service.list(in.Filter)}
 	case a == nil && in.Username != "": // a look at what is permitted
 		answers <- fails(http.StatusBadRequest, "UserNotFoundException", "User does not exist.")
-	case operation == "AdminResetUserPassword":
+	case operation == c.service.operation():
 		c.service.serveReset(a, c.process, answers)
 	case operation == "AdminGetUser":
 		c.service.serveRead(a, answers)

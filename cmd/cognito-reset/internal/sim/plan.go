@@ -26,6 +26,7 @@ type plan struct {
 	RetryUnknown bool
 	Looked       bool // the roster says what each user was before
 	MovesDate    bool // a reset is a modification of the user
+	SignsOut     bool // alone: nobody is reset
 	Faults       []fault
 }
 
@@ -128,7 +129,7 @@ func (p plan) String() string {
 	}
 	fmt.Fprintf(&text, "%d users, %d processes, recorded %s; %d workers, standby %d, %d attempts, %.3g calls a second, latency %v, quota %d",
 		p.Users, p.Processes, where, p.Workers, p.Standby, p.MaxAttempts, p.Rate, p.Latency, p.Quota)
-	for name, on := range map[string]bool{"on-unknown retry": p.RetryUnknown, "users were looked at": p.Looked, "a reset is a modification": p.MovesDate} {
+	for name, on := range map[string]bool{"on-unknown retry": p.RetryUnknown, "users were looked at": p.Looked, "a reset is a modification": p.MovesDate, "a sign-out alone": p.SignsOut} {
 		if on {
 			text.WriteString("; " + name)
 		}
@@ -172,6 +173,7 @@ func newPlan(seed uint64) plan {
 		p.drawProcess(c, process+1)
 	}
 	p.drawAnswers(c)
+	p.SignsOut = c.one(6)
 	return p
 }
 

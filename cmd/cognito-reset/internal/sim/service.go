@@ -29,7 +29,7 @@ type account struct {
 	now     state
 	before  []state // older ones, which a stale read may see
 
-	resets  int      // done
+	resets  int      // done, or sign-outs where that is all
 	pending int      // calls that may still be done
 	lost    bool     // an answer, of any call
 	by      *process // that called last
@@ -116,19 +116,29 @@ func (s *service) touch(a *account) {
 	s.w.tell("%s is modified by an application", a.name)
 }
 
+// operation is the one call that changes users in the plan.
+func (s *service) operation() string {
+	if s.w.plan.SignsOut {
+		return "AdminUserGlobalSignOut"
+	}
+	return "AdminResetUserPassword"
+}
+
 // reset does the work of a call. Nobody is reset twice, unless that was asked for
 // where nobody can say how a call ended: its answer was lost, or whoever got it may
-// not have written it down.
+// not have written it down. A sign-out is asked for again then by itself.
 func (s *service) reset(a *account, by *process) *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.refusal != nil {
 		return a.refusal
 	}
-	s.become(a, resetRequired, s.w.plan.MovesDate)
+	if !s.w.plan.SignsOut {
+		s.become(a, resetRequired, s.w.plan.MovesDate)
+	}
 	a.resets++
-	s.w.tell("%s is reset", a.name)
-	if a.resets > 1 && !(s.w.plan.RetryUnknown && (a.lost || a.by != by)) {
+	s.w.tell("%s is reset, or signed out", a.name)
+	if a.resets > 1 && !((s.w.plan.RetryUnknown || s.w.plan.SignsOut) && (a.lost || a.by != by)) {
 		s.w.violated("%s was reset twice", a.name)
 	}
 	a.by = by

@@ -176,7 +176,10 @@ func (w *world) check(rows []batch.Result, code int, when string, by *process) {
 	}
 	w.service.mu.Lock()
 	defer w.service.mu.Unlock()
-	open, well := 0, true
+	open, well, done := 0, true, batch.Reset
+	if w.plan.SignsOut {
+		done = batch.SignedOut
+	}
 	for i, r := range rows {
 		a := w.service.accounts[r.Username]
 		if a == nil || a.number != i+1 {
@@ -186,11 +189,11 @@ func (w *world) check(rows []batch.Result, code int, when string, by *process) {
 		if r.Open() {
 			open++
 		}
-		well = well && (r.Outcome == batch.Reset || r.Outcome == batch.Skipped)
+		well = well && (r.Outcome == done || r.Outcome == batch.Skipped)
 		if by != nil && a.by != nil && a.by.began.After(by.began) {
 			continue // whoever took the run over answers for that
 		}
-		if lie := a.contradicts(r); lie != "" {
+		if lie := a.contradicts(r, done); lie != "" {
 			w.violated("%s: %s is reported as %s (%s, by %s), and %s", when, a.name, r.Outcome, r.Reason, r.SettledBy, lie)
 		}
 	}
@@ -202,11 +205,15 @@ func (w *world) check(rows []batch.Result, code int, when string, by *process) {
 	}
 }
 
-// contradicts is what the service knows against a row of a report; "" if nothing.
-func (a *account) contradicts(r batch.Result) string {
+// contradicts is what the service knows against a row of a report, in which done is how
+// users end for whom all was done; "" if nothing.
+func (a *account) contradicts(r batch.Result, done batch.Outcome) string {
 	switch {
-	case r.Outcome == batch.Reset && a.resets == 0:
-		return "was not reset"
+	case r.Outcome == done && a.resets == 0:
+		return "was not"
+	case r.Outcome.Done() && r.Outcome != done:
+		return "nobody asked for that"
+	case done == batch.SignedOut: // nobody reads back what became of one: it is made again, or said not to be done
 	case (r.Outcome == batch.Failed || r.Outcome == batch.NotAttempted) && a.resets > 0:
 		return "was reset"
 	case r.Outcome == batch.NotAttempted && a.pending > 0:

@@ -32,16 +32,9 @@ type Status struct {
 	UsersPerSecond float64                 `json:"users_per_second"`
 	ETASeconds     float64                 `json:"eta_seconds"`    // 0 if nothing tells
 	Pace           *control.Live           `json:"pace,omitempty"` // of running, where it can be asked
-	Steered        []steering              `json:"steered,omitempty"`
+	Steered        []report.Steering       `json:"steered,omitempty"`
 	StartedAt      time.Time               `json:"started_at"`
 	LastSeenAt     time.Time               `json:"last_seen_at"`
-}
-
-// steering is a command that changed how the run goes on.
-type steering struct {
-	At      time.Time `json:"at"`
-	By      string    `json:"by"`
-	Command string    `json:"command"`
 }
 
 // The states of a run that is not over.
@@ -61,6 +54,11 @@ func (st Status) Over() bool { return st.State != Preparing && st.State != Runni
 // Of reads how a run stands.
 func Of(ctx context.Context, r *rundir.Record) (st Status, err error) {
 	held := r.Dir.Held() // before the journal is read, so that a run ending now is not taken for a crash
+	if !held {
+		if sum, ok := r.Finished(); ok {
+			return ofFinished(r, sum), nil
+		}
+	}
 	history, err := r.Replay()
 	if err != nil {
 		return st, err
@@ -80,10 +78,8 @@ func Of(ctx context.Context, r *rundir.Record) (st Status, err error) {
 		}
 		sum.Write(result)
 	}
-	st = Status{
-		Path: r.Path(), UserPoolID: r.Spec.UserPoolID, Rows: sum.Rows + inFlight, InFlight: inFlight, Outcomes: sum.Outcomes, Reasons: sum.Reasons,
-		over: !r.Spec.ForReal(), Users: r.Found.Roster.Users, StartedAt: r.Spec.CreatedAt, LastSeenAt: r.Spec.CreatedAt,
-	}
+	st = ofRows(r, sum)
+	st.Rows, st.InFlight = sum.Rows+inFlight, inFlight
 	st.sessions(history)
 	switch {
 	case r.Spec.Offline:
@@ -106,24 +102,32 @@ func Of(ctx context.Context, r *rundir.Record) (st Status, err error) {
 	return st, nil
 }
 
+// ofRows is what the rows of a run tell, once they are summed up.
+func ofRows(r *rundir.Record, sum *report.Summary) Status {
+	return Status{
+		Path: r.Path(), UserPoolID: r.Spec.UserPoolID, Rows: sum.Rows, Outcomes: sum.Outcomes, Reasons: sum.Reasons, over: !r.Spec.ForReal(),
+		Users: r.Found.Roster.Users, StartedAt: r.Spec.CreatedAt.Truncate(time.Millisecond), LastSeenAt: r.Spec.CreatedAt.Truncate(time.Millisecond),
+	}
+}
+
+// ofFinished is how a run stands of which nobody is left, by its summary.
+func ofFinished(r *rundir.Record, sum *report.Summary) Status {
+	st := ofRows(r, sum)
+	st.State, st.StartedAt, st.LastSeenAt = "finished", sum.StartedAt, sum.FinishedAt
+	st.UsersPerSecond, st.Steered = sum.Sessions.LastUsersPerSecond, sum.Sessions.Steered
+	return st
+}
+
 // sessions takes in what the sessions so far have done.
 func (st *Status) sessions(history *journal.History) {
 	st.Left, st.InDoubt = history.Open()
 	if n := len(history.Sessions); n > 0 {
 		last := history.Sessions[n-1]
-		st.StartedAt, st.LastSeenAt = history.Sessions[0].StartedAt, last.LastSeenAt
-		if seconds := last.LastSeenAt.Sub(last.StartedAt).Seconds(); seconds > 0 {
-			st.UsersPerSecond = float64(last.Settled) / seconds
-		}
+		st.StartedAt, st.LastSeenAt = history.Sessions[0].StartedAt.Truncate(time.Millisecond), last.LastSeenAt.Truncate(time.Millisecond)
 		st.Why = last.Stopped
-		for _, session := range history.Sessions {
-			for _, by := range session.Steered {
-				if by.By != journal.ByItself {
-					st.Steered = append(st.Steered, steering(by))
-				}
-			}
-		}
 	}
+	told := rundir.Sessions(history)
+	st.UsersPerSecond, st.Steered = told.LastUsersPerSecond, told.Steered
 }
 
 // Text is how the run stands, for a person.

@@ -283,14 +283,14 @@ func (s *Run) printVerified(found *verification) error {
 	fmt.Fprintf(&b, "%s  %s resets, %.0f%% with a new password\n", found.at.UTC().Format(rundir.Minute), term.Comma(found.all()), 100*found.completed())
 	for _, m := range effectMeanings {
 		if n := found.effects[m.effect]; n > 0 {
-			fmt.Fprintf(&b, "%8d  %-12s  %s\n", n, m.effect, m.meaning)
+			fmt.Fprintf(&b, "%8s  %-12s  %s\n", term.Comma(n), m.effect, m.meaning)
 		}
 	}
 	if found.never > 0 {
-		fmt.Fprintf(&b, "%8d  %-12s  %s\n", found.never, "never_reset", "STILL HAVE THEIR OLD PASSWORD: "+report.RemainingFile+" says what helps")
+		fmt.Fprintf(&b, "%8s  %-12s  %s\n", term.Comma(found.never), "never_reset", "STILL HAVE THEIR OLD PASSWORD: "+report.RemainingFile+" says what helps")
 	}
 	if found.settled > 0 {
-		fmt.Fprintf(&b, "%8d  %-12s  %s\n", found.settled, "settled", "made safe since by something else: "+report.RemainingFile+" leaves them out")
+		fmt.Fprintf(&b, "%8s  %-12s  %s\n", term.Comma(found.settled), "settled", "made safe since by something else: "+report.RemainingFile+" leaves them out")
 	}
 	if found.chase != nil {
 		b.WriteString("\n     row  username, state, last changed\n")
