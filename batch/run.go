@@ -35,7 +35,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 	})()
 
 	r := &runner{
-		began: time.Now(), Options: o, steps: steps, plain: resetAlone(steps), stop: stop, work: work,
+		began: wholeMicros(time.Now()), Options: o, steps: steps, plain: resetAlone(steps), stop: stop, work: work,
 		standby: make(chan struct{}, o.Standby), ready: make(chan Entry, o.Standby),
 		seats: make(chan struct{}, o.Workers), aside: make(chan struct{}, maxAside),
 	}
@@ -283,8 +283,16 @@ func (r *runner) leftOut(ctx context.Context, e Entry) Result {
 }
 
 // now goes on from when the run began by the monotonic clock, so that nobody who
-// sets this machine's clock moves the times of a record against each other.
-func (r *runner) now() time.Time { return r.began.Add(time.Since(r.began)) }
+// sets this machine's clock moves the times of a record against each other. It is in
+// whole microseconds, which a journal writes in half the bytes of nanoseconds.
+func (r *runner) now() time.Time {
+	return r.began.Add(time.Since(r.began).Truncate(time.Microsecond))
+}
+
+// wholeMicros is t without what is less than a microsecond.
+func wholeMicros(t time.Time) time.Time {
+	return t.Add(-time.Duration(t.Nanosecond() % int(time.Microsecond)))
+}
 
 // stopAt stops the run at an answer that every user would get.
 func (r *runner) stopAt(answer *Error) {
