@@ -64,7 +64,7 @@ func Reproduce(ctx context.Context, b *evidence.Bundle, version string) (names [
 	}
 	for _, m := range during(ctx, rendered(r, history, b.Manifest.Run)) {
 		err := b.Compare(m.Name, m.Write)
-		if _, altered := errors.AsType[*evidence.AlteredError](err); altered && b.Manifest.Tool.Version != version {
+		if _, altered := errors.AsType[*evidence.AlteredError](err); altered && !sameBuild(b.Manifest.Tool.Version, version) {
 			err = agrees(b, m)
 		}
 		if err != nil {
