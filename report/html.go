@@ -136,10 +136,7 @@ type document struct {
 
 // newDocument is a page with a script.
 func newDocument(p panel, pieces []Piece, script, connect string) document {
-	d := document{panel: p, Title: "Password resets", Style: template.CSS(pageStyle), Script: template.JS(script), Policy: policy(script, connect)}
-	if p.DryRun {
-		d.Title = "Password resets, a dry run"
-	}
+	d := document{panel: p, Title: p.title(), Style: template.CSS(pageStyle), Script: template.JS(script), Policy: policy(script, connect)}
 	for _, piece := range pieces {
 		d.Pieces = append(d.Pieces, template.HTML(piece.HTML))
 	}

@@ -312,6 +312,9 @@ func (a *app) runFleet(ctx *cli.Context, j *config.Job, from config.Origins) err
 	if begun {
 		return a.resumeFleet(ctx, folder.Path)
 	}
+	if err := flags.CheckResets(ctx, flags.Steps(ctx)); err != nil { // before the job is kept
+		return err
+	}
 	job := fleet.Job{Folder: folder, Shard: shard, Dry: dry, Keep: a.keepConfig(ctx, j, from, shard)}
 	if job.Resume, err = a.memberResumption(ctx, a.args); err != nil {
 		return err
