@@ -69,7 +69,7 @@ func Reproduce(ctx context.Context, b *evidence.Bundle, version string) (names [
 	for i, m := range members {
 		compared.Go(func() {
 			errs[i] = b.Compare(m.Name, m.Write)
-			if _, altered := errors.AsType[*evidence.AlteredError](errs[i]); altered && b.Manifest.Tool.Version != version {
+			if _, altered := errors.AsType[*evidence.AlteredError](errs[i]); altered && !sameBuild(b.Manifest.Tool.Version, version) {
 				errs[i] = agrees(b, m)
 			}
 		})
