@@ -109,8 +109,8 @@ type runner struct {
 	contact contact
 	backlog backlog
 	workers sync.WaitGroup
-	begun   int          // of the workers that there may be
-	free    atomic.Int64 // workers, less the users on the way to one or with one
+	begun   int           // of the workers that there may be
+	free    atomic.Int64  // workers, less the users on the way to one or with one
 	seats   chan struct{} // one token a user who is worked on
 	aside   chan struct{} // and one a user who waits without a worker
 }
