@@ -89,6 +89,8 @@ func (s Steps) advice(r batch.Reason) string {
 	switch {
 	case s.SignOutAlone() && r == batch.Disabled:
 		return "no session: being disabled ended them"
+	case s.SignOutAlone() && r == batch.AttemptLimit:
+		return "called too often; try these again in an hour"
 	case s.alarms(r) != alarming[r]: // the words are about an old password
 		return advice[batch.Other]
 	}
