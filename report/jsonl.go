@@ -26,12 +26,14 @@ type jsonlWriter struct {
 	out  *bufio.Writer
 	kept []string
 	line []byte
+	row  batch.Result // that is being written: one for all, as it escapes
 }
 
 func (w *jsonlWriter) Write(r batch.Result) error {
+	w.row = r
 	line := w.line[:0]
 	for _, c := range columns {
-		cell := c.cell(&r)
+		cell := c.cell(&w.row)
 		if cell.kind == isText && cell.text == "" {
 			continue
 		}
