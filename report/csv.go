@@ -52,18 +52,20 @@ type csvWriter struct {
 	safe bool
 	kept int // columns
 	line []byte
-	err  error // why nothing can be written
+	row  batch.Result // that is being written: one for all, as it escapes
+	err  error        // why nothing can be written
 }
 
 func (w *csvWriter) Write(r batch.Result) error {
+	w.row = r
 	for _, c := range columns {
-		switch cell := c.cell(&r); cell.kind {
+		switch cell := c.cell(&w.row); cell.kind {
 		case isNumber:
 			w.line = append(strconv.AppendInt(w.line, cell.number, 10), ',')
 		case isTime:
 			w.line = append(appendStamp(w.line, cell.time), ',')
 		default:
-			w.texts(cell.text)
+			w.text(cell.text)
 		}
 	}
 	if w.safe {
@@ -78,11 +80,18 @@ func (w *csvWriter) Write(r batch.Result) error {
 
 func (w *csvWriter) texts(cells ...string) {
 	for _, cell := range cells {
+		w.text(cell)
+	}
+}
+
+func (w *csvWriter) text(cell string) {
+	if cell != "" {
 		if w.safe {
 			cell = guard(cell)
 		}
-		w.line = append(appendCell(w.line, cell), ',')
+		w.line = appendCell(w.line, cell)
 	}
+	w.line = append(w.line, ',')
 }
 
 // appendCell quotes a cell where RFC 4180 asks for it and, as [encoding/csv] does,

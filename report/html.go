@@ -136,10 +136,7 @@ type document struct {
 
 // newDocument is a page with a script.
 func newDocument(p panel, pieces []Piece, script, connect string) document {
-	d := document{panel: p, Title: "Password resets", Style: template.CSS(pageStyle), Script: template.JS(script), Policy: policy(script, connect)}
-	if p.DryRun {
-		d.Title = "Password resets, a dry run"
-	}
+	d := document{panel: p, Title: p.title(), Style: template.CSS(pageStyle), Script: template.JS(script), Policy: policy(script, connect)}
 	for _, piece := range pieces {
 		d.Pieces = append(d.Pieces, template.HTML(piece.HTML))
 	}
@@ -168,9 +165,10 @@ func (p *Page) Render(w io.Writer, s Summary) error {
 }
 
 // RenderLive writes a page of pieces that are drawn anew as events of the path "events"
-// tell: each is a [Piece] as JSON, and one named end says that no more come.
-func RenderLive(w io.Writer, pieces []Piece) error {
-	d := newDocument(panel{Page: new(Page)}, pieces, liveScript, "'self'")
+// tell: each is a [Piece] as JSON, and one named end says that no more come. The title is
+// about the steps of the runs.
+func RenderLive(w io.Writer, of Steps, pieces []Piece) error {
+	d := newDocument(panel{Page: new(Page), Summary: Summary{Steps: of}}, pieces, liveScript, "'self'")
 	if err := pageTemplates.ExecuteTemplate(w, "head", d); err != nil {
 		return err
 	}

@@ -381,7 +381,7 @@ func liveOf(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	var b strings.Builder
-	if err := RenderLive(&b, append(pieces, more...)); err != nil {
+	if err := RenderLive(&b, nil, append(pieces, more...)); err != nil {
 		tb.Fatal(err)
 	}
 	return b.String()

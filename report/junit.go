@@ -30,7 +30,7 @@ func NewJUnit(w io.Writer, s Summary) Writer {
 	}}
 	buffered.WriteString(xml.Header) // buffered: an error shows later
 	enc.EncodeToken(suite)
-	return &junitWriter{buffered, enc, suite.End()}
+	return &junitWriter{buffered, enc, suite.End(), s.Steps}
 }
 
 func attribute(name string, value any) xml.Attr {
@@ -45,6 +45,7 @@ type junitWriter struct {
 	out *bufio.Writer
 	enc *xml.Encoder
 	end xml.EndElement
+	of  Steps
 }
 
 type testCase struct {
@@ -69,7 +70,7 @@ func (w *junitWriter) Write(r batch.Result) error {
 	why := &verdict{
 		Type:    cmp.Or(string(r.Reason), string(r.Outcome)),
 		Message: strings.Trim(r.ErrorCode+": "+r.ErrorMessage, ": "),
-		Advice:  Advice(r.Reason),
+		Advice:  w.of.advice(r.Reason),
 	}
 	switch r.Outcome {
 	case batch.Failed, batch.Invalid:

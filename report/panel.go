@@ -251,7 +251,7 @@ func (v panel) Speeds() (words string) {
 func (v panel) Causes() (causes []cause) {
 	for _, r := range v.byUrgency() {
 		c := cause{Reason: r, Count: v.Reasons[r], Words: v.advise(r)}
-		if v.alarms(r) {
+		if v.Steps.alarms(r) {
 			c.Class = "bad"
 		}
 		if c.Help, c.Command = v.help(r); v.Now != nil || v.DryRun || v.Sandbox || v.RunDirectory == "" {

@@ -67,7 +67,7 @@ func TestTheLivePageHasNoRowsAndNoCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := RenderLive(&b, pieces); err != nil {
+	if err := RenderLive(&b, nil, pieces); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"prod-eu", "LIVE", "0 of 10 are safe. 9 wait for their turn and 1 keeps the old password.", "rate, 20/s", "Thu 21:15", `id="run-1-outcomes"`} {

@@ -87,7 +87,7 @@ func (m *Remaining) Write(r batch.Result) error {
 	}
 	m.line.out = p.out
 	m.line.line = append(strconv.AppendInt(m.line.line, r.Row, 10), ',')
-	m.line.texts(r.Username, r.Sub, string(r.Outcome), string(r.Reason), m.of.passwordNow(r), sessionsNow(r), m.of.whatHelps(r))
+	m.line.texts(r.Username, r.Sub, string(r.Outcome), string(r.Reason), m.of.passwordNow(r), m.of.sessionsNow(r), m.of.whatHelps(r))
 	return m.line.end()
 }
 
@@ -140,9 +140,12 @@ func (of Subject) passwordNow(r batch.Result) string {
 }
 
 // sessionsNow says whether sessions live on, where they were to end.
-func sessionsNow(r batch.Result) string {
-	if slices.ContainsFunc(r.Steps, func(s batch.StepResult) bool { return s.Outcome == batch.SignedOut }) {
+func (of Subject) sessionsNow(r batch.Result) string {
+	switch {
+	case slices.ContainsFunc(r.Steps, func(s batch.StepResult) bool { return s.Outcome == batch.SignedOut }):
 		return "ended"
+	case of.Steps.SignOutAlone() && r.Reason == batch.Disabled:
+		return "ended when the user was disabled"
 	}
 	return "live on"
 }

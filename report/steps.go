@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"cognito-reset/batch"
 )
@@ -48,3 +50,52 @@ func (s Steps) Remains(r batch.Result) bool {
 func halfDone(r batch.Result) bool {
 	return slices.ContainsFunc(r.Steps, func(s batch.StepResult) bool { return s.Outcome.Done() })
 }
+
+// remain says of how many users what was asked for is not done yet.
+func (s Summary) remain() string {
+	are, yet := "are", "not safe yet"
+	if s.Remaining == 1 {
+		are = "is"
+	}
+	if s.Steps.SignOutAlone() {
+		yet = "not signed out yet"
+	}
+	return fmt.Sprintf("%s %s %s", comma(s.Remaining), are, yet)
+}
+
+// title is that of a page about the run.
+func (s Summary) title() string {
+	title := "Password resets"
+	if s.Steps.SignOutAlone() {
+		title = "Sign-outs"
+	}
+	if s.DryRun {
+		title += ", a dry run"
+	}
+	return title
+}
+
+// advise says in a few words what to do about a reason in this run.
+func (s Summary) advise(r batch.Reason) string {
+	words := s.Steps.advice(r)
+	if s.Sandbox && (strings.Contains(words, "resume") || strings.Contains(words, "--retry")) {
+		return againRehearsed
+	}
+	return words
+}
+
+// advice says in a few words what to do about a reason.
+func (s Steps) advice(r batch.Reason) string {
+	switch {
+	case s.SignOutAlone() && r == batch.Disabled:
+		return "no session: being disabled ended them"
+	case s.SignOutAlone() && r == batch.AttemptLimit:
+		return "called too often; try these again in an hour"
+	case s.alarms(r) != alarming[r]: // the words are about an old password
+		return advice[batch.Other]
+	}
+	return advice[r]
+}
+
+// alarms reports whether a reason leaves an old password working that was to be replaced.
+func (s Steps) alarms(r batch.Reason) bool { return alarming[r] && !s.SignOutAlone() }

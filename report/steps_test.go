@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -37,5 +38,34 @@ func TestASignOutAloneTellsOfSessions(t *testing.T) {
 		if shouts := strings.Contains(text.String(), "OLD PASSWORD"); shouts != (steps == "reset") {
 			t.Errorf("%s:\n%s", steps, text.String())
 		}
+	}
+}
+
+// Nobody is told of a reset where there was none.
+func TestASignOutAloneIsNamedAsOne(t *testing.T) {
+	steps := Steps{"sign-out"}
+	for r, want := range map[batch.Reason]string{
+		batch.Disabled:     "no session: being disabled ended them",
+		batch.AttemptLimit: "called too often; try these again in an hour",
+		batch.WrongState:   "the report has Cognito's words",
+	} {
+		if got := (Summary{Steps: steps}).advise(r); got != want || len(got) > 50 {
+			t.Errorf("%s: %s", r, got)
+		}
+		if got := (Summary{}).advise(r); got != Advice(r) {
+			t.Errorf("%s of a reset: %s", r, got)
+		}
+	}
+	for title, of := range map[string]Steps{"<title>Sign-outs</title>": steps, "<title>Password resets</title>": nil} {
+		var page strings.Builder
+		if err := RenderLive(&page, of, nil); err != nil || !strings.Contains(page.String(), title) {
+			t.Errorf("%s is not on the page, %v", title, err)
+		}
+	}
+	var list strings.Builder
+	m := NewRemaining(&list, Subject{Run: "after", Pool: "eu-west-1_A", Steps: steps}, false, scratches(t, new(int)))
+	err := m.Write(batch.Result{Row: 1, Username: "ann", Outcome: batch.Failed, Reason: batch.Disabled})
+	if err = errors.Join(err, m.Close()); err != nil || !strings.Contains(list.String(), ",ended when the user was disabled,") || strings.Contains(list.String(), "live on") {
+		t.Errorf("%v\n%s", err, list.String())
 	}
 }

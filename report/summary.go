@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -171,20 +170,6 @@ func (s Summary) Well() bool {
 // againRehearsed is what helps where a command goes on with a real run.
 const againRehearsed = "a rehearsal cannot go on: begin it anew"
 
-// advise says in a few words what to do about a reason in this run.
-func (s Summary) advise(r batch.Reason) string {
-	if s.alarms(r) != alarming[r] { // the words are about an old password
-		return advice[batch.Other]
-	}
-	if s.Sandbox && (strings.Contains(advice[r], "resume") || strings.Contains(advice[r], "--retry")) {
-		return againRehearsed
-	}
-	return advice[r]
-}
-
-// alarms reports whether a reason leaves an old password working that was to be replaced.
-func (s Summary) alarms(r batch.Reason) bool { return alarming[r] && !s.Steps.SignOutAlone() }
-
 // Advice says in a few words what to do about a reason.
 func Advice(r batch.Reason) string { return advice[r] }
 
@@ -286,11 +271,7 @@ func (s Summary) Text(w io.Writer, colour bool) error {
 		}
 	}
 	if s.Remaining > 0 && !s.DryRun {
-		are := "are"
-		if s.Remaining == 1 {
-			are = "is"
-		}
-		p.tell(plain, "Remaining", fmt.Sprintf("%s %s not safe yet: %s says who, and what helps", comma(s.Remaining), are, RemainingFile))
+		p.tell(plain, "Remaining", fmt.Sprintf("%s: %s says who, and what helps", s.remain(), RemainingFile))
 	}
 	if s.Next != "" {
 		p.line(plain, fmt.Sprintf(labelled, "Next", s.Next)) // whole, to be copied
@@ -331,7 +312,7 @@ func (s Summary) meaning(o batch.Outcome) string {
 func (s Summary) byUrgency() []batch.Reason {
 	urgency := map[bool]int{false: 1}
 	return slices.SortedFunc(maps.Keys(s.Reasons), func(x, y batch.Reason) int {
-		return cmp.Or(cmp.Compare(urgency[s.alarms(x)], urgency[s.alarms(y)]), cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
+		return cmp.Or(cmp.Compare(urgency[s.Steps.alarms(x)], urgency[s.Steps.alarms(y)]), cmp.Compare(s.Reasons[y], s.Reasons[x]), cmp.Compare(x, y))
 	})
 }
 
@@ -358,7 +339,7 @@ func (s Summary) tellReasons(p *page) {
 			break
 		}
 		colour := plain
-		if s.alarms(r) {
+		if s.Steps.alarms(r) {
 			colour = red
 		}
 		t.add(colour, s.count(s.Reasons[r]), string(r), s.advise(r))

@@ -201,8 +201,13 @@ func (w *Workbook) summarize(s Summary) error {
 		{"user pool", s.UserPoolID}, {"name", s.UserPoolName}, {"account", s.Account}, {"Region", s.Region},
 		{"dry run", s.DryRun}, {"rehearsal", s.Sandbox}, {"began", stamp(s.StartedAt)}, {"ended", stamp(s.FinishedAt)},
 		{"stopped because", s.StoppedBecause}, {"calls", s.Calls}, {"throttled", s.Throttled},
-		{"keep their old password", s.KeepPassword}, {"not safe yet", s.Remaining}, {}, {"rows", s.Rows},
 	}
+	if s.Steps.SignOutAlone() {
+		lines = append(lines, []any{"not signed out yet", s.Remaining})
+	} else {
+		lines = append(lines, []any{"keep their old password", s.KeepPassword}, []any{"not safe yet", s.Remaining})
+	}
+	lines = append(lines, []any{}, []any{"rows", s.Rows})
 	for _, o := range batch.Outcomes {
 		if n := s.Outcomes[o]; n > 0 {
 			lines = append(lines, []any{string(o), n, s.meaning(o)})

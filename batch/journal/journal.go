@@ -13,6 +13,12 @@
 // again. A row with a promise but no settlement is a doubt: the call may have
 // left. It is never simply repeated, but read back.
 //
+// The lines of journal.jsonl that share a write share a seal, the SHA-256 of every
+// byte before it: until the line that has it is whole, none of them counts. A line of a
+// user is short: it refers to the beginning of its session for its times, and to the
+// promise for the name. Sessions of earlier versions, which sealed each line and said
+// all of it, stay readable and are gone on with.
+//
 // A promise is on the disk (fsync) before [Journal.Promise] returns; promises
 // made at the same time share one sync. A settlement is written and synced soon
 // after [Journal.Settle] returned: if the process or the machine dies before,
@@ -101,7 +107,7 @@ func start(on disk.Disk, file appendFile, size int64, c *chain, reserve string) 
 		disk: on, file: file, size: size, chain: c, reserve: reserve,
 		pending: newCommit(nil), done: make(chan struct{}),
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
-		settleWithin: settleWithin, began: time.Now(),
+		settleWithin: settleWithin, began: wholeMicros(time.Now()),
 	}
 	if f, ok := file.(*copied); ok {
 		j.home, j.settleWithin = f.home, settleHomeWithin
@@ -130,8 +136,16 @@ func (j *Journal) Settle(r batch.Result) error {
 	return j.append(false, settled(r))
 }
 
-// now is the session's time. Nobody who sets this machine's clock moves it.
-func (j *Journal) now() time.Time { return j.began.Add(time.Since(j.began)).UTC() }
+// now is the session's time, in whole microseconds. Nobody who sets this machine's
+// clock moves it.
+func (j *Journal) now() time.Time {
+	return j.began.Add(time.Since(j.began).Truncate(time.Microsecond)).UTC()
+}
+
+// wholeMicros is t without what is less than a microsecond.
+func wholeMicros(t time.Time) time.Time {
+	return t.Add(-time.Duration(t.Nanosecond() % int(time.Microsecond)))
+}
 
 // Clock records that the service's clock was found to stand so from here on. Of
 // all that a session says of it, the earliest time counts.
@@ -193,7 +207,7 @@ func (j *Journal) gather(durable bool, lines []line) (*commit, error) {
 		if c.lines, err = j.chain.append(c.lines, &lines[i]); err != nil {
 			return nil, err
 		}
-		c.count, c.head = c.count+1, j.chain.hex
+		c.count++
 	}
 	signal(j.wake)
 	if durable {
@@ -223,7 +237,8 @@ func (j *Journal) commitLoop() {
 		}
 		j.mu.Lock()
 		c := j.pending
-		c.err = j.err
+		c.lines = j.chain.finish(c.lines)
+		c.head, c.err = j.chain.hex, j.err
 		j.pending = newCommit(spare)
 		spare = c.lines[:0]
 		j.mu.Unlock()

@@ -11,9 +11,16 @@ import (
 	"cognito-reset/batch"
 )
 
-// formatVersion is that of the journal and of the roster's copy. A reader
-// refuses a newer one.
-const formatVersion = 1
+// formatVersion is that of the sessions that this program writes. A reader refuses
+// a newer one; a journal may have sessions of several.
+//
+//	1  every line is sealed, and says all of its event
+//	2  lines about users may be brief, and of those of one commit the last alone
+//	   is sealed
+const (
+	formatVersion = 2
+	briefFormat   = 2 // the first that has brief lines
+)
 
 // The events of a journal.
 const (
@@ -26,9 +33,9 @@ const (
 	eventClock    = "clock"    // the service's clock was found to stand otherwise
 )
 
-// A line is one event. Its JSON carries, as its last member, sha256: the
-// SHA-256 of every byte of the file before that value, so that the journal can
-// be checked with head and sha256sum alone.
+// A line is one event. The JSON of a sealed one carries, as its last member,
+// sha256: the SHA-256 of every byte of the file before that value, so that the
+// journal can be checked with head and sha256sum alone.
 type line struct {
 	Event string    `json:"event"`
 	At    time.Time `json:"at,omitzero"`
@@ -135,67 +142,106 @@ func settled(r batch.Result) line {
 	}
 }
 
-// members appends l as a JSON object that is still open, as two lines are
-// written for every user: by hand, in a fifth of the time of reflection, but
-// for what few users have.
-func (l *line) members(dst []byte) []byte {
-	text := func(name, s string) {
-		if s != "" {
-			dst = append(append(dst, name...), ':')
-			dst, _ = jsontext.AppendQuote(dst, s) // replaces what is not UTF-8
-		}
+// append appends l as a JSON object that is still open.
+func (l *line) append(dst []byte, b brief) []byte {
+	m := members(dst)
+	if b.is() {
+		m = b.first(m)
+		l.brief(&m, b)
+		return b.last(m)
 	}
-	number := func(name string, n int64) {
-		if n != 0 {
-			dst = strconv.AppendInt(append(append(dst, name...), ':'), n, 10)
-		}
+	m.text(`{"event"`, l.Event)
+	m.moment(`,"at"`, l.At)
+	m.number(`,"format"`, int64(l.Format))
+	m.text(`,"version"`, l.Version)
+	m.text(`,"host"`, l.Host)
+	m.number(`,"pid"`, int64(l.PID))
+	m.text(`,"roster_sha256"`, l.Roster)
+	m.number(`,"fence"`, l.Fence)
+	m.text(`,"service_ahead"`, l.ServiceAhead)
+	m.number(`,"row"`, l.Row)
+	m.text(`,"username"`, l.Username)
+	m.text(`,"sub"`, l.Sub)
+	l.end(&m)
+	m.moment(`,"started_at"`, l.StartedAt)
+	m.moment(`,"finished_at"`, l.FinishedAt)
+	l.proof(&m)
+	m.number(`,"exit_code"`, int64(l.ExitCode))
+	m.text(`,"stopped_because"`, l.Stopped)
+	m.text(`,"by"`, l.By)
+	m.text(`,"command"`, l.Command)
+	return m
+}
+
+// brief appends what of a user's line is not in its brief.
+func (l *line) brief(m *members, b brief) {
+	if !b.unnamed {
+		m.text(`,"username"`, l.Username)
+		m.text(`,"sub"`, l.Sub)
 	}
-	moment := func(name string, t time.Time) {
-		if !t.IsZero() {
-			dst = append(append(dst, name...), `:"`...)
-			dst = append(t.AppendFormat(dst, time.RFC3339Nano), '"')
-		}
+	if b.Reset == 0 {
+		l.end(m)
+		l.proof(m)
+		return
 	}
-	value := func(name string, v any) {
-		if raw, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true)); err == nil { // as it always is of plain members
-			dst = append(append(dst, name...), raw...)
-		}
-	}
-	text(`{"event"`, l.Event)
-	moment(`,"at"`, l.At)
-	number(`,"format"`, int64(l.Format))
-	text(`,"version"`, l.Version)
-	text(`,"host"`, l.Host)
-	number(`,"pid"`, int64(l.PID))
-	text(`,"roster_sha256"`, l.Roster)
-	number(`,"fence"`, l.Fence)
-	text(`,"service_ahead"`, l.ServiceAhead)
-	number(`,"row"`, l.Row)
-	text(`,"username"`, l.Username)
-	text(`,"sub"`, l.Sub)
-	text(`,"outcome"`, string(l.Outcome))
-	text(`,"reason"`, string(l.Reason))
-	number(`,"attempts"`, int64(l.Attempts))
-	number(`,"throttled"`, int64(l.Throttled))
-	text(`,"error_code"`, l.ErrorCode)
-	text(`,"error_message"`, l.ErrorMessage)
-	text(`,"request_id"`, l.RequestID)
-	moment(`,"started_at"`, l.StartedAt)
-	moment(`,"finished_at"`, l.FinishedAt)
-	text(`,"settled_by"`, string(l.SettledBy))
-	number(`,"sent"`, int64(l.Sent))
-	text(`,"step"`, l.Step)
+	usual := *l
+	usual.Outcome, usual.Attempts, usual.SettledBy, usual.Sent = "", 0, "", 0
+	usual.end(m)
+	usual.proof(m)
+}
+
+// end appends how a user ended.
+func (l *line) end(m *members) {
+	m.text(`,"outcome"`, string(l.Outcome))
+	m.text(`,"reason"`, string(l.Reason))
+	m.number(`,"attempts"`, int64(l.Attempts))
+	m.number(`,"throttled"`, int64(l.Throttled))
+	m.text(`,"error_code"`, l.ErrorCode)
+	m.text(`,"error_message"`, l.ErrorMessage)
+	m.text(`,"request_id"`, l.RequestID)
+}
+
+// proof appends by what a user ended, and what went before.
+func (l *line) proof(m *members) {
+	m.text(`,"settled_by"`, string(l.SettledBy))
+	m.number(`,"sent"`, int64(l.Sent))
+	m.text(`,"step"`, l.Step)
 	if len(l.Steps) > 0 {
-		value(`,"steps":`, l.Steps)
+		m.value(`,"steps":`, l.Steps)
 	}
 	if l.Before != nil {
-		value(`,"before":`, l.Before)
+		m.value(`,"before":`, l.Before)
 	}
-	number(`,"exit_code"`, int64(l.ExitCode))
-	text(`,"stopped_because"`, l.Stopped)
-	text(`,"by"`, l.By)
-	text(`,"command"`, l.Command)
-	return dst
+}
+
+// members are the text of a JSON object, written by hand in a fifth of the time of
+// reflection, as two are written for every user. What is empty is left out.
+type members []byte
+
+func (m *members) text(name, s string) {
+	if s != "" {
+		*m = append(append(*m, name...), ':')
+		*m, _ = jsontext.AppendQuote(*m, s) // replaces what is not UTF-8
+	}
+}
+
+func (m *members) number(name string, n int64) {
+	if n != 0 {
+		*m = strconv.AppendInt(append(append(*m, name...), ':'), n, 10)
+	}
+}
+
+func (m *members) moment(name string, t time.Time) {
+	if !t.IsZero() {
+		*m = append(append(*m, name...), `:"`...)
+		*m = append(t.AppendFormat(*m, time.RFC3339Nano), '"')
+	}
+}
+
+func (m *members) value(name string, v any) {
+	if raw, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true)); err == nil { // as it always is of plain members
+		*m = append(append(*m, name...), raw...)
+	}
 }
 
 // clip bounds what a service, or something that answered in its place, said.
@@ -214,69 +260,4 @@ func (l line) result() batch.Result {
 		StartedAt: l.StartedAt, FinishedAt: l.FinishedAt, SettledBy: l.SettledBy, Sent: l.Sent,
 		Steps: steps[batch.StepResult](l.Steps), Before: l.Before,
 	}
-}
-
-// decode reads a line that the chain has vouched for.
-func decode(raw []byte, l *line) (what string) {
-	if l.scan(raw) {
-		return ""
-	}
-	*l = line{}
-	// The seal is a member of the JSON object too, but not of the struct.
-	if err := json.Unmarshal(raw, l); err != nil {
-		return err.Error()
-	}
-	return ""
-}
-
-// scan reads a line about a user, if it is as plain as nearly all of them are. It has a
-// case for each member, and so is as long as there are.
-func (l *line) scan(raw []byte) bool {
-	body := max(0, len(raw)-sealLen) // what follows is the chain's
-	s := scan(raw[:body], "{", "")
-	for s.next() {
-		switch string(s.name) {
-		case "event":
-			l.Event = s.word()
-		case "at":
-			l.At = s.moment()
-		case "row":
-			l.Row = s.integer()
-		case "username":
-			l.Username = s.text()
-		case "sub":
-			l.Sub = s.text()
-		case "outcome":
-			l.Outcome = batch.Outcome(s.word())
-		case "reason":
-			l.Reason = batch.Reason(s.word())
-		case "attempts":
-			l.Attempts = int(s.integer())
-		case "throttled":
-			l.Throttled = int(s.integer())
-		case "error_code":
-			l.ErrorCode = s.text()
-		case "error_message":
-			l.ErrorMessage = s.text()
-		case "request_id":
-			l.RequestID = s.text()
-		case "started_at":
-			l.StartedAt = s.moment()
-		case "finished_at":
-			l.FinishedAt = s.moment()
-		case "settled_by":
-			l.SettledBy = batch.Evidence(s.word())
-		case "sent":
-			l.Sent = int(s.integer())
-		case "step":
-			l.Step = s.text()
-		case "steps":
-			s.into(&l.Steps)
-		case "before":
-			s.into(&l.Before)
-		default:
-			return false
-		}
-	}
-	return !s.odd
 }

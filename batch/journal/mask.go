@@ -58,6 +58,9 @@ func (d *Dir) CopyMasked(to *Dir, m Mask) (Survey, error) {
 			if text, err = sealed.append(text[:0], &masked); err != nil {
 				return err
 			}
+			if rec.sealed {
+				text = sealed.finish(text)
+			}
 			if _, err := w.Write(text); err != nil {
 				return err
 			}

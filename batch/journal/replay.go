@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"iter"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"cognito-reset/batch"
+	"cognito-reset/batch/internal/relay"
 )
 
 // A History is what a run directory says has happened so far. Rows are found by
@@ -41,13 +43,15 @@ type History struct {
 	// Clock is what the next session to be started knows of its clock.
 	Clock batch.Clock
 
-	dir   *Dir
-	marks list[mark] // by row from 0
-	size  int64      // of the journal's whole lines
-	lines int64      // that many of them
-	head  string     // the last one's SHA-256
-	seen  int64      // the journal's size when it was read
-	chain *chain
+	dir    *Dir
+	marks  list[mark]       // by row from 0
+	open   map[int64]meant  // by the journal's row: whom the session has promised
+	called map[int64]string // by row: users who were called otherwise than the roster names them
+	size   int64            // of the journal's whole lines
+	lines  int64            // that many of them
+	head   string           // the last one's SHA-256
+	seen   int64            // the journal's size when it was read
+	chain  *chain
 
 	marked bool   // the directory has a mark
 	known  int64  // bytes of the journal, by the mark
@@ -82,6 +86,13 @@ type mark struct {
 	offset int64 // of its line
 	size   int32
 	state  state
+	sum    [3]byte // of the line, by which one that was changed since is noticed
+}
+
+// sumOf is a checksum of a line.
+func sumOf(raw []byte) [3]byte {
+	sum := crc32.ChecksumIEEE(raw)
+	return [3]byte{byte(sum), byte(sum >> 8), byte(sum >> 16)}
 }
 
 type state uint8
@@ -113,7 +124,7 @@ func (d *Dir) Replay() (*History, error) {
 		defer f.Close()
 	}
 	rows, sum := newRowFinder(d), sha256.New()
-	for e, err := range ahead(d.entries(sum)) {
+	for e, err := range relay.Ahead(d.entries(sum)) {
 		if err != nil {
 			return nil, err
 		}
@@ -148,6 +159,7 @@ func (d *Dir) Replay() (*History, error) {
 	if h.lines > 0 {
 		h.head = string(h.chain.hex[:])
 	}
+	h.open = nil
 	h.countUnmatched(unmatched)
 	h.seen = now.Size()
 	h.Torn = h.seen > h.size
@@ -164,6 +176,7 @@ func (h *History) apply(rec record, rows *rowFinder, unmatched map[string]state)
 			Version: rec.Version, Host: rec.Host, PID: rec.PID, Fence: rec.Fence, StartedAt: rec.At, LastSeenAt: rec.At,
 			Clock: rec.clock(), offset: rec.offset,
 		})
+		h.open = make(map[int64]meant)
 		return nil
 	}
 	if len(h.Sessions) == 0 {
@@ -175,7 +188,7 @@ func (h *History) apply(rec record, rows *rowFinder, unmatched map[string]state)
 			session.LastSeenAt = at
 		}
 	}
-	m := mark{offset: rec.offset, size: int32(rec.size)}
+	m := mark{offset: rec.offset, size: int32(rec.size), sum: rec.sum}
 	switch rec.Event {
 	case eventEnded:
 		session.Ended, session.ExitCode, session.Stopped = true, rec.ExitCode, rec.Stopped
@@ -198,15 +211,54 @@ func (h *History) apply(rec record, rows *rowFinder, unmatched map[string]state)
 	default:
 		return nil // of a later format, and not about a user's fate
 	}
-	switch row, ok, err := rows.find(rec.Row, rec.Username, rec.Sub); {
+	user, err := h.userOf(rec, rows)
+	switch {
 	case err != nil:
 		return err
-	case ok:
-		*h.marks.at(row - 1) = m
-	default:
-		unmatched[rec.Username] = m.state
+	case user.row == 0:
+		unmatched[user.username] = m.state
+		return nil
+	case user.renamed && h.called == nil:
+		h.called = make(map[int64]string)
+	}
+	if *h.marks.at(user.row - 1) = m; user.renamed {
+		h.called[user.row] = user.username
 	}
 	return nil
+}
+
+// meant is whom a line means.
+type meant struct {
+	username string
+	row      int64 // of the roster; 0: it has none
+	renamed  bool  // the roster has another username for the sub
+}
+
+// userOf is whom a line means. The result of a promise of the same session does not
+// name the user again.
+func (h *History) userOf(rec record, rows *rowFinder) (user meant, err error) {
+	if rec.Event == eventSettled {
+		defer delete(h.open, rec.Row)
+	}
+	if rec.Username == "" && rec.Event == eventSettled {
+		user, ok := h.open[rec.Row]
+		if !ok {
+			return user, &DamageError{h.dir.File(JournalFile), int(h.lines), fmt.Sprintf("row %d ends here, and this session has not promised it", rec.Row)}
+		}
+		return user, nil
+	}
+	user.username = rec.Username
+	row, ok, err := rows.find(rec.Row, rec.Username, rec.Sub)
+	if err != nil {
+		return user, err
+	}
+	if ok {
+		user.row, user.renamed = row, !rows.isNamed(row, rec.Username)
+	}
+	if rec.Event == eventPromised {
+		h.open[rec.Row] = user
+	}
+	return user, nil
 }
 
 func (h *History) countUnmatched(unmatched map[string]state) {
@@ -310,27 +362,27 @@ func (h *History) clockSince(offset int64, handedOn bool) batch.Clock {
 	return earliest
 }
 
-// clockAt is that of the session whose line stands there.
-func (h *History) clockAt(offset int64) batch.Clock {
+// sessionAt is the session whose line stands there; a zero one if there is none.
+func (h *History) sessionAt(offset int64) *Session {
 	for i := len(h.Sessions) - 1; i >= 0; i-- {
 		if h.Sessions[i].offset <= offset {
-			return h.Sessions[i].Clock
+			return &h.Sessions[i]
 		}
 	}
-	return batch.Clock{}
+	return new(Session)
 }
 
 // Results yields how every row has ended so far, in the order of the input.
 // Rows that no session has come to are not attempted, for the given reason; a
 // promise without a settlement is unknown.
 func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
-	return ahead(func(yield func(batch.Result, error) bool) {
+	return relay.Ahead(func(yield func(batch.Result, error) bool) {
 		for row, err := range h.each() {
 			var res batch.Result
 			if err == nil {
 				res, err = row.result(pending)
 				if row.state != untouched && row.state != uncalled {
-					res.Clock = h.clockAt(row.offset)
+					res.Clock = h.sessionAt(row.offset).Clock
 				}
 			}
 			if !yield(res, err) || err != nil {

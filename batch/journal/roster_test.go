@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"cognito-reset/batch"
 )
 
@@ -37,6 +40,24 @@ func TestARosterComesBackAsItWasSpooled(t *testing.T) {
 	}
 	if sum := sha256.Sum256(file); survey.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Errorf("the file's SHA-256 is %x, not %s", sum, survey.SHA256)
+	}
+}
+
+// The line that is made by hand is the one that its type says.
+func TestARowIsWrittenAsItsTypeSays(t *testing.T) {
+	for _, e := range []batch.Entry{
+		{Row: 1, Username: "alice", Sub: "s"},
+		{Row: 2, InputRow: 7, Username: "a,\"b\"\n<名前>\u2028\xff\\&", ClientMetadata: map[string]string{"k": "v\x00\xff", "a": ""}, Kept: []string{"", "x\xff"}},
+		{Row: 3, ClientMetadata: map[string]string{}, Kept: []string{}, Before: &batch.Snapshot{Status: "CONFIRMED", EmailVerified: true}},
+		{Row: 4, Outcome: batch.Invalid, Reason: batch.EmptyUsername, Detail: "line 4: \"x\" \xfe"},
+	} {
+		want, err := json.Marshal(row{e.Row, e.InputRow, e.Username, e.Sub, e.ClientMetadata, e.Kept, e.Before, e.Outcome, e.Reason, e.Detail}, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := appendRow(nil, &e); err != nil || string(got) != string(want)+"\n" {
+			t.Errorf("%s is written as %s, %v", want, got, err)
+		}
 	}
 }
 

@@ -31,6 +31,11 @@ func (f *rowFinder) add(e batch.Entry) {
 	f.hashes.add(hash)
 }
 
+// isNamed reports whether the roster has this username in a row.
+func (f *rowFinder) isNamed(row int64, username string) bool {
+	return *f.hashes.at(row - 1) == f.hash(username)
+}
+
 func (f *rowFinder) find(row int64, username, sub string) (_ int64, ok bool, err error) {
 	if row >= 1 && row <= f.hashes.len && *f.hashes.at(row - 1) == f.hash(username) {
 		return row, true, nil

@@ -2,8 +2,6 @@ package journal
 
 import (
 	"bytes"
-	"errors"
-	"iter"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -21,6 +19,9 @@ func FuzzScan(f *testing.F) {
 	for _, members := range []string{
 		`"event":"settled","row":12,"username":"é","outcome":"failed","reason":"other","attempts":2,"throttled":1,"started_at":"2026-01-02T03:04:05.6Z","settled_by":"answer"`,
 		`"event":"promised","at":"2026-01-02T03:04:05Z","row":1,"username":"a"`,
+		`"promised":1,"username":"a","since":12`, `"reset":1,"username":"a","request_id":"r","since":12,"took":3`, `"settled":1,"outcome":"failed","since":12,"took":3`,
+		`"promised":1,"since":12,"took":3`, `"promised":1`, `"promised":1,"settled":1,"since":12`, `"reset":1,"outcome":"reset","since":1,"took":1`, `"reset":1,"since":1`, `"since":1`, `"settled":1,"row":1,"since":1,"took":1`,
+		`"promised":1,"username":"a","since":999999999999999999`, `"event":"promised","promised":1,"since":1`, `"promised":0,"since":1`,
 		`"row":1,"step":"sign-out","steps":[{"step":"reset","outcome":"reset","attempts":1}],"before":{"status":"CONFIRMED","enabled":true}`,
 		`"steps":[{"step":"]"}]`, `"steps":{"step":"a"}`, `"steps":[`, `"before":{"status":"}"}`, `"before":{"status":"\""}`, `"before":null`, `"before":"a"`, `"before":{}{}`,
 		`"row":01`, `"row":-1`, `"row":1.0`, `"row":1,`, `"row": 1`, `"row":"1"`, `"row":9999999999999999999`, `"username":1`, `"username":"a\"b"`, `"username":"a\u0062"`, "\"username\":\"a\tb\"",
@@ -32,9 +33,14 @@ func FuzzScan(f *testing.F) {
 	seal := sealOpen + string(bytes.Repeat([]byte("0"), sumLen)) + sealClose
 	f.Fuzz(func(t *testing.T, members []byte) {
 		var l, wantLine line
-		if raw := []byte("{" + string(members) + seal); l.scan(raw) {
-			if err := json.Unmarshal(raw, &wantLine, lenient); err != nil || !reflect.DeepEqual(l, wantLine) {
-				t.Errorf("%s was scanned as %+v; it is %+v, %v", members, l, wantLine, err)
+		began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		for _, end := range []string{seal, lineClose} {
+			raw := []byte("{" + string(members) + end)
+			if l = (line{}); !l.scan(raw, began) {
+				continue
+			}
+			if what := wantLine.unmarshal(raw, began, lenient); what != "" || !reflect.DeepEqual(l, wantLine) {
+				t.Errorf("%s was scanned as %+v; it is %+v, %v", raw, l, wantLine, what)
 			}
 		}
 		var r, wantRow row
@@ -60,7 +66,7 @@ func TestThePlainLinesOfARunAreScanned(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := (line{}); !got.scan(raw) || !reflect.DeepEqual(got, l) {
+		if got := (line{}); !got.scan(raw, time.Time{}) || !reflect.DeepEqual(got, l) {
 			t.Errorf("%s was scanned as %+v", raw, got)
 		}
 	}
@@ -97,50 +103,5 @@ func TestWindowReadsAnyPartOfAFile(t *testing.T) {
 	}
 	if _, err := w.read(3*blockSize+90, 11); err == nil {
 		t.Error("there is something behind the end")
-	}
-}
-
-func TestAheadYieldsWhatItIsGiven(t *testing.T) {
-	broken := errors.New("broken")
-	numbers := func(n int, err error) iter.Seq2[int, error] {
-		return func(yield func(int, error) bool) {
-			for i := range n {
-				if !yield(i, nil) {
-					return
-				}
-			}
-			if err != nil {
-				yield(0, err)
-			}
-		}
-	}
-	for _, n := range []int{0, 1, 255, 256, 257, 5000} {
-		for _, wrong := range []error{nil, broken} {
-			i := 0
-			for v, err := range ahead(numbers(n, wrong)) {
-				if err != nil && (i != n || !errors.Is(err, wrong)) || err == nil && v != i {
-					t.Fatalf("%d of %d is %d, %v", i, n, v, err)
-				}
-				if err == nil {
-					i++
-				} else {
-					wrong = nil
-				}
-			}
-			if i != n || wrong != nil {
-				t.Errorf("%d of %d, without %v", i, n, wrong)
-			}
-		}
-	}
-	ended := false
-	for range ahead(func(yield func(int, error) bool) {
-		defer func() { ended = true }()
-		for yield(0, nil) {
-		}
-	}) {
-		break
-	}
-	if !ended {
-		t.Error("it runs on")
 	}
 }

@@ -20,8 +20,10 @@ type Sent struct {
 
 	since  time.Time
 	offset int64
-	done   int            // of users whose last word is that they are done
-	open   map[string]int // of others, where it is not 0
+	began  time.Time        // the session that the offset is in
+	names  map[int64]string // by row, of users whom it has promised
+	done   int              // of users whose last word is that they are done
+	open   map[string]int   // of others, where it is not 0
 }
 
 // NewSent counts in the journal of a run directory. sends reports whether a step
@@ -45,7 +47,7 @@ func (s *Sent) Since(at time.Time) (messages int, err error) {
 		return 0, err
 	}
 	if !at.Equal(s.since) || now.Size() < s.offset {
-		s.since, s.offset, s.done, s.open = at, 0, 0, make(map[string]int)
+		s.since, s.offset, s.done, s.open, s.names = at, 0, 0, make(map[string]int), make(map[int64]string)
 	}
 	if now.Size() > s.offset {
 		if err := s.read(io.NewSectionReader(file, s.offset, now.Size()-s.offset)); err != nil {
@@ -70,7 +72,7 @@ func (s *Sent) read(r io.Reader) error {
 		}
 		s.offset += int64(len(raw))
 		var l line
-		if what := decode(raw, &l); what == "" {
+		if what := decode(raw, s.began, &l); what == "" {
 			s.count(l)
 		}
 	}
@@ -80,7 +82,12 @@ func (s *Sent) read(r io.Reader) error {
 func (s *Sent) count(l line) {
 	n := 0
 	switch l.Event {
+	case eventSession:
+		s.began = l.At
+		clear(s.names)
+		return
 	case eventPromised:
+		s.names[l.Row] = l.Username
 		if s.sends(l.Step) && !l.At.Before(s.since) {
 			n = 1
 		}
@@ -90,6 +97,10 @@ func (s *Sent) count(l line) {
 			n++
 		}
 	case eventSettled:
+		if l.Username == "" {
+			l.Username = s.names[l.Row]
+		}
+		delete(s.names, l.Row)
 		if n = s.ofSteps(l.Steps); len(l.Steps) == 0 && !l.FinishedAt.Before(s.since) {
 			n = max(l.Sent, sentOf(l.Outcome))
 		}

@@ -15,6 +15,7 @@ import (
 type told struct {
 	batch.Entry
 	mark
+	history *History
 	journal *window
 }
 
@@ -29,7 +30,7 @@ func (h *History) each() iter.Seq2[told, error] {
 		}
 		journal := &window{file: f}
 		for e, err := range h.dir.Entries() {
-			row := told{Entry: e, journal: journal}
+			row := told{Entry: e, history: h, journal: journal}
 			if err == nil && e.Row > h.marks.len {
 				err = fmt.Errorf("%s grew while it was read", h.dir.File(RosterFile))
 			} else if err == nil {
@@ -51,13 +52,24 @@ func (t told) last() (l line, err error) {
 	if err != nil {
 		return line{}, err
 	}
-	if what := decode(raw, &l); what != "" {
+	if sumOf(raw) != t.sum {
+		return line{}, t.changed()
+	}
+	if what := decode(raw, t.history.sessionAt(t.offset).StartedAt, &l); what != "" {
 		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.file.Name(), t.offset, what)
 	}
+	if l.Username == "" && l.Event == eventSettled {
+		l.Username, l.Sub = cmp.Or(t.history.called[t.Row], t.Username), cmp.Or(l.Sub, t.Sub)
+		return l, nil
+	}
 	if l.Username != t.Username && (l.Sub == "" || l.Sub != t.Sub) {
-		return line{}, fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.file.Name(), t.offset)
+		return line{}, t.changed()
 	}
 	return l, nil
+}
+
+func (t told) changed() error {
+	return fmt.Errorf("%s: at byte %d: the file changed while it was read", t.journal.file.Name(), t.offset)
 }
 
 func (t told) result(pending batch.Reason) (batch.Result, error) {

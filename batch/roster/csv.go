@@ -17,11 +17,13 @@ import (
 // A csvFile reads records of text.
 type csvFile struct {
 	*Roster
-	fields int  // of every record; 0 until known
-	hints  bool // the file began with a line that is for programs
-	count  int  // of the current record's
+	fields    int    // of every record; 0 until known
+	separator string // the delimiter
+	hints     bool   // the file began with a line that is for programs
+	count     int    // of the current record's
 
 	record []byte      // the physical lines of the current record
+	cells  []string    // of the current record, if nothing in it is quoted
 	quoted *csv.Reader // reads record
 	source *bytes.Reader
 	queue  [][]byte // lines to be read again, after a record that was not one
@@ -41,7 +43,7 @@ func (r *Roster) openCSV() error {
 	if r.Delimiter == '"' || r.Delimiter == '\r' || r.Delimiter == '\n' || r.Delimiter == utf8.RuneError {
 		return fmt.Errorf("%s: %q cannot separate columns", r.flag("delimiter"), r.Delimiter)
 	}
-	c.quoted = csv.NewReader(c.source)
+	c.quoted, c.separator = csv.NewReader(c.source), string(r.Delimiter)
 	c.quoted.Comma, c.quoted.FieldsPerRecord = r.Delimiter, -1
 	if text := r.lines.text; bytes.IndexByte(text, '\r') >= 0 && !r.Report {
 		return r.refuse(position{line: r.lines.n}, `some lines end in CR alone: turn these into others, such as with tr '\r' '\n'`)
@@ -144,7 +146,11 @@ func (c *csvFile) next() (record, error) {
 		return record{}, err
 	}
 	if bytes.IndexByte(c.record, '"') < 0 {
-		return c.good(strings.Split(string(c.record), string(c.Delimiter)), again), nil
+		c.cells = c.cells[:0]
+		for cell := range strings.SplitSeq(string(c.record), c.separator) {
+			c.cells = append(c.cells, cell)
+		}
+		return c.good(c.cells, again), nil
 	}
 	var more [][]byte // the lines after the first, in case they must be read again
 	open := c.leavesOpen(c.record, false)

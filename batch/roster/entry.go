@@ -87,6 +87,9 @@ func plain(username string) bool {
 	return username != "" && len(username) <= maxUsername
 }
 
+// plainAt reports whether the byte at i is a character by itself, and none to be cut.
+func plainAt(s string, i int) bool { return s[i] > ' ' && s[i] < 0x7f }
+
 // notAllowed tells what Cognito's pattern [\p{L}\p{M}\p{S}\p{N}\p{P}]+ leaves out.
 func notAllowed(r rune) bool {
 	return !unicode.In(r, unicode.L, unicode.M, unicode.S, unicode.N, unicode.P)
@@ -94,6 +97,9 @@ func notAllowed(r rune) bool {
 
 // trim cuts white space and the invisible marks that spreadsheets leave.
 func trim(s string) string {
+	if s == "" || plainAt(s, 0) && plainAt(s, len(s)-1) {
+		return s
+	}
 	return strings.TrimFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b' || r == '\u200e' || r == '\u200f'
 	})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // usernameNames are the column names, as [normal] has them, under which exports
@@ -62,8 +63,38 @@ func isUsernameName(name string) bool { return usernameNames[normal(name)] }
 
 // isColumnName reports whether a name surely stands in a header.
 func isColumnName(name string) bool {
+	if tooLong(name) {
+		return false
+	}
 	n := normal(name)
 	return usernameNames[n] || otherNames[n]
+}
+
+// longestName is the number of characters of the longest name in either set.
+var longestName = func() (longest int) {
+	for _, names := range []map[string]bool{usernameNames, otherNames} {
+		for name := range names {
+			longest = max(longest, utf8.RuneCountInString(name))
+		}
+	}
+	return longest
+}()
+
+// tooLong reports, at a glance, whether a text has more characters than any name, or
+// a digit, which none has. It is asked of every row.
+func tooLong(text string) bool {
+	letters := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= '0' && c <= '9':
+			return true
+		case c > ' ' && c < utf8.RuneSelf && c != '-' && c != '_':
+			if letters++; letters > longestName {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // columnsNamed are the columns of a name as it is written or, if there are

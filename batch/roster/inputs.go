@@ -201,6 +201,9 @@ func (in *Inputs) open() error {
 		return openError(name, err)
 	}
 	in.source = &source{ReadCloser: file, sum: sha256.New(), all: in.sum}
+	if in.read == nil { // the sum of the first one is that of all until now
+		in.source.sum = nil
+	}
 	o := in.asked
 	o.Name = display(name)
 	if in.current, err = Open(in.source, o); err != nil {
@@ -243,15 +246,18 @@ func interruptible(ctx context.Context, r io.ReadCloser) io.ReadCloser {
 // A source is hashed as it is read.
 type source struct {
 	io.ReadCloser
-	size     int64
-	sum, all hash.Hash
+	size int64
+	all  hash.Hash // of the bytes of this input and those before it
+	sum  hash.Hash // of its own bytes; nil of the first, of which all has the same
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
 	s.size += int64(n)
-	s.sum.Write(p[:n])
 	s.all.Write(p[:n])
+	if s.sum != nil {
+		s.sum.Write(p[:n])
+	}
 	return n, err
 }
 
@@ -293,7 +299,7 @@ func (in *Inputs) finish() error {
 	s := in.source
 	in.Notices = append(in.Notices, in.current.Notices...)
 	in.Partial = in.Partial || in.current.Partial
-	in.read = append(in.read, Source{in.current.Name, s.size, hex.EncodeToString(s.sum.Sum(nil))})
+	in.read = append(in.read, Source{in.current.Name, s.size, hex.EncodeToString(cmp.Or(s.sum, s.all).Sum(nil))})
 	return in.Close()
 }
 

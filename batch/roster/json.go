@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -334,7 +335,7 @@ func (j *jsonRows) missing() string {
 		return fmt.Sprintf("%s; say which holds it with %s NAME, or NAME.NAME for one a level down; %s", what, j.flag("username-column"), j.keys.list())
 	}
 	for i, name := range j.Keep {
-		if !j.found[i] {
+		if !j.found[i] && !(j.Report && slices.Contains(reportColumns, name)) {
 			return fmt.Sprintf("no row has %q; %s", name, j.keys.list())
 		}
 	}

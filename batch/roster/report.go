@@ -21,6 +21,13 @@ const (
 	keptKey       = "kept"
 )
 
+// reportColumns are all columns of a report. Its JSON lines leave out those that are
+// empty, so that one which no row has is there nevertheless.
+var reportColumns = []string{
+	"row", "username", outcomeColumn, reasonColumn, "attempts", "error_code", "error_message", "request_id", "started_at", "finished_at", "duration_ms",
+	"settled_by", "steps", "step_reset", "step_lock", "step_disable", "step_invite", "step_sign_out", subColumn,
+}
+
 // likeReport reports whether a text begins as a report does.
 func likeReport(text []byte) bool {
 	line, _, _ := bytes.Cut(text, []byte("\n"))
@@ -31,7 +38,7 @@ func likeReport(text []byte) bool {
 		return r
 	}, line[:min(len(line), 64)])
 	return bytes.HasPrefix(commas, []byte("row,username,outcome,reason,")) ||
-		bytes.HasPrefix(line, []byte(`{"row":`)) && bytes.Contains(line, []byte(`,"outcome":"`)) && bytes.Contains(line, []byte(`,"reason":`))
+		bytes.HasPrefix(line, []byte(`{"row":`)) && bytes.Contains(line, []byte(`,"outcome":"`)) && bytes.Contains(line, []byte(`,"attempts":`))
 }
 
 // exact takes the apostrophes out of a guarded cell. One stands wherever a cell

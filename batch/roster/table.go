@@ -290,6 +290,10 @@ func cellAt(cells []string, i int) string {
 // below it need not be those above.
 func (t *table) isHeader(cells []string) (again bool, err error) {
 	username := cellAt(cells, t.column)
+	known := func(cell string) bool { return isColumnName(cell) || len(columnsNamed(t.header, trim(cell))) > 0 }
+	if trim(username) != "" && !known(username) { // as in nearly every row
+		return false, nil
+	}
 	filled := slices.DeleteFunc(slices.Clone(cells), func(cell string) bool { return trim(cell) == "" })
 	if t.header == nil {
 		names := len(columnsWhere(filled, isColumnName))
@@ -298,7 +302,6 @@ func (t *table) isHeader(cells []string) (again bool, err error) {
 		}
 		return false, nil
 	}
-	known := func(cell string) bool { return isColumnName(cell) || len(columnsNamed(t.header, trim(cell))) > 0 }
 	if !isColumnName(username) && !strings.EqualFold(trim(username), t.Column) &&
 		(len(filled) < 2 || slices.ContainsFunc(filled, func(cell string) bool { return !known(cell) })) {
 		return false, nil

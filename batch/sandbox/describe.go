@@ -38,6 +38,8 @@ type passwordPolicy struct {
 	TemporaryPasswordValidityDays                    int
 }
 
+type signInPolicy struct{ AllowedFirstAuthFactors []string }
+
 // poolDescription is what DescribeUserPool tells, as far as the sandbox has it.
 type poolDescription struct {
 	ID                     string `json:"Id"`
@@ -58,6 +60,7 @@ type poolDescription struct {
 	UserPoolTags           struct{}
 	Policies               struct {
 		PasswordPolicy passwordPolicy
+		SignInPolicy   signInPolicy
 	}
 	UsernameConfiguration struct {
 		CaseSensitive bool
@@ -101,6 +104,7 @@ func (p *Pool) describeUserPool(in *poolRequest, _ time.Time) (any, *apiError) {
 		MinimumLength: p.minimumPassword(), RequireLowercase: true, RequireNumbers: true,
 		RequireSymbols: true, RequireUppercase: true, TemporaryPasswordValidityDays: 7,
 	}
+	d.Policies.SignInPolicy.AllowedFirstAuthFactors = append([]string{"PASSWORD"}, p.cfg.FirstFactors...)
 	d.UsernameConfiguration.CaseSensitive = !p.cfg.CaseInsensitive
 	d.AccountRecoverySetting.RecoveryMechanisms = []recoveryOption{{"verified_email", 1}, {"verified_phone_number", 2}}
 	if p.cfg.AdminOnlyRecovery {

@@ -137,6 +137,10 @@ type Config struct {
 	// for a second factor.
 	MFA string
 
+	// FirstFactors are how DescribeUserPool says that users sign in beside a
+	// password, such as "EMAIL_OTP" and "WEB_AUTHN"; nobody can sign in so here.
+	FirstFactors []string
+
 	// Unprotected is a pool that could be deleted.
 	Unprotected bool
 

@@ -1,6 +1,7 @@
 package userpool
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -180,6 +181,9 @@ type timed struct {
 }
 
 func (t timed) Do(r *http.Request) (*http.Response, error) {
+	if err := inMemory(r); err != nil {
+		return nil, err
+	}
 	sent := time.Now()
 	answer, err := t.HTTPClient.Do(r)
 	if err == nil {
@@ -190,6 +194,25 @@ func (t timed) Do(r *http.Request) (*http.Response, error) {
 	}
 	return answer, err
 }
+
+// inMemory gives a request a body of a type that net/http knows to be at hand. Before
+// any other, as the SDK's is, net/http sends the headers in a packet of their own: two
+// writes here and two reads in the service, a tenth of what a call costs.
+func inMemory(r *http.Request) error {
+	if r.Body == nil || r.ContentLength < 1 || r.ContentLength > mostSent {
+		return nil
+	}
+	text := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, text); err != nil {
+		return err
+	}
+	err := r.Body.Close()
+	r.Body = io.NopCloser(bytes.NewReader(text))
+	return err
+}
+
+// mostSent is how many bytes a body may have that is copied.
+const mostSent = 64 << 10
 
 // mostRead is how many bytes of an answer are read. A page of users has 60 of them.
 const mostRead = 8 << 20

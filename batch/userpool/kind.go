@@ -34,9 +34,11 @@ func isUUID(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		c := s[i] | 0x20 // letters in lower case
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (s[i] == '-') || !dash && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if s[i] != '-' {
+				return false
+			}
+		} else if c := s[i] | 0x20; (c < '0' || c > '9') && (c < 'a' || c > 'f') { // letters in lower case
 			return false
 		}
 	}

@@ -58,6 +58,10 @@ func prove(answer *http.Response, member string) error {
 	body, cut := io.ReadAll(io.LimitReader(answer.Body, maxProof))
 	answer.Body.Close()
 	body = bytes.TrimSpace(body)
+	if cut == nil && member == "" && string(body) == "{}" { // as nearly all are
+		answer.Body = io.NopCloser(bytes.NewReader(body))
+		return nil
+	}
 	var got map[string]json.RawMessage
 	wrong := json.Unmarshal(body, &got)
 	switch {

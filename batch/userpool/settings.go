@@ -33,6 +33,10 @@ type Settings struct {
 	// or else by e-mail.
 	RecoverBy []string
 
+	// FirstFactors are how users may sign in without a password, in the service's
+	// words, such as EMAIL_OTP, SMS_OTP and WEB_AUTHN; nil where a password is the only way.
+	FirstFactors []string
+
 	// EmailSender is COGNITO_DEFAULT, which sends 50 messages a day, or
 	// DEVELOPER, by the SES identity EmailSourceARN.
 	EmailSender    string
@@ -120,6 +124,13 @@ func (p *Pool) describe(ctx context.Context) (Settings, error) {
 	}
 	if policy := pool.Policies; policy != nil && policy.PasswordPolicy != nil {
 		s.PasswordLength = int(aws.ToInt32(policy.PasswordPolicy.MinimumLength))
+	}
+	if policy := pool.Policies; policy != nil && policy.SignInPolicy != nil {
+		for _, factor := range policy.SignInPolicy.AllowedFirstAuthFactors {
+			if factor != types.AuthFactorTypePassword {
+				s.FirstFactors = append(s.FirstFactors, string(factor))
+			}
+		}
 	}
 	if e := pool.EmailConfiguration; e != nil {
 		if e.EmailSendingAccount != "" {

@@ -41,13 +41,14 @@ func TestThePoolTellsItsSettings(t *testing.T) {
 	}
 
 	users = sandbox.New(sandbox.Config{
-		Trigger: "UserLambdaValidationException", Triggers: []string{"PreSignUp", "CustomEmailSender"}, MFA: "OPTIONAL", Unprotected: true, NoSMS: true,
+		Trigger: "UserLambdaValidationException", Triggers: []string{"PreSignUp", "CustomEmailSender"}, FirstFactors: []string{"EMAIL_OTP", "WEB_AUTHN"}, MFA: "OPTIONAL", Unprotected: true, NoSMS: true,
 	})
 	pool, err := open(t, &http.Client{Transport: users}).Settings(t.Context())
 	want = userpool.Settings{Name: "sandbox", CaseSensitive: true, AliasAttributes: []string{"email"}, Recovery: true,
 		RecoverBy: []string{"verified_email", "verified_phone_number"}, EmailSender: "DEVELOPER",
 		EmailSourceARN: "arn:aws:ses:us-east-1:123456789012:identity/example.com",
-		Triggers:       []string{"CustomEmailSender", "CustomMessage", "PreSignUp"}, MFA: "OPTIONAL", DeletionProtection: "INACTIVE", PasswordLength: 8}
+		Triggers:       []string{"CustomEmailSender", "CustomMessage", "PreSignUp"}, MFA: "OPTIONAL", DeletionProtection: "INACTIVE", PasswordLength: 8,
+		FirstFactors: []string{"EMAIL_OTP", "WEB_AUTHN"}}
 	if err != nil || !reflect.DeepEqual(pool, want) {
 		t.Errorf("the sandbox is %+v, %v", pool, err)
 	}

@@ -25,7 +25,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/time/rate"
@@ -207,9 +206,10 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 			o.HTTPClient = timed{o.HTTPClient, clock}
 			o.APIOptions = append(o.APIOptions, proven)
 		}), config: cfg, base: base, role: o.Role.ARN != "",
-		reads: rate.NewLimiter(rate.Limit(readRate*share), 1),
-		lists: rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)*share), 1),
-		log:   o.Log, country: o.PhoneCountry, usernameCase: o.UsernameCase,
+		reads:  rate.NewLimiter(rate.Limit(readRate*share), 1),
+		states: states{asking: make(chan struct{}, 1)},
+		lists:  rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)*share), 1),
+		log:    o.Log, country: o.PhoneCountry, usernameCase: o.UsernameCase,
 	}, nil
 }
 
@@ -288,46 +288,6 @@ func (p *Pool) Reset(ctx context.Context, e batch.Entry) (requestID string, err 
 		return answer.RequestID, answer
 	}
 	return answered(out.ResultMetadata).RequestID, nil
-}
-
-// Settle implements [batch.Settler] by AdminGetUser, which Cognito bills as an
-// active user: only doubts are read so.
-//
-// RESET_REQUIRED is proof, unless the user was so before the call. Any other
-// state is not: it is unchanged if nothing modified the user since the call, and
-// undecided if something did, perhaps the user with a new password, or if the
-// clocks do not let that be told. That the time of modification moves with a
-// reset itself is not relied on.
-func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (batch.Verdict, error) {
-	if err := p.reads.Wait(ctx); err != nil {
-		return batch.Undecided, &batch.Error{Class: batch.ClassMoment, Reason: batch.Interrupted, Err: err}
-	}
-	user, err := p.client.AdminGetUser(ctx, &cognito.AdminGetUserInput{UserPoolId: &p.ID, Username: &e.Username})
-	if err != nil {
-		answer := classify(err)
-		if answer.Reason == batch.AccessDenied {
-			p.sayDeny.Do(func() {
-				p.log.Warn("users whose answer was lost cannot be read back and end as unknown; allow cognito-idp:AdminGetUser on the user pool in the IAM policy, then resume with --retry unknown",
-					"user_pool_id", p.ID)
-			})
-		}
-		if answer.Class == batch.ClassUser && answer.Reason != batch.UserNotFound {
-			// That a user cannot be read does not say how the reset went.
-			answer.Class = batch.ClassDoubt
-		}
-		return batch.Undecided, answer
-	}
-	if user.UserStatus == types.UserStatusTypeResetRequired {
-		if e.Before != nil && e.Before.Status == string(types.UserStatusTypeResetRequired) {
-			return batch.Undecided, nil
-		}
-		return batch.Done, nil
-	}
-	left, known := p.called(e, called)
-	if !known || user.UserLastModifiedDate == nil || user.UserLastModifiedDate.After(left.Add(-clockStep)) {
-		return batch.Undecided, nil
-	}
-	return batch.NotDone, nil
 }
 
 // Explain keeps of an SDK error what a person can use.

@@ -101,7 +101,7 @@ var pools sync.Map
 // sandbox serves a pool at $ENDPOINT: USER makes one that can be reset,
 // STATE:USER one in that state, USER/GROUP a member; options come first: messages=N a day,
 // trigger=EXCEPTION for every reset, denied=ACTION,ACTION for want of permission,
-// recovery=admin, ses=paused, signin=email for usernames that are UUIDs, case=insensitive,
+// recovery=admin, factors=FACTOR,FACTOR beside a password, ses=paused, signin=email for usernames that are UUIDs, case=insensitive,
 // aliases=none where nobody signs in by e-mail, filters=exact for a ListUsers that minds case, users=FILE that ListUsers answered,
 // others=N users beside, for whom it is cheaper to look users up than to list the pool.
 func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
@@ -119,6 +119,8 @@ func sandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 			config.Trigger = value
 		case "recovery":
 			config.AdminOnlyRecovery = value == "admin"
+		case "factors":
+			config.FirstFactors = strings.Split(value, ",")
 		case "ses":
 			config.SES.Paused = value == "paused"
 		case "denied":

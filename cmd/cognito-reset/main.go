@@ -8,7 +8,8 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
-	"sync/atomic"
+	"runtime/metrics"
+	"sync"
 	"syscall"
 	"time"
 	_ "time/tzdata" // a container may have no time zones
@@ -42,34 +43,72 @@ const (
 	usualGC = 20
 )
 
+// smallHeap is how many bytes a heap may have in any case. A tenth of them is all that a
+// short command needs at one time, and to collect that over and over took a third of
+// its time.
+const smallHeap = 24 << 20
+
 // collector sets the garbage collector's percentage, unless the user has.
 type collector struct {
-	given   bool         // by GOGC
-	calling atomic.Int32 // how many sessions make calls
+	mu      sync.Mutex
+	calling int // how many sessions make calls
 }
 
+// newCollector is one that is at work; it does nothing if gogc, the user's own, is set.
 func newCollector(gogc string) *collector {
-	c := &collector{given: gogc != ""}
-	c.set(usualGC)
+	c := new(collector)
+	if gogc != "" {
+		c.calling = -1 << 31
+		return c
+	}
+	debug.SetGCPercent(percentOf(0))
+	c.afterEach()
 	return c
 }
 
-func (c *collector) set(percent int) {
-	if !c.given {
-		debug.SetGCPercent(percent)
+// percentOf is the percentage for a heap with so many live bytes.
+func percentOf(live uint64) int {
+	live = max(live, 4<<20) // as the runtime has it
+	if live >= smallHeap {
+		return usualGC
 	}
+	return max(usualGC, int(100*(smallHeap-live)/live))
+}
+
+// afterEach goes by what is live after each collection.
+func (c *collector) afterEach() {
+	runtime.SetFinalizer(new([2]*collector), func(*[2]*collector) {
+		c.mu.Lock()
+		if c.calling == 0 {
+			c.set()
+		}
+		c.mu.Unlock()
+		c.afterEach()
+	})
+}
+
+// set is for one who holds mu.
+func (c *collector) set() {
+	if c.calling > 0 {
+		debug.SetGCPercent(callGC)
+		return
+	}
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	debug.SetGCPercent(percentOf(live[0].Value.Uint64()))
 }
 
 // calls is a [cli.Process.Calls].
 func (c *collector) calls() (end func()) {
-	if c.calling.Add(1) == 1 {
-		c.set(callGC)
-	}
-	return func() {
-		if c.calling.Add(-1) == 0 {
-			c.set(usualGC)
+	add := func(n int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.calling += n; c.calling == 0 || c.calling == 1 && n > 0 {
+			c.set()
 		}
 	}
+	add(1)
+	return func() { add(-1) }
 }
 
 // sameSignal is how soon a second signal is taken for the first: some that

@@ -96,9 +96,12 @@ func TestEachStepOfTheBreachPolicyStandsByItself(t *testing.T) {
 		"Disable": "--if-unresettable unconfirmed=disable",
 		"Invite":  "--if-unresettable temporary_password=invite",
 	}
-	var common []string
+	var common, looks []string
 	own := make(map[string][]string)
 	for _, s := range policyOf(t, "breach") {
+		if strings.HasPrefix(s.Sid, "LookAt") {
+			looks = append(looks, s.Action...)
+		}
 		if _, step := steps[s.Sid]; step {
 			own[s.Sid] = s.Action
 		} else {
@@ -122,6 +125,11 @@ func TestEachStepOfTheBreachPolicyStandsByItself(t *testing.T) {
 				t.Errorf("%s with %q: %q are missed:\n%s", asks, test.actions, gaps, said)
 			}
 		}
+	}
+	const signOut = "run --user-pool-id eu-west-1_AbCdEfGhI --all-users --exclude-group service --yes --steps sign-out"
+	said, well := withActions(t, slices.Concat(looks, own["SignOut"]), []string{signOut})
+	if gaps := gapsIn(said, actionsOf(t, "../../examples/aws/breach-policy.json")); !well || gaps != nil || strings.Contains(said, "AdminGetUser") {
+		t.Errorf("a sign-out alone needs a statement of another step, %q are missed:\n%s", gaps, said)
 	}
 	if said, well := withActions(t, common, []string{run}); !well {
 		t.Errorf("a reset alone needs a step's statement:\n%s", said)

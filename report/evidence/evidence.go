@@ -17,7 +17,6 @@ package evidence
 
 import (
 	"archive/zip"
-	"bufio"
 	"bytes"
 	"cmp"
 	"crypto/sha256"
@@ -26,14 +25,11 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/klauspost/compress/flate"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -67,6 +63,11 @@ type Tool struct {
 	Revision string `json:"revision,omitzero"` // of its source
 	Modified bool   `json:"modified,omitzero"` // the source was not as that revision has it
 	Go       string `json:"go"`
+}
+
+// Holds reports whether a file of the bundle has a content of that SHA-256.
+func (m Manifest) Holds(name string, sum []byte) bool {
+	return slices.ContainsFunc(m.Files, func(f File) bool { return f.Name == name && f.SHA256 == hex.EncodeToString(sum) })
 }
 
 // A Head is where a journal's chain of hashes ends.
@@ -106,7 +107,7 @@ func (m Manifest) encode() ([]byte, error) {
 // A Member is a file to seal.
 type Member struct {
 	Name  string
-	Write func(io.Writer) error
+	Write func(io.Writer) error // may be called while others are
 }
 
 // An Output is a file of this machine that is written. [*os.File] is one.
@@ -117,32 +118,30 @@ type Output interface {
 
 // Write seals members into an empty file. It completes the manifest, in which only
 // they, the format and the signer are missing. The signer may be nil. What is sealed passes once
-// through a second file beside the first, never through memory. The same members
-// and manifest make the same bytes, and so does the same key if it is an Ed25519 one.
+// through further files beside the first, never through memory. The members are written
+// side by side, from several goroutines. The same members and manifest make the same
+// bytes, and so does the same key if it is an Ed25519 one.
 func Write(f Output, m Manifest, signer ssh.Signer, members ...Member) (err error) {
-	spool, err := os.CreateTemp(filepath.Dir(f.Name()), filepath.Base(f.Name())+".*.tmp") // mode 0600
+	members = slices.SortedFunc(slices.Values(members), func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
+	spool, err := spoolBeside(f.Name(), len(members))
 	if err != nil {
 		return err
 	}
-	defer func() {
-		spool.Close()
-		err = cmp.Or(err, os.Remove(spool.Name()))
-	}()
-	members = slices.SortedFunc(slices.Values(members), func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
-	for _, member := range members {
-		file, err := member.pack(spool)
-		if err != nil {
-			return err
-		}
-		m.Files = append(m.Files, file)
+	defer func() { err = cmp.Or(err, spool.remove()) }()
+	m.Files = make([]File, len(members))
+	if err := sideBySide(len(members), func(i int) (err error) {
+		m.Files[i], err = members[i].pack(spool[i])
+		return err
+	}); err != nil {
+		return err
 	}
 	if m.Format = format; signer != nil {
 		m.SignedBy = ssh.FingerprintSHA256(signer.PublicKey())
 	}
-	if _, err := spool.Seek(0, io.SeekStart); err != nil {
+	b := layout{files: m.Files}
+	if b.packed, err = spool.contents(); err != nil {
 		return err
 	}
-	b := layout{files: m.Files, packed: bufio.NewReaderSize(spool, 1<<16)}
 	if b.manifest, err = m.encode(); err != nil {
 		return err
 	}
@@ -155,23 +154,6 @@ func Write(f Output, m Manifest, signer ssh.Signer, members ...Member) (err erro
 }
 
 func sumOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
-
-// pack appends a member's content to the spool.
-func (m Member) pack(spool io.Writer) (f File, err error) {
-	packed, content := newMeter(), newMeter()
-	deflate, err := flate.NewWriter(io.MultiWriter(spool, packed), flate.DefaultCompression)
-	if err != nil {
-		return f, err
-	}
-	w := bufio.NewWriterSize(io.MultiWriter(deflate, content), 1<<16)
-	if err := m.Write(w); err != nil {
-		return f, err
-	}
-	if err := cmp.Or(w.Flush(), deflate.Close()); err != nil {
-		return f, err
-	}
-	return content.file(m.Name, packed), nil
-}
 
 // A meter takes the measure of what is written to it.
 type meter struct {

@@ -68,5 +68,15 @@ var mangled = regexp.MustCompile(`^'?[+-]?(?:[0-9][.,][0-9]+[eE][+-]?|[0-9][eE][
 // name such as 12e5 that looks like one, into a power of ten. Its digits are
 // lost, so that two such values may have been two different ones.
 func Mangled(value string) bool {
-	return len(value) > 3 && len(value) < 40 && value[0] < ':' && mangled.MatchString(value)
+	if len(value) <= 3 || len(value) >= 40 || value[0] >= ':' {
+		return false
+	}
+	for i := range len(value) { // most names have a letter or a hyphen soon, and need no regular expression
+		switch c := value[i]; {
+		case c >= '0' && c <= '9', c == '.', c == ',', c == '+', c == '-', c == '\'', c|0x20 == 'e':
+		default:
+			return false
+		}
+	}
+	return mangled.MatchString(value)
 }

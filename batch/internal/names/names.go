@@ -2,109 +2,129 @@
 package names
 
 import (
-	"bytes"
-	"hash/maphash"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"math/bits"
 )
 
-// A Set numbers the usernames added to it, from 0, in the order of adding. It
-// compares them whole, so there are no false hits. A username costs its own
-// bytes, 4 of an offset and up to 16 of the table. The zero value is empty.
+// A Set numbers the usernames added to it. It holds no name, but 128 bits of a
+// SHA-256 with a random key of its own: 27 to 33 bytes a name, however long that is.
+//
+// Two names are one for it if these bits are the same. Among ten million names
+// some pair has them by chance with a probability of 2^-82, which is less than that
+// of a wrong bit in memory. Whoever makes up the names cannot do better, without
+// the key. The zero value is empty.
 type Set struct {
 	// Fold, if set before the first Add, says what counts as equal: usernames
 	// that it maps to the same string are one.
 	Fold func(string) string
 
-	seed   maphash.Seed
-	table  []slot   // open addressing; its length is a power of two
-	ends   []uint32 // where the name of an id ends in its chunk
-	chunks [][]byte // names back to back, chunkIDs of them in each
+	key   [keySize]byte
+	parts []part // by the first byte of the hash
+	names int
 }
 
-// A slot holds id+1, so that zero is free, beside part of the hash, so that a
-// probe seldom has to look at the names and growing never does.
-type slot struct{ id, hash uint32 }
+const (
+	keySize = 16
 
-// chunkIDs is how many names share a chunk: growing one copies little.
-const chunkIDs = 1 << 10
+	// allParts is how many tables there are. Each grows by itself, so that what
+	// growing takes meanwhile is a part of the whole.
+	allParts = 256
+)
+
+// A part is a table with open addressing. Its names stand in the order of their
+// hashes, as far as the hashes that meet allow, so that growing passes over it once.
+type part struct {
+	slots []slot
+	used  int
+}
+
+// A slot holds number+1, so that zero is free.
+type slot struct {
+	hash   [16]byte
+	number uint32
+}
 
 // Len is how many usernames were added.
-func (s *Set) Len() int { return len(s.ends) }
+func (s *Set) Len() int { return s.names }
 
-// Add returns the username's number, and whether it is new.
-func (s *Set) Add(username string) (id int, added bool) {
-	if s.table == nil {
-		s.seed = maphash.MakeSeed()
+// Add returns the username's number, and whether it is new. Names are numbered from 0,
+// in the order of adding.
+func (s *Set) Add(username string) (number int, added bool) {
+	return s.Put(username, s.names)
+}
+
+// Put does what [Set.Add] does, with a number of the caller's choice for a name that is
+// new: from 0, and less than 2^32-1.
+func (s *Set) Put(username string, number int) (first int, added bool) {
+	if s.parts == nil {
+		s.parts = make([]part, allParts)
+		rand.Read(s.key[:]) // which never fails
 	}
-	if 4*(len(s.ends)+1) > 3*len(s.table) {
-		s.grow()
+	hash := s.hash(username)
+	p := &s.parts[hash[0]]
+	if 4*(p.used+1) > 3*len(p.slots) {
+		p.grow()
 	}
-	name, hash := s.key(username)
-	at := s.probe(name, hash)
-	if s.table[at].id != 0 {
-		return int(s.table[at].id) - 1, false
+	at := p.probe(hash)
+	if found := p.slots[at].number; found != 0 {
+		return int(found) - 1, false
 	}
-	id = len(s.ends)
-	if id%chunkIDs == 0 {
-		if n := len(s.chunks); n > 0 {
-			s.chunks[n-1] = bytes.Clone(s.chunks[n-1]) // without the room that growing left
-		}
-		s.chunks = append(s.chunks, nil)
-	}
-	chunk := &s.chunks[id/chunkIDs]
-	*chunk = append(*chunk, name...)
-	s.ends = append(s.ends, uint32(len(*chunk)))
-	s.table[at] = slot{uint32(id) + 1, hash}
-	return id, true
+	p.slots[at] = slot{hash, uint32(number) + 1}
+	p.used++
+	s.names++
+	return number, true
 }
 
 // Find returns the number of a username, if it was added.
-func (s *Set) Find(username string) (id int, ok bool) {
-	if s.table == nil {
+func (s *Set) Find(username string) (number int, ok bool) {
+	if s.parts == nil {
 		return 0, false
 	}
-	name, hash := s.key(username)
-	id = int(s.table[s.probe(name, hash)].id) - 1
-	return id, id >= 0
+	hash := s.hash(username)
+	p := &s.parts[hash[0]]
+	if p.slots == nil {
+		return 0, false
+	}
+	number = int(p.slots[p.probe(hash)].number) - 1
+	return number, number >= 0
 }
 
-func (s *Set) key(username string) (name string, hash uint32) {
+func (s *Set) hash(username string) [16]byte {
 	if s.Fold != nil {
 		username = s.Fold(username)
 	}
-	return username, uint32(maphash.String(s.seed, username))
+	var text [keySize + 128]byte // which most names fit into
+	sum := sha256.Sum256(append(append(text[:0], s.key[:]...), username...))
+	return [16]byte(sum[:16])
 }
 
-// probe finds the slot that holds name, or the free one where it belongs.
-func (s *Set) probe(name string, hash uint32) int {
-	mask := len(s.table) - 1
-	for at := int(hash) & mask; ; at = (at + 1) & mask {
-		sl := s.table[at]
-		if sl.id == 0 || sl.hash == hash && string(s.name(int(sl.id)-1)) == name {
+// home is where a hash belongs in a table of n slots: the higher, the further down.
+func home(hash *[16]byte, n int) int {
+	high, _ := bits.Mul64(binary.BigEndian.Uint64(hash[1:]), uint64(n)) // hash[0] names the part
+	return int(high)
+}
+
+// probe finds the slot that holds a hash, or the free one where it belongs.
+func (p *part) probe(hash [16]byte) int {
+	for at := home(&hash, len(p.slots)); ; {
+		if sl := &p.slots[at]; sl.number == 0 || sl.hash == hash {
 			return at
 		}
+		if at++; at == len(p.slots) {
+			at = 0
+		}
 	}
 }
 
-func (s *Set) name(id int) []byte {
-	start := uint32(0)
-	if id%chunkIDs != 0 {
-		start = s.ends[id-1]
-	}
-	return s.chunks[id/chunkIDs][start:s.ends[id]]
-}
-
-func (s *Set) grow() {
-	old := s.table
-	s.table = make([]slot, max(64, 2*len(old)))
-	mask := len(s.table) - 1
-	for _, sl := range old {
-		if sl.id == 0 {
-			continue
+// grow makes room for a quarter more.
+func (p *part) grow() {
+	old := p.slots
+	p.slots = make([]slot, max(8, len(old)+len(old)/4))
+	for i := range old {
+		if old[i].number != 0 {
+			p.slots[p.probe(old[i].hash)] = old[i]
 		}
-		at := int(sl.hash) & mask
-		for s.table[at].id != 0 {
-			at = (at + 1) & mask
-		}
-		s.table[at] = sl
 	}
 }

@@ -52,3 +52,37 @@ func BenchmarkSet(b *testing.B) {
 		}
 	}
 }
+
+// A set that holds no names must find each again, and take none for another, while its
+// tables grow and their ends meet their beginnings.
+func TestSetTellsNamesApartThatItDoesNotHold(t *testing.T) {
+	var s Set
+	const n = 200_000
+	for i := range n {
+		if first, added := s.Put(fmt.Sprint(i), 2*i); first != 2*i || !added {
+			t.Fatalf("%d is %d, %t", i, first, added)
+		}
+	}
+	for i := range 2 * n {
+		found, ok := s.Find(fmt.Sprint(i))
+		if ok != (i < n) || ok && found != 2*i {
+			t.Fatalf("%d is %d, %t", i, found, ok)
+		}
+	}
+	if first, added := s.Put("7", 1); first != 14 || added {
+		t.Errorf("7 came as %d, %t", first, added)
+	}
+	if s.Len() != n {
+		t.Errorf("it has %d names", s.Len())
+	}
+}
+
+func TestANameLongerThanMostIsToldApartByItsEnd(t *testing.T) {
+	var s Set
+	long := strings.Repeat("x", 1000)
+	for i := range 100 {
+		if _, added := s.Add(fmt.Sprint(long, i)); !added {
+			t.Errorf("%d is taken for another", i)
+		}
+	}
+}

@@ -33,6 +33,10 @@ const Scheme = "s3"
 // stallTimeout is how long a connection may bring no byte before it counts as cut.
 const stallTimeout = time.Minute
 
+// Connections are kept open between requests: whoever makes more at a time pays for a
+// handshake each.
+const Connections = 128
+
 // Options say how S3 is reached. Credentials are found as with every AWS tool.
 type Options struct {
 	Profile     string // of the shared AWS configuration; "" as usual
@@ -74,6 +78,7 @@ func New(o Options) (*Client, error) {
 	if httpClient == nil {
 		httpClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 			t.ResponseHeaderTimeout = stallTimeout
+			t.MaxIdleConns, t.MaxIdleConnsPerHost = Connections, Connections
 		})
 	}
 	cfg, err := login.Load(context.Background(), login.Options{Profile: o.Profile, Region: o.Region, HTTPClient: httpClient})

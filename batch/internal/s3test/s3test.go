@@ -20,7 +20,7 @@ import (
 const Bucket = "bucket"
 
 // OwnCredentials keep a test from whatever AWS configuration is around.
-func OwnCredentials(t *testing.T) {
+func OwnCredentials(t testing.TB) {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")

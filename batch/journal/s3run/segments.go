@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
+
+	"cognito-reset/batch/internal/objects"
 )
 
 // segments is the folder of the journal.
@@ -12,12 +15,22 @@ const segments = "journal/"
 // segment is the name of a part of the journal, from 1.
 func segment(n int64) string { return fmt.Sprintf("%s%020d.jsonl", segments, n) }
 
-// readAhead is how many segments are asked for at one time.
-const readAhead = 16
+// A journal is read many segments at a time, for each is a request whose answer takes
+// its time: at most so many, and at most so many bytes of them are in memory. One with
+// more than a share of these is copied when its turn comes, through no memory.
+const (
+	readAhead  = objects.Connections
+	readMemory = 32 << 20
+	readUnit   = 32 << 10
+	largest    = readMemory / 8
+)
 
 // A part is the content of a segment.
 type part struct {
-	lines []byte
+	name  string
+	units int // of readUnit bytes, that it takes of the memory
+	large bool
+	lines []byte // nil if it is large
 	err   error
 }
 
@@ -25,13 +38,21 @@ type part struct {
 func (s *store) copyJournal(ctx context.Context, w io.Writer) (last int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for part := range s.parts(ctx) {
+	memory := make(chan struct{}, readMemory/readUnit)
+	for part := range s.parts(ctx, memory) {
 		p := <-part
-		if p.err == nil {
+		switch {
+		case p.err != nil:
+		case p.large:
+			p.err = s.copyTo(ctx, w, p.name)
+		default:
 			_, p.err = w.Write(p.lines)
 		}
 		if p.err != nil {
 			return 0, p.err
+		}
+		for range p.units {
+			<-memory
 		}
 		last++
 	}
@@ -41,30 +62,44 @@ func (s *store) copyJournal(ctx context.Context, w io.Writer) (last int64, err e
 	return last, nil
 }
 
-// parts are the segments in their order, each sent once it is read.
-func (s *store) parts(ctx context.Context) <-chan chan part {
+// parts are the segments in their order, each sent once it is read. Whoever receives
+// one gives back what it took of the memory.
+func (s *store) parts(ctx context.Context, memory chan<- struct{}) <-chan chan part {
 	parts := make(chan chan part, readAhead)
 	go func() {
 		defer close(parts)
 		n := int64(0)
-		for name, err := range s.list(ctx, segments) {
+		for o, err := range s.below(ctx, segments) {
 			n++
-			if want := segment(n); err == nil && name != want {
-				err = fmt.Errorf("%s/%s comes where %s should: without it nobody can say who was reset; restore it from a copy, or from an older version if the bucket keeps those", s, name, want)
+			p := part{name: strings.TrimPrefix(o.Key, s.key("")), large: o.Size > largest, err: err}
+			if want := segment(n); err == nil && p.name != want {
+				p.err = fmt.Errorf("%s/%s comes where %s should: without it nobody can say who was reset; restore it from a copy, or from an older version if the bucket keeps those", s, p.name, want)
 			}
-			p := make(chan part, 1)
+			if p.err == nil && !p.large {
+				p.units = int(o.Size/readUnit) + 1
+			}
+			for range p.units {
+				select {
+				case memory <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
+			}
+			read := make(chan part, 1)
 			select {
-			case parts <- p:
+			case parts <- read:
 			case <-ctx.Done():
 				return
 			}
-			if err != nil {
-				p <- part{nil, err}
-				return
+			if p.err != nil || p.large {
+				if read <- p; p.err != nil {
+					return
+				}
+				continue
 			}
 			go func() {
-				lines, err := s.read(ctx, name)
-				p <- part{lines, err}
+				p.lines, p.err = s.read(ctx, p.name)
+				read <- p
 			}()
 		}
 	}()

@@ -1,12 +1,12 @@
 package s3run
 
 import (
+	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,31 +19,74 @@ import (
 	"cognito-reset/batch/internal/journaltest"
 	"cognito-reset/batch/internal/objects"
 	"cognito-reset/batch/internal/s3test"
+	"cognito-reset/batch/journal"
 	"cognito-reset/batch/sandbox/servertest"
 )
 
-// Servers that are not ours take a run as Amazon S3 does.
+// Servers that are not ours take a run as Amazon S3 does, and one that ignores the
+// conditions of a write, on which everything rests, keeps none.
 func TestAPrefixIsARunDirectoryOnOtherServers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("servers are started, and one is built")
 	}
-	for name, start := range map[string]func(*testing.T) (url string){"moto": servertest.Moto, "versitygw": startVersity} {
+	s3test.OwnCredentials(t)
+	gateway := buildVersity(t.TempDir())
+	for name, start := range map[string]func(*testing.T) (url string){
+		"moto": servertest.Moto, "versitygw": func(t *testing.T) string { return gateway.start(t, t.TempDir()) },
+	} {
 		t.Run(name, func(t *testing.T) {
-			s3test.OwnCredentials(t)
-			url := start(t)
-			key := credentials.NewStaticCredentialsProvider("test", "test", "")
-			client := s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &url, UsePathStyle: true, Credentials: key})
-			if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(s3test.Bucket)}); err != nil {
-				t.Fatal(err)
-			}
-			signed := &signedNow{now: time.Now(), key: key}
+			server := newOther(t, start(t))
 			var runs atomic.Int64
 			journaltest.Test(t, func(t *testing.T) journaltest.Place {
-				prefix := fmt.Sprintf("s3://%s/%s/%d", s3test.Bucket, name, runs.Add(1))
-				return place(t, prefix, Options{Options: objects.Options{EndpointURL: url, Region: "us-east-1", HTTPClient: signed}})
+				return place(t, fmt.Sprintf("s3://%s/%s/%d", s3test.Bucket, name, runs.Add(1)), server)
 			})
 		})
 	}
+	t.Run("versitygw that ignores conditions", func(t *testing.T) {
+		folder := t.TempDir()
+		before := place(t, "s3://"+s3test.Bucket+"/before", newOther(t, gateway.start(t, folder)))
+		begun, err := before.Create()
+		if err == nil {
+			_, err = begun.Spool(aliceAndBob)
+		}
+		if err == nil {
+			err = errors.Join(begun.WriteJSON(journal.RunFile, struct{}{}), begun.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		careless := gateway.start(t, folder, "--nometa")
+		for _, name := range []string{"new", "before"} {
+			there := place(t, "s3://"+s3test.Bucket+"/"+name, other(careless))
+			open := map[string]func() (*journal.Dir, error){"new": there.Create, "before": there.Open}[name]
+			dir, err := open()
+			if err == nil {
+				dir.Close()
+				t.Fatalf("%s: a run is kept there", name)
+			}
+			if !strings.Contains(err.Error(), "ignores the conditions of a write") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// serverKey is what the servers know callers by.
+var serverKey = credentials.NewStaticCredentialsProvider("test", "test", "")
+
+// newOther reaches a server in which there is nothing yet, and makes the bucket.
+func newOther(t *testing.T, url string) Options {
+	t.Helper()
+	client := s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &url, UsePathStyle: true, Credentials: serverKey})
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(s3test.Bucket)}); err != nil {
+		t.Fatal(err)
+	}
+	return other(url)
+}
+
+// other reaches a server.
+func other(url string) Options {
+	return Options{Options: objects.Options{EndpointURL: url, Region: "us-east-1", HTTPClient: &signedNow{now: time.Now(), key: serverKey}}}
 }
 
 // A signedNow signs requests with the time of the real clock, which the tests that
@@ -66,51 +109,30 @@ func (c *signedNow) Do(r *http.Request) (*http.Response, error) {
 	return (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
 }
 
-// startVersity starts the S3 gateway of Versity over a folder. Its source comes through
-// the module proxy, as a module of its own.
-func startVersity(t *testing.T) (url string) {
-	t.Helper()
+// A versity is the S3 gateway of Versity, over a folder. Its source comes through the
+// module proxy, as a module of its own.
+type versity struct{ path, missing string }
+
+// buildVersity builds it in a folder.
+func buildVersity(folder string) versity {
 	const module = "testdata/versitygw"
 	if out, err := exec.Command("go", "mod", "download", "-C", module).CombinedOutput(); err != nil {
-		t.Skipf("the source of versitygw cannot be had here, so nothing is tried against it: %s", out)
+		return versity{missing: fmt.Sprintf("the source of versitygw cannot be had here: %s", out)}
 	}
-	gateway := filepath.Join(t.TempDir(), "versitygw")
-	if out, err := exec.Command("go", "build", "-C", module, "-o", gateway, "github.com/versity/versitygw/cmd/versitygw").CombinedOutput(); err != nil {
-		t.Skipf("versitygw cannot be built here, so nothing is tried against it: %s", out)
+	path := filepath.Join(folder, "versitygw")
+	if out, err := exec.Command("go", "build", "-C", module, "-o", path, "github.com/versity/versitygw/cmd/versitygw").CombinedOutput(); err != nil {
+		return versity{missing: fmt.Sprintf("versitygw cannot be built here: %s", out)}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	return versity{path: path}
+}
+
+// start serves a folder. The test is skipped where that cannot be.
+func (v versity) start(t *testing.T, folder string, flags ...string) (url string) {
+	t.Helper()
+	if v.missing != "" {
+		t.Skip(v.missing + ", so nothing is tried against it")
 	}
-	address := listener.Addr().String()
-	listener.Close()
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := exec.Command(gateway, "--access", "test", "--secret", "test", "--region", "us-east-1", "--port", address, "posix", t.TempDir())
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
-	t.Cleanup(func() {
-		server.Process.Kill()
-		<-ended
-		log.Close()
-	})
-	for {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
-			return "http://" + address
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			text, _ := os.ReadFile(log.Name())
-			t.Skipf("versitygw does not serve a folder here, so nothing is tried against it: %v: %s", err, text)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	address := servertest.FreeAddress(t)
+	server := exec.Command(v.path, append(append([]string{"--access", "test", "--secret", "test", "--region", "us-east-1", "--port", address, "posix"}, flags...), folder)...)
+	return servertest.Serve(t, address, server)
 }

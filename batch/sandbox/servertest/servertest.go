@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -17,9 +18,9 @@ func Moto(t *testing.T) (url string) {
 	if err != nil {
 		t.Skip("moto_server is not installed, so nothing is tried against it")
 	}
-	address := freeAddress(t)
+	address := FreeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
-	return serve(t, address, exec.Command(path, "-H", "127.0.0.1", "-p", port))
+	return Serve(t, address, exec.Command(path, "-H", "127.0.0.1", "-p", port))
 }
 
 // CognitoLocal returns the address of a cognito-local of its own for the test. The
@@ -34,16 +35,16 @@ func CognitoLocal(t *testing.T) (url string) {
 			t.Skip("cognito-local is neither in PATH nor named by COGNITO_LOCAL, so nothing is tried against it")
 		}
 	}
-	address := freeAddress(t)
+	address := FreeAddress(t)
 	host, port, _ := net.SplitHostPort(address)
 	server := exec.Command(path)
 	server.Dir = t.TempDir() // where it keeps its pools
 	server.Env = append(os.Environ(), "HOST="+host, "PORT="+port)
-	return serve(t, address, server)
+	return Serve(t, address, server)
 }
 
-// freeAddress is an address of this machine at which nothing listens.
-func freeAddress(t *testing.T) string {
+// FreeAddress is an address of this machine at which nothing listens.
+func FreeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,9 +54,15 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// serve starts a server, waits until it listens, and ends it with the test.
-func serve(t *testing.T, address string, server *exec.Cmd) (url string) {
+// Serve starts a server, waits until it listens at its address, and ends it with the
+// test, which is skipped where the server does not serve.
+func Serve(t *testing.T, address string, server *exec.Cmd) (url string) {
 	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Stdout, server.Stderr = log, log
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +71,7 @@ func serve(t *testing.T, address string, server *exec.Cmd) (url string) {
 	t.Cleanup(func() {
 		server.Process.Kill()
 		<-ended
+		log.Close()
 	})
 	for deadline := time.Now().Add(time.Minute); ; {
 		if conn, err := net.Dial("tcp", address); err == nil {
@@ -76,7 +84,8 @@ func serve(t *testing.T, address string, server *exec.Cmd) (url string) {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Skipf("%s does not serve here, so nothing is tried against it: %v", server.Path, err)
+			said, _ := os.ReadFile(log.Name())
+			t.Skipf("%s does not serve here, so nothing is tried against it: %v: %s", server.Path, err, said)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

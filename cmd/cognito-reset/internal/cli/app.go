@@ -41,12 +41,13 @@ type Process struct {
 // app is one command line.
 type app struct {
 	Process
-	args     []string          // flags first
-	version  string            // of the tool
-	store    *rundir.Store     // nil before openStore
-	observer *observe.Observer // of the runs; nil if nobody asked for it
-	helpAll  bool              // help shows every flag
-	from     config.Origins    // of the flags that a job file sets
+	args     []string              // flags first
+	version  string                // of the tool
+	store    *rundir.Store         // nil before openStore
+	observer *observe.Observer     // of the runs; nil if nobody asked for it
+	helpAll  bool                  // help shows every flag
+	from     config.Origins        // of the flags that a job file sets
+	lines    map[string]targetLine // of the targets of a job, by where they stand in it
 }
 
 // helpAll asks for the help of a command with every flag of it.
@@ -119,6 +120,14 @@ func (a *app) elsewhere(err error, text string) (lines string) {
 
 // app is the command line as urfave/cli has it.
 func (a *app) app() *cli.App {
+	return a.appOf(
+		a.runCommand(), a.preflightCommand(), a.resumeCommand(), a.statusCommand(), a.ctlCommand(), a.reportCommand(), a.verifyCommand(), a.evidenceCommand(), a.runsCommand(),
+		a.sandboxCommand(), (&awscli.Command{Streams: a.Streams}).Command(), a.helpCommand(), a.versionCommand(), a.completionCommand(), a.manCommand(),
+	)
+}
+
+// appOf is a command line of these commands.
+func (a *app) appOf(commands ...*cli.Command) *cli.App {
 	app := &cli.App{
 		Name:  "cognito-reset",
 		Usage: "reset the passwords of many Amazon Cognito users, and account for each",
@@ -135,11 +144,8 @@ cognito-reset help                                    (the manual)`,
 		HideHelpCommand: true,
 		// A value may hold commas; lists are given by repeating a flag.
 		DisableSliceFlagSeparator: true,
-		Commands: []*cli.Command{
-			a.runCommand(), a.preflightCommand(), a.resumeCommand(), a.statusCommand(), a.ctlCommand(), a.reportCommand(), a.verifyCommand(), a.evidenceCommand(), a.runsCommand(),
-			a.sandboxCommand(), (&awscli.Command{Streams: a.Streams}).Command(), a.helpCommand(), a.versionCommand(), a.completionCommand(), a.manCommand(),
-		},
-		Reader: a.In, Writer: a.Out, ErrWriter: a.Err,
+		Commands:                  commands,
+		Reader:                    a.In, Writer: a.Out, ErrWriter: a.Err,
 		ExitErrHandler: func(*cli.Context, error) {}, // Main is the only one to decide
 		OnUsageError:   flags.UsageFailed,
 		Action: func(ctx *cli.Context) error {

@@ -77,6 +77,9 @@ func (a *app) preflightOf(ctx *cli.Context) (*rundir.Record, *users.Finder, erro
 	if job.Targets != nil {
 		return nil, nil, exit.Usagef("%s has several targets, and a preflight is of one user pool: run --config %[1]s --dry-run looks at them all", job.File)
 	}
+	if err := flags.CheckResets(ctx, flags.Steps(ctx)); err != nil {
+		return nil, nil, err
+	}
 	record := &rundir.Record{Spec: spec.Spec{UserPoolID: ctx.String("user-pool-id")}}
 	s := &record.Spec
 	f := &users.Finder{Streams: a.Streams, Record: record, Store: a.openStore(ctx)}

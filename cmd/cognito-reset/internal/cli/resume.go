@@ -92,7 +92,7 @@ func resumption(ctx, given *cli.Context) run.Resumption {
 		UsernameCase: ctx.String("username-case"), AcceptChangedInput: ctx.Bool("accept-changed-input"), Moved: ctx.Bool("moved"),
 		EndpointNamed: given.IsSet("endpoint-url"),
 		Change: func(before spec.Spec) (spec.Settings, error) {
-			if err := flags.CheckResets(given, before.Response); err != nil {
+			if err := flags.CheckResets(given, before.Steps); err != nil {
 				return before.Settings, err
 			}
 			return flags.ReadSettings(given, before.Settings, false)

@@ -312,6 +312,9 @@ func (a *app) runFleet(ctx *cli.Context, j *config.Job, from config.Origins) err
 	if begun {
 		return a.resumeFleet(ctx, folder.Path)
 	}
+	if err := flags.CheckResets(ctx, flags.Steps(ctx)); err != nil { // before the job is kept
+		return err
+	}
 	job := fleet.Job{Folder: folder, Shard: shard, Dry: dry, Keep: a.keepConfig(ctx, j, from, shard)}
 	if job.Resume, err = a.memberResumption(ctx, a.args); err != nil {
 		return err
@@ -350,8 +353,18 @@ func (a *app) targets(ctx context.Context, j *config.Job, args []string) (all []
 	return all, nil
 }
 
+// A targetLine is the command line of a target, and where its flags are from.
+type targetLine struct {
+	own  *cli.Context
+	from config.Origins
+}
+
 // targetContext is the command line of a target: that of all, with the flags of its own.
+// It is read once: the job is written into its folder from it, too.
 func (a *app) targetContext(ctx context.Context, args []string, j *config.Job, t config.Target) (*cli.Context, config.Origins, error) {
+	if read, ok := a.lines[t.At]; ok {
+		return read.own, read.from, nil
+	}
 	from := make(config.Origins)
 	own, err := a.runContext(ctx, args)
 	if err != nil {
@@ -360,16 +373,30 @@ func (a *app) targetContext(ctx context.Context, args []string, j *config.Job, t
 	if err := config.Set(own, t.Settings, from); err != nil {
 		return nil, nil, err
 	}
-	return own, from, config.Set(own, j.Common, from)
+	if err := config.Set(own, j.Common, from); err != nil {
+		return nil, nil, err
+	}
+	if a.lines == nil {
+		a.lines = make(map[string]targetLine)
+	}
+	a.lines[t.At] = targetLine{own, from}
+	return own, from, nil
 }
 
-// runContext is what a command line of run says, with nothing done.
+// errParsed ends a command line that was only to be read.
+var errParsed = errors.New("the command line was read")
+
+// runContext is what a command line of run says, with nothing done. It ends before the
+// library looks for what a flag does by itself, which takes as long as all the rest, and
+// knows of no other command: a fleet reads one for each target.
 func (a *app) runContext(ctx context.Context, args []string) (parsed *cli.Context, err error) {
-	app := a.app()
-	app.Command("run").Action = func(ctx *cli.Context) error {
+	command := a.runCommand()
+	command.Before = func(ctx *cli.Context) error {
 		parsed = ctx
-		return nil
+		return errParsed
 	}
-	err = app.RunContext(ctx, args)
+	if err = a.appOf(command).RunContext(ctx, args); errors.Is(err, errParsed) {
+		err = nil
+	}
 	return parsed, err
 }

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
+	"cognito-reset/report"
 
 	"github.com/urfave/cli/v2"
 )
@@ -25,22 +27,30 @@ func Answer() []cli.Flag {
 // stepLists are what --steps may be.
 var stepLists = []string{spec.StepReset, spec.StepReset + "," + spec.StepSignOut, spec.StepSignOut}
 
-// aboutResets are the flags that mean nothing where nobody is reset.
-var aboutResets = []string{
-	"rate", "headroom", "max-resets", "on-message-limit", "on-unknown", "settle-after", "wave-gate", "if-unresettable", "if-reset-required",
-	"client-metadata", "client-metadata-from-columns", "not-reset-within", "rotate-every",
+// aboutResets are the flags that mean nothing where nobody is reset, with what each is if
+// only the environment gives it, which speaks to every command. Those without choose
+// users, or belong to others that do: they are refused wherever they come from.
+var aboutResets = []struct{ name, unset string }{
+	{"rate", fmt.Sprint(spec.DefaultRate)}, {"headroom", "33%"}, {"max-resets", "0"}, {"on-message-limit", "stop"}, {"on-unknown", "report"},
+	{"settle-after", fmt.Sprint(userpool.Linger)}, {"if-unresettable", spec.DoReport},
+	{name: "if-reset-required"}, {name: "not-reset-within"}, {name: "rotate-every"}, {name: "wave-gate"},
+	{name: "client-metadata"}, {name: "client-metadata-from-columns"},
 }
 
-// CheckResets refuses flags that are about resets where the response has none. The
-// environment may have them all the same: it speaks to every command.
-func CheckResets(ctx *cli.Context, r spec.Response) error {
-	if !r.SignOutAlone() {
+// CheckResets refuses flags that are about resets where the steps have none, and
+// unsets those that only the environment gives.
+func CheckResets(ctx *cli.Context, steps report.Steps) error {
+	if !steps.SignOutAlone() {
 		return nil
 	}
-	for _, name := range aboutResets {
-		text, everywhere := os.LookupEnv(Env(name)[0])
-		switch {
-		case !ctx.IsSet(name) || everywhere && text == fmt.Sprint(ctx.Value(name)):
+	for _, about := range aboutResets {
+		text, everywhere := os.LookupEnv(Env(about.name)[0])
+		switch name, value := about.name, fmt.Sprint(ctx.Value(about.name)); {
+		case !ctx.IsSet(name) || value == about.unset:
+		case about.unset != "" && everywhere && text == value:
+			if err := ctx.Set(name, about.unset); err != nil {
+				return err
+			}
 		case name == "rate" || name == "headroom":
 			return exit.Usagef("--%s is about resets, and --steps sign-out resets nobody: the rate of sign-outs is --update-rate", name)
 		default:
@@ -50,15 +60,15 @@ func CheckResets(ctx *cli.Context, r spec.Response) error {
 	return nil
 }
 
+// Steps are those that a command line asks for.
+func Steps(ctx *cli.Context) report.Steps { return strings.Split(ctx.String("steps"), ",") }
+
 // ReadResponse takes from the command line what is done to each user. known says
 // that the pool is asked beforehand what state its users are in.
 func ReadResponse(ctx *cli.Context, known bool) (r spec.Response, err error) {
-	r = spec.Response{Steps: strings.Split(ctx.String("steps"), ","), IfResetRequired: ctx.String("if-reset-required"), Snapshot: ctx.Bool("snapshot")}
+	r = spec.Response{Steps: Steps(ctx), IfResetRequired: ctx.String("if-reset-required"), Snapshot: ctx.Bool("snapshot")}
 	if !slices.Contains(stepLists, ctx.String("steps")) {
 		return r, exit.Usagef("--steps is %s; not %q", strings.Join(stepLists, ", or "), ctx.String("steps"))
-	}
-	if err := CheckResets(ctx, r); err != nil {
-		return r, err
 	}
 	switch r.IfResetRequired {
 	case "again", "skip":

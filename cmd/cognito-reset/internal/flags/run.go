@@ -16,6 +16,9 @@ func ReadSpec(ctx *cli.Context, version string, shard roster.Shard) (s spec.Spec
 	if err != nil {
 		return s, err
 	}
+	if err := CheckResets(ctx, Steps(ctx)); err != nil {
+		return s, err
+	}
 	s = spec.Spec{
 		Version: version, CreatedAt: time.Now().UTC(), UserPoolID: ctx.String("user-pool-id"),
 		DryRun: dry, Offline: dry && !live, Sandbox: ctx.Bool("sandbox"), PoolUsers: ctx.String("pool-users"),

@@ -14,9 +14,8 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
-// prepare does all that comes before the first call, of the targets of a quota group
-// one after the other. A target that cannot begin is left out; it is an error if none
-// can.
+// prepare does all that comes before the first call. A target that cannot begin is left
+// out; it is an error if none can.
 func (f *fleet) prepare(ctx context.Context) error {
 	if err := f.assign(ctx); err != nil {
 		return err
@@ -30,13 +29,7 @@ func (f *fleet) prepare(ctx context.Context) error {
 	}
 	var prepared sync.WaitGroup
 	for _, g := range f.groups {
-		prepared.Go(func() {
-			for _, m := range g.members {
-				if m.out == nil {
-					m.out = f.ready(ctx, m, g.shard)
-				}
-			}
-		})
+		prepared.Go(func() { f.readyGroup(ctx, g) })
 	}
 	prepared.Wait()
 	if ctx.Err() != nil {
@@ -107,23 +100,60 @@ func (f *fleet) askAccounts(ctx context.Context) {
 	asked.Wait()
 }
 
-// ready prepares one target.
-func (f *fleet) ready(ctx context.Context, m *member, shard roster.Shard) (err error) {
-	if m.begun {
-		r := f.Resume
-		r.Path = m.path
-		m.s, err = run.Resume(ctx, r, f.env())
-		return err
+// together is how many targets of a quota group are prepared at one time: each looks at
+// its pool, and these looks have a quota, too.
+const together = 4
+
+// readyGroup prepares the targets of a group: those that go on one after the other, for
+// they read their journals, and those that begin side by side.
+func (f *fleet) readyGroup(ctx context.Context, g *quotaGroup) {
+	var goOn, begin []*member
+	for _, m := range g.able() {
+		if m.begun {
+			goOn = append(goOn, m)
+		} else if m.out = f.reach(ctx, m, g.shard); m.out == nil {
+			begin = append(begin, m)
+		}
 	}
+	g.beside()
+	var readied sync.WaitGroup
+	readied.Go(func() {
+		for _, m := range goOn {
+			m.out = f.resume(ctx, m)
+		}
+	})
+	next := make(chan *member)
+	for range min(together, len(begin)) {
+		readied.Go(func() {
+			for m := range next {
+				m.out = m.s.Prepare(ctx)
+			}
+		})
+	}
+	for _, m := range begin {
+		next <- m
+	}
+	close(next)
+	readied.Wait()
+}
+
+// resume takes up the run of a target.
+func (f *fleet) resume(ctx context.Context, m *member) (err error) {
+	r := f.Resume
+	r.Path = m.path
+	m.s, err = run.Resume(ctx, r, f.env())
+	return err
+}
+
+// reach opens the pool of a target whose run is to begin, which calls nobody.
+func (f *fleet) reach(ctx context.Context, m *member, shard roster.Shard) error {
 	if shard.Count > 0 {
 		if err := f.open(m, shard); err != nil {
 			return err
 		}
 	}
 	if m.s.Pool() == nil {
-		if err := m.s.Reach(ctx); err != nil {
-			return err
-		}
+		return m.s.Reach(ctx)
 	}
-	return m.s.Prepare(ctx)
+	return nil
 }

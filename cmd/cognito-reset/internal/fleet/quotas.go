@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cognito-reset/batch/roster"
+	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
 	"cognito-reset/cmd/cognito-reset/internal/spec"
@@ -54,20 +55,44 @@ func (g *quotaGroup) able() []*member {
 	return slices.DeleteFunc(slices.Clone(g.members), func(m *member) bool { return m.out != nil })
 }
 
+// beside has the members list and read at the rates of one of them: they share the
+// quotas for that, too.
+func (g *quotaGroup) beside() {
+	var first *userpool.Pool
+	for _, m := range g.able() {
+		switch pool := m.pool(); {
+		case pool == nil:
+		case first == nil:
+			first = pool
+		default:
+			pool.Beside(first)
+		}
+	}
+}
+
+// pool is the user pool of a member; nil where none is asked, or it is not reached yet.
+func (m *member) pool() *userpool.Pool {
+	if m.s == nil {
+		return nil
+	}
+	return m.s.Pool()
+}
+
 // share gives each member a part of the paces of the group, which are as fast as
 // the fastest.
 func (g *quotaGroup) share() {
 	able := g.able()
+	if len(able) == 0 {
+		return
+	}
 	var specs []spec.Spec
 	for _, m := range able {
 		specs = append(specs, m.s.Record.Spec)
 	}
 	for i, paces := range control.SharePaces(specs) {
 		able[i].s.Paces = paces
-		if pool, first := able[i].s.Pool(), able[0].s.Pool(); pool != nil && first != nil {
-			pool.Beside(first)
-		}
 	}
+	g.beside() // with those that were reached only when they were prepared
 }
 
 // rate is how many users a second all groups begin with together; 0 is no limit.

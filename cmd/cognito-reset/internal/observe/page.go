@@ -20,6 +20,7 @@ import (
 type board struct {
 	mu     sync.Mutex
 	runs   []*shown
+	steps  report.Steps  // of the runs
 	pieces []drawn       // in the order of the page
 	number int           // of the last drawing
 	wake   chan struct{} // closed by a drawing
@@ -178,6 +179,7 @@ func (b *board) draw() error {
 		}
 		pieces = append(parts[:2:2], pieces...) // the verdict and the outcomes
 	}
+	b.steps = total.Steps
 	b.number++
 	old := make(map[string]drawn, len(b.pieces))
 	for _, p := range b.pieces {
@@ -245,10 +247,11 @@ func (b *board) servePage(w http.ResponseWriter, _ *http.Request) {
 	for _, p := range b.pieces {
 		pieces = append(pieces, p.Piece)
 	}
+	steps := b.steps
 	b.mu.Unlock()
 	var html bytes.Buffer
 	if err == nil {
-		err = report.RenderLive(&html, pieces)
+		err = report.RenderLive(&html, steps, pieces)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

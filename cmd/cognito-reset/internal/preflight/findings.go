@@ -28,6 +28,7 @@ var checks = []struct {
 	{"sms", (*facts).smsCheck},
 	{"triggers", (*facts).triggersCheck},
 	{"mfa", (*facts).mfaCheck},
+	{"factors", (*facts).factorsCheck},
 	{"deletion", (*facts).deletionCheck},
 	{"permissions", (*facts).permissionsCheck},
 	{"rate", (*facts).rateCheck},

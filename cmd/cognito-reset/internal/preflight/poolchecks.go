@@ -145,14 +145,46 @@ func (f *facts) triggersCheck() (rundir.Level, string) {
 }
 
 func (f *facts) mfaCheck() (rundir.Level, string) {
-	switch mfa := strings.ToLower(f.pool.MFA); {
+	mfa := strings.ToLower(f.pool.MFA)
+	switch by := f.pool.RecoverBy; {
 	case f.poolErr != nil:
 		return rundir.Warning, untold
 	case mfa == "off" || mfa == "":
 		return rundir.OK, "off; left alone"
-	default:
-		return rundir.OK, mfa + "; left alone. Who recovers and confirms by the same contact is refused"
+	case len(by) == 1 && by[0] == "verified_phone_number":
+		return rundir.Warning, mfa + "; left alone. " + refusedByMFA("SMS")
+	case len(by) == 1 && by[0] == "verified_email" && f.pool.EmailSender == "DEVELOPER": // no other sender sends MFA codes
+		return rundir.Warning, mfa + "; left alone. " + refusedByMFA("e-mail")
 	}
+	return rundir.OK, mfa + "; left alone. Who recovers and confirms by the same contact is refused"
+}
+
+// refusedByMFA says who cannot be reset where users recover by one channel alone. Which
+// users have a second factor, and which, no listing shows.
+func refusedByMFA(channel string) string {
+	return fmt.Sprintf("The pool recovers by %s alone, so Cognito refuses every user whose second factor is %s as well (no_verified_contact), and no forecast can tell; allow another way of recovery in the pool", channel, channel)
+}
+
+// factorNames are what people call the ways to sign in without a password.
+var factorNames = map[string]string{
+	"EMAIL_OTP": "a code by e-mail", "SMS_OTP": "a code by SMS", "WEB_AUTHN": "a passkey",
+}
+
+// factorsCheck says where a password is not the only way in. It has nothing to say
+// where it is.
+func (f *facts) factorsCheck() (rundir.Level, string) {
+	if f.poolErr != nil || len(f.pool.FirstFactors) == 0 {
+		return rundir.OK, ""
+	}
+	var ways []string
+	for _, factor := range f.pool.FirstFactors {
+		ways = append(ways, cmp.Or(factorNames[factor], factor))
+	}
+	stays := "A reset closes none of these and ends no session: add --steps reset,sign-out"
+	if f.spec.SignsOut() {
+		stays = "Neither a reset nor a sign-out closes these"
+	}
+	return rundir.Warning, fmt.Sprintf("a password is not the only way in, there is also %s. %s. Disable users of whom that may be in the wrong hands", strings.Join(ways, " and "), stays)
 }
 
 func (f *facts) deletionCheck() (rundir.Level, string) {
@@ -173,6 +205,9 @@ func (f *facts) permissionsCheck() (rundir.Level, string) {
 		{"ListUsers", f.listErr, "the pool cannot be compared"},
 		{"AdminGetUser", f.readErr, "who is in doubt stays unknown"},
 	} {
+		if p.action == "AdminGetUser" && f.spec.SignOutAlone() { // nobody is read: a call in doubt is made again
+			continue
+		}
 		if p.err == nil {
 			allowed = append(allowed, p.action)
 		} else {

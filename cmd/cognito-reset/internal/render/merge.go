@@ -91,7 +91,7 @@ func (m *Merging) add(run report.Summary) {
 // Write writes what counts of every row to the writers, and sums up.
 func (m *Merging) Write(writers ...report.Writer) (report.Summary, error) {
 	sum := m.Summary
-	if err := rundir.WriteAll(m.Results(), append(writers, &sum)...); err != nil {
+	if err := report.WriteAll(m.Results(), append(writers, &sum)...); err != nil {
 		return sum, err
 	}
 	sum.CountCalls(m.Calls, m.Throttled)
@@ -144,5 +144,5 @@ func (m *Merging) writeConflicts(dir *journal.Dir) error {
 		return nil
 	}
 	as := spec.Spec{Settings: m.Spec.Settings, Source: spec.Source{Keep: []string{"run"}}}
-	return dir.Write(rundir.ConflictsFile, func(f journal.File) error { return rundir.WriteAll(m.Contradictions(), CSV(f, as)) })
+	return dir.Write(rundir.ConflictsFile, func(f journal.File) error { return report.WriteAll(m.Contradictions(), CSV(f, as)) })
 }

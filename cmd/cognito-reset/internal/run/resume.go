@@ -86,7 +86,7 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 		return nil, exit.Refuse(err)
 	}
 	if !s.Quiet {
-		term.Linef(s.Err, "Going on with %s: %s of %s users are left, %s of them to be read back first.", s.Path, term.Comma(s.Left), term.Comma(record.Found.Roster.Users), term.Comma(inDoubt))
+		term.Linef(s.Err, "Going on with %s: %s of %s users are left%s", s.Path, term.Comma(s.Left), term.Comma(record.Found.Roster.Users), s.ofDoubts(inDoubt))
 	}
 	if record.Spec.FindRate {
 		if record.Spec = preflight.FindRate(record.Spec, awsaccount.Of(s.Pool()).Quota(ctx, awsaccount.Recovery)); !s.Quiet {
@@ -137,8 +137,23 @@ func (s *Session) printUnmatched() {
 		term.Linef(s.Err, "%d users of the journal are not in the input any more; they stay in the journal, not in the report.", n)
 	}
 	if n := s.history.UnmatchedInDoubt; n > 0 {
+		if s.Record.Spec.SignOutAlone() { // no look would tell
+			term.Linef(s.Err, "Of %d of them it is not known whether they were signed out; name them in the input again, or sign them out in a run of their own.", n)
+			return
+		}
 		term.Linef(s.Err, "Of %d of them it is not known whether they were reset; look them up, or name them in the input again.", n)
 	}
+}
+
+// ofDoubts ends a sentence about who is left by what becomes of those whose answers were lost.
+func (s *Session) ofDoubts(n int64) string {
+	switch {
+	case !s.Record.Spec.SignOutAlone():
+		return fmt.Sprintf(", %s of them to be read back first.", term.Comma(n))
+	case n == 0:
+		return "."
+	}
+	return fmt.Sprintf(". The answers of %s of them were lost: they are signed out once more.", term.Comma(n))
 }
 
 // count counts who is left, and who of them is in doubt.

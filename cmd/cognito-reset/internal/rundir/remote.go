@@ -34,7 +34,7 @@ func (s *Store) lookInS3(ctx context.Context, path string) (run Run, err error) 
 	if err != nil {
 		return run, err
 	}
-	s.copies = append(s.copies, dir)
+	s.keep(dir)
 	if begun, err := Load(dir); err == nil && begun.Found.PrunedAt.IsZero() {
 		var last report.Summary
 		if dir.ReadJSON(SummaryFile, &last) != nil || last.JournalBytes != journalBytes {

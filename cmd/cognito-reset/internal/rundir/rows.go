@@ -68,7 +68,7 @@ func (r *Record) Rows(history *journal.History, stopped error) *Rows {
 // Write writes every row to the writers, closes them, and sums up.
 func (rows *Rows) Write(writers ...report.Writer) error {
 	s, again := &rows.Summary, make(retryKinds)
-	if err := WriteAll(rows.Results, append(writers, s, again)...); err != nil {
+	if err := report.WriteAll(rows.Results, append(writers, s, again)...); err != nil {
 		return err
 	}
 	if s.ExitCode == exit.Done && !s.Well() {
@@ -99,25 +99,6 @@ func (rows *Rows) next(again retryKinds) string {
 		return "cognito-reset verify " + path
 	}
 	return ""
-}
-
-// WriteAll writes every row to every writer, and closes them.
-func WriteAll(results iter.Seq2[batch.Result, error], writers ...report.Writer) error {
-	for result, err := range results {
-		if err != nil {
-			return err
-		}
-		for _, w := range writers {
-			if err := w.Write(result); err != nil {
-				return err
-			}
-		}
-	}
-	var errs []error
-	for _, w := range writers {
-		errs = append(errs, w.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // retryKinds are the kinds of --retry that would take somebody up again. It is a

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"cognito-reset/batch/journal"
@@ -28,16 +29,26 @@ type Store struct {
 	S3   s3run.Options
 	Disk disk.Disk // nil is the machine's
 
+	mu     sync.Mutex
 	copies []*journal.Dir // of runs in S3 that are read
 }
 
 // Close deletes the copies of runs that are kept in S3 and were read.
 func (s *Store) Close() (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, dir := range s.copies {
 		err = errors.Join(err, dir.Close())
 	}
 	s.copies = nil
 	return err
+}
+
+// keep has the copy of a run deleted by [Store.Close].
+func (s *Store) keep(dir *journal.Dir) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.copies = append(s.copies, dir)
 }
 
 // As is the store that asks S3 for what a run asks for, where the command does not say
@@ -98,7 +109,7 @@ func (s *Store) View(ctx context.Context, path string) (*journal.Dir, error) {
 	}
 	dir, err := s3run.View(ctx, path, as.S3)
 	if err == nil {
-		s.copies = append(s.copies, dir)
+		s.keep(dir)
 	}
 	return dir, err
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
+	"cognito-reset/report"
 	"cognito-reset/report/evidence"
 )
 
@@ -26,6 +27,32 @@ var everyMember = []string{"dry_run", "rows", "outcomes", "reasons", "exit_code"
 // redefined are members of the summary that meant something else in an earlier version.
 var redefined = []string{"keep_password"}
 
+// everyLater are the columns that every version has which leaves out of its JSON lines
+// what is empty.
+var everyLater = []string{"settled_by", "steps", "step_reset", "step_lock", "step_disable", "step_invite", "step_sign_out", "sub"}
+
+// complete gives both rows of a report, ours and theirs, a null for each column that is
+// left out because it is empty. What a version did not know yet is no such column: its
+// rows have those of every version, if need be with null.
+func complete(theirs, ours map[string]any) {
+	fill := func(row map[string]any, columns []string) (lacked bool) {
+		for _, name := range columns {
+			if _, there := row[name]; !there && row != nil {
+				row[name], lacked = nil, true
+			}
+		}
+		return lacked
+	}
+	fill(ours, report.Columns)
+	if fill(theirs, everyColumn) {
+		fill(theirs, everyLater)
+	}
+}
+
+// sameBuild reports whether a bundle is of the build that reads it, so that it has its
+// reports to the byte. A build without a version may be any.
+func sameBuild(theirs, ours string) bool { return theirs == ours && ours != "(devel)" }
+
 // agrees finds out whether a file of a bundle says what its record says, by what
 // another version of the tool and this one both know.
 func agrees(b *evidence.Bundle, m evidence.Member) error {
@@ -37,11 +64,11 @@ func agrees(b *evidence.Bundle, m evidence.Member) error {
 	case "report.csv":
 		err = sameCells(csv.NewReader(theirs), csv.NewReader(ours))
 	case "report.jsonl":
-		err = sameObjects(json.NewDecoder(theirs), json.NewDecoder(ours), everyColumn)
+		err = sameObjects(json.NewDecoder(theirs), json.NewDecoder(ours), everyColumn, complete)
 	case rundir.SummaryFile:
-		err = sameObjects(json.NewDecoder(theirs), json.NewDecoder(ours), everyMember)
+		err = sameObjects(json.NewDecoder(theirs), json.NewDecoder(ours), everyMember, nil)
 	default:
-		err = sameObjects(json.NewDecoder(theirs), json.NewDecoder(ours), nil)
+		err = sameObjects(json.NewDecoder(theirs), json.NewDecoder(ours), nil, nil)
 	}
 	if differs, ok := errors.AsType[*difference](err); ok {
 		return &evidence.AlteredError{Part: m.Name, What: differs.Error()}
@@ -107,8 +134,9 @@ func sameCells(theirs, ours *csv.Reader) error {
 	}
 }
 
-// sameObjects compares two files of objects by the members that both have.
-func sameObjects(theirs, ours *json.Decoder, every []string) error {
+// sameObjects compares two files of objects by the members that both have, once
+// complete, if it is not nil, has added what they leave out.
+func sameObjects(theirs, ours *json.Decoder, every []string, complete func(theirs, ours map[string]any)) error {
 	theirs.UseNumber()
 	ours.UseNumber()
 	for line := 1; ; line++ {
@@ -116,6 +144,9 @@ func sameObjects(theirs, ours *json.Decoder, every []string) error {
 		errA, errB := theirs.Decode(&a), ours.Decode(&b)
 		if errA != nil || errB != nil {
 			return ended(line, errA, errB)
+		}
+		if complete != nil {
+			complete(a, b)
 		}
 		for _, name := range every {
 			if _, there := b[name]; there && a[name] == nil && b[name] != nil {

@@ -1,11 +1,13 @@
 package seal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 
@@ -62,15 +64,20 @@ func Reproduce(ctx context.Context, b *evidence.Bundle, version string) (names [
 	if lines, sum := history.Head(); (evidence.Head{Lines: lines, SHA256: sum}) != b.Manifest.Journal {
 		return nil, &evidence.AlteredError{Part: journal.JournalFile, What: fmt.Sprintf("it ends after %d lines with %s, and %s says otherwise", lines, sum, evidence.ManifestFile)}
 	}
-	for _, m := range during(ctx, rendered(r, history, b.Manifest.Run)) {
-		err := b.Compare(m.Name, m.Write)
-		if _, altered := errors.AsType[*evidence.AlteredError](err); altered && b.Manifest.Tool.Version != version {
-			err = agrees(b, m)
-		}
-		if err != nil {
-			return nil, err
-		}
+	members := during(ctx, rendered(r, history, b.Manifest.Run))
+	errs, compared := make([]error, len(members)), new(sync.WaitGroup)
+	for i, m := range members {
+		compared.Go(func() {
+			errs[i] = b.Compare(m.Name, m.Write)
+			if _, altered := errors.AsType[*evidence.AlteredError](errs[i]); altered && !sameBuild(b.Manifest.Tool.Version, version) {
+				errs[i] = agrees(b, m)
+			}
+		})
 		names = append(names, m.Name)
+	}
+	compared.Wait()
+	if err := cmp.Or(errs...); err != nil { // of the first file that differs
+		return nil, err
 	}
 	return names, nil
 }

@@ -81,6 +81,7 @@ const (
 	readBroken  kind = "read-back fails"
 	readStale   kind = "read-back is stale"
 	readDenied  kind = "read-back denied"
+	listOld     kind = "listing is old" // of a user who is looked up
 
 	// Of a user.
 	chooses  kind = "chooses a new password" // a time after the reset
@@ -269,6 +270,9 @@ func (p *plan) drawAnswers(c chance) {
 	}
 	if c.one(4) {
 		of(6, readBroken, readStale, readDenied)
+	}
+	if c.one(3) {
+		of(pick(c, 1, 4), listOld)
 	}
 	if c.one(12) {
 		p.add(fault{Kind: limited, N: 1 + c.IntN(p.Users)})

@@ -18,6 +18,7 @@ type service struct {
 	shown    time.Time     // the latest that it showed
 	resets   int           // calls that came
 	reads    int
+	lookups  int
 	recent   []time.Time // calls of the last second
 }
 
@@ -250,17 +251,27 @@ func (s *service) serveRead(a *account, answers chan<- answer) {
 }
 
 // list is what ListUsers says of those whom a filter names, of everybody without one.
+// What it says of one user may be as old as the user.
 func (s *service) list(filter string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	old := false
+	if filter != "" {
+		s.lookups++
+		_, old = s.w.plan.answer(s.lookups, listOld)
+	}
 	var users []string
 	for _, name := range sorted(s.accounts) {
 		a := s.accounts[name]
 		if gone := a.refusal != nil && a.refusal.code == "UserNotFoundException"; gone || filter != "" && filter != fmt.Sprintf("username = %q", name) {
 			continue
 		}
+		seen := a.now
+		if old && len(a.before) > 0 {
+			seen = a.before[0]
+		}
 		users = append(users, fmt.Sprintf(`{"Username":%q,"Enabled":%t,"UserStatus":%q,"UserLastModifiedDate":%.3f,"Attributes":[{"Name":"email_verified","Value":"true"}]}`,
-			name, a.refusal == nil, a.now.status, float64(a.now.modified.UnixMilli())/1000))
+			name, a.refusal == nil, seen.status, float64(seen.modified.UnixMilli())/1000))
 	}
 	return `{"Users":[` + strings.Join(users, ",") + `]}`
 }

@@ -15,7 +15,7 @@ func (f *Finder) selection() userpool.Selection {
 	src := f.Record.Spec
 	sel := userpool.Selection{
 		Again: src.IfResetRequired == "again", Recent: f.recent(),
-		Disabled: src.Disabled || src.IfUnresettable[batch.Disabled] != "", External: src.IfUnresettable[batch.ExternalProvider] != "",
+		Disabled: src.Disabled || src.IfUnresettable[batch.Disabled] != "", External: src.SignOutAlone() || src.IfUnresettable[batch.ExternalProvider] != "", // whose sessions with the pool live on, too
 		CreatedAfter: src.CreatedAfter, CreatedBefore: src.CreatedBefore,
 		ModifiedAfter: src.ModifiedAfter, ModifiedBefore: src.ModifiedBefore,
 	}

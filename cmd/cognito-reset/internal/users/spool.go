@@ -68,11 +68,11 @@ func (f *Finder) rows(ctx context.Context, in *roster.Inputs, chosen roster.Sele
 	case in == nil:
 		return f.listing(ctx), nil
 	case asks && s.Match != "": // each value once
-		return f.copied(ctx, chosen.Apply(in.Entries()))
+		return f.copied(ctx, chosen.Apply(roster.Ahead(in.Entries())))
 	case asks:
-		return f.copied(ctx, seen.watch(chosen.Choose(in.Entries())))
+		return f.copied(ctx, seen.watch(chosen.Choose(roster.Ahead(in.Entries()))))
 	}
-	return seen.watch(chosen.Choose(in.Entries())), nil
+	return seen.watch(chosen.Choose(roster.Ahead(in.Entries()))), nil
 }
 
 // copied are the rows from their copy in the run directory. A pool inside the

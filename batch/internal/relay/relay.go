@@ -1,14 +1,15 @@
-package journal
+// Package relay has one goroutine make values while another uses those before them.
+package relay
 
 import (
 	"iter"
 	"sync"
 )
 
-// relay runs produce in a goroutine of its own, beside consume. What produce
+// Run runs produce in a goroutine of its own, beside consume. What produce
 // passes goes to consume, and an empty buffer comes back for the next; it is told
 // when consume wants no more.
-func relay[T any](produce func(pass func(full []T) (empty []T, more bool)), consume func([]T) (more bool)) {
+func Run[T any](produce func(pass func(full []T) (empty []T, more bool)), consume func([]T) (more bool)) {
 	const buffers = 4
 	full, empty := make(chan []T, buffers), make(chan []T, buffers+1)
 	for range buffers {
@@ -42,14 +43,14 @@ func relay[T any](produce func(pass func(full []T) (empty []T, more bool)), cons
 	}
 }
 
-// ahead yields what seq does, which runs in a goroutine of its own and is some
+// Ahead yields what seq does, which runs in a goroutine of its own and is some
 // values ahead. An error is the last thing it yields.
-func ahead[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
+func Ahead[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	const together = 256
 	return func(yield func(T, error) bool) {
 		var broken error
 		wanted := true
-		relay(func(pass func([]T) ([]T, bool)) {
+		Run(func(pass func([]T) ([]T, bool)) {
 			var values []T
 			more := true
 			for v, err := range seq {
