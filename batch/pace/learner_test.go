@@ -22,7 +22,7 @@ func TestThePaceFindsTheQuotaAndLeavesOthersTheirs(t *testing.T) {
 					least, most := 0.80, 0.04
 					switch {
 					case m.name == "token-bucket":
-						least, most = 0.85, 0.02
+						least, most = 0.85, 0.03
 					case s.live > 0:
 						least, most = 0.30, 0.25 // a model in which random callers alone are throttled
 					}
