@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,9 +41,6 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 		seats: make(chan struct{}, o.Workers), aside: make(chan struct{}, maxAside),
 	}
 	r.backlog.init()
-	for range o.Workers {
-		r.workers.Go(func() { r.worker(ctx) })
-	}
 	var next []Entry // to be promised together
 	room := 0        // for users in this wave
 	for e, err := range entries {
@@ -64,7 +62,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 		case !r.admit(ctx):
 			r.count(r.leftOut(ctx, e))
 		case o.Journal == nil || !e.Promised.IsZero():
-			r.ready <- e
+			r.hand(ctx, e)
 		default:
 			if next = append(next, e); len(next) == block {
 				r.promise(ctx, next)
@@ -111,6 +109,8 @@ type runner struct {
 	contact contact
 	backlog backlog
 	workers sync.WaitGroup
+	begun   int           // of the workers that there may be
+	free    atomic.Int64  // workers, less the users on the way to one or with one
 	seats   chan struct{} // one token a user who is worked on
 	aside   chan struct{} // and one a user who waits without a worker
 }
@@ -118,6 +118,23 @@ type runner struct {
 // resetAlone reports whether a reset, which nothing takes the place of, is the only step.
 func resetAlone(steps []Step) bool {
 	return len(steps) == 1 && steps[0].Outcome == Reset && len(steps[0].Instead) == 0
+}
+
+// hand passes a user on to the workers, and begins one more where none is free for the
+// user: at a rate that keeps few calls under way, most of those that there may be are
+// never needed. It is for one goroutine.
+func (r *runner) hand(ctx context.Context, e Entry) {
+	if r.free.Add(-1) < 0 && r.begun < r.Workers {
+		r.begun++
+		r.begin(ctx)
+	}
+	r.ready <- e
+}
+
+// begin has one more worker take users.
+func (r *runner) begin(ctx context.Context) {
+	r.free.Add(1)
+	r.workers.Go(func() { r.worker(ctx) })
 }
 
 // worker takes users until there are no more, or another has taken its place.
@@ -128,6 +145,7 @@ func (r *runner) worker(ctx context.Context) {
 		if r.serve(ctx, e, at); at.spared {
 			return
 		}
+		r.free.Add(1)
 	}
 }
 
@@ -221,7 +239,7 @@ func (r *runner) promise(ctx context.Context, users []Entry) {
 	}
 	for _, e := range users {
 		if err == nil {
-			r.ready <- e
+			r.hand(ctx, e)
 			continue
 		}
 		<-r.standby

@@ -37,7 +37,7 @@ func (s *seat) standAside(ctx context.Context, d time.Duration) bool {
 	s.leave()
 	if !s.spared {
 		s.spared = true
-		s.r.workers.Go(func() { s.r.worker(s.ctx) })
+		s.r.begin(s.ctx)
 	}
 	return sleep(ctx, d)
 }
