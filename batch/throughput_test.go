@@ -42,7 +42,8 @@ const (
 // one local server without a quota: bare posts over net/http are the limit, a
 // worker pool over the SDK is what one would write without the tool. users/s
 // counts from the input to the reports; calls/s while users are called, which
-// is where the two tools differ by the cost of promising and settling.
+// is where the two tools differ by the cost of promising and settling; B/user is what
+// journal and reports take.
 func BenchmarkThroughput(b *testing.B) {
 	b.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	b.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
@@ -58,7 +59,7 @@ func BenchmarkThroughput(b *testing.B) {
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			resetAll := bench.run(b, server)
-			server.calling = 0
+			server.calling, server.record = 0, 0
 			for b.Loop() {
 				server.clear()
 				resetAll()
@@ -68,6 +69,7 @@ func BenchmarkThroughput(b *testing.B) {
 			b.ReportMetric(users/b.Elapsed().Seconds(), "users/s")
 			if server.calling > 0 {
 				b.ReportMetric(users/server.calling.Seconds(), "calls/s")
+				b.ReportMetric(float64(server.record)/users, "B/user")
 			}
 		})
 	}
@@ -78,6 +80,7 @@ type counter struct {
 	*httptest.Server
 	calls   [throughputUsers]atomic.Int32
 	calling time.Duration // how long the tool took over its calls
+	record  int64         // bytes that it wrote of them
 }
 
 func newCounter(b *testing.B) *counter {
@@ -233,6 +236,11 @@ func wholeTool(b *testing.B, s *counter, journaled bool) func() {
 			err = s.runJournaled(b.Context(), dir, survey, pool)
 		} else {
 			err = s.runUnjournaled(b.Context(), dir, survey, pool)
+		}
+		for _, name := range []string{journal.JournalFile, "report.csv", "report.jsonl"} {
+			if info, err := dir.Stat(name); err == nil {
+				s.record += info.Size()
+			}
 		}
 		if err != nil {
 			b.Fatal(err)

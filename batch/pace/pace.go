@@ -3,7 +3,8 @@
 // A pace has a ceiling, which it never exceeds, and a rate below it, which it
 // learns from how calls are met: a throttled call cuts the rate, and time
 // without one raises it again. Live users share the quota of a mass reset, so
-// that their traffic shows as throttles, and the pace makes room for it.
+// that their traffic shows as throttles, and the pace makes room for it. Throttles
+// that go on as before when it goes slower are faults, and it gets used to those.
 package pace
 
 import (
@@ -16,40 +17,6 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// How a pace learns. Throttles come for two reasons. Where jitter crowds a few
-// calls they come alone, and a hair less is enough. Where the quota is spent, as
-// others draw on it too, they come in company, and each is also a live user's:
-// then the pace yields. So the share of throttles that come alone, cubed, says
-// how bold the pace is: cuts are divided by it and climbs multiplied by its
-// square. The values are those that did well in BenchmarkPace.
-const (
-	cut      = 0.005             // of the rate, for a throttle that comes alone; n for the nth in a window
-	deepest  = 0.2               // of the rate, for all throttles of a window
-	climb    = 1.0 / 700         // of the rate, for each call of a bold pace that is not throttled
-	doubling = 100 * time.Second // without a throttle, after which the quota may be another
-	memory   = 0.05              // weight of the last window among those with throttles
-	window   = time.Second       // in which throttles are in company; and that a rate is measured over
-)
-
-// How a pace begins whose ceiling is higher than the quota that Cognito gives every
-// account, or that has none: with that quota for a second, in which a lower one would
-// show. From then on each answer that is not a throttle raises the rate, which so
-// doubles in about an eighth of a second: where there is no quota, it has found out
-// within two.
-const (
-	usual  = 30      // calls a second of the category UserAccountRecovery
-	raise  = 6       // calls a second more, for each answer
-	few    = 6       // throttles that say nothing
-	fault  = 0.2     // of the answers: fewer throttles may have nothing to do with the rate
-	opened = 1 << 12 // calls a second from which on there is taken to be no quota
-)
-
-// slowest is the least that throttles make of a rate, in calls a second: a pace
-// that stands still would never learn that it may go on. More than that is a
-// tenth of the most that the server took, for some throttles have nothing to do
-// with the rate.
-const slowest = 0.2
-
 // A Pace lets calls go one by one, evenly spaced. It implements batch.Pace; its
 // methods may be called from many goroutines.
 type Pace struct {
@@ -60,38 +27,23 @@ type Pace struct {
 	left    []time.Time // when the calls of the last second left; of the gate's holder
 
 	mu      sync.Mutex
-	ceiling float64
 	paused  bool
 	held    time.Time     // no call goes before
 	changed chan struct{} // closed when a waiting caller must look again
-
-	// Of what was learned.
-	guess    float64     // the rate to begin with, until a call is throttled
-	foundAt  time.Time   // when the guess came to the ceiling
-	base     float64     // the rate after the last cut
-	cutAt    time.Time   // zero until a call is throttled
-	windowAt time.Time   // when the last throttled window began
-	peak     float64     // the rate that it began with
-	company  int         // how many throttles it has had
-	alone    float64     // the share of throttled windows that had one throttle, lately
-	accepted []time.Time // when the answers of the last window came
-	refused  []time.Time // when the throttles of the last window came, while the quota is looked for
-	since    time.Time   // of the first answer
-	most     int         // answers in a window, so far
+	learner
 }
 
 // New returns a pace that holds a ceiling in calls a second. Zero is no
 // ceiling: the pace is then what the server's throttles make of it.
 func New(perSecond float64) *Pace {
-	p := &Pace{gate: make(chan struct{}, 1), changed: make(chan struct{}), alone: 1, guess: usual}
-	p.ceiling = unlimited(perSecond)
+	p := &Pace{gate: make(chan struct{}, 1), changed: make(chan struct{}), learner: newLearner(unlimited(perSecond))}
 	p.limiter = rate.NewLimiter(limit(p.ceiling), 1)
 	return p
 }
 
 // Known has the pace begin at its ceiling: it is known to be what the quota allows.
 func (p *Pace) Known() *Pace {
-	p.guess, p.foundAt = math.Inf(1), time.Unix(0, 0)
+	p.phase = settled
 	return p
 }
 
@@ -102,7 +54,7 @@ func (p *Pace) Known() *Pace {
 // child are its own.
 func (p *Pace) Child(perSecond float64) *Pace {
 	child := New(perSecond)
-	child.parent = p
+	child.parent, child.phase = p, settled
 	return child
 }
 
@@ -173,12 +125,13 @@ var forever = time.Unix(1<<40, 0)
 func (p *Pace) free() (at time.Time, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, most := time.Now(), p.ceiling
-	spacing := limit(p.rate(now))
-	if p.opening(now) {
-		if most = min(most, p.guess); math.IsInf(p.ceiling, 1) && p.guess == usual {
-			spacing = rate.Inf // nobody asked for an even pace, and so few may go at once
+	now := time.Now()
+	most, spacing := p.ceiling, limit(p.rate(now))
+	if p.opening(now) && p.reached.IsZero() {
+		if p.began.IsZero() {
+			p.began = now
 		}
+		most, spacing = p.burst(now), rate.Inf // so few may go at once
 	}
 	if spacing != p.limiter.Limit() {
 		p.limiter.SetLimit(spacing)
@@ -228,84 +181,9 @@ func (p *Pace) Answered(throttled bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	if p.since.IsZero() {
-		p.since = now
+	if p.learn(time.Now(), throttled) {
+		p.wake()
 	}
-	p.accepted = lastSecond(p.accepted, now)
-	if !throttled {
-		p.accepted = append(p.accepted, now)
-		p.most = max(p.most, len(p.accepted))
-		if p.opening(now) && now.Sub(p.since) >= window {
-			if p.guess += raise; p.guess > opened {
-				p.guess = math.Inf(1)
-			}
-			if p.foundAt.IsZero() && p.guess >= p.ceiling {
-				p.foundAt = now
-			}
-			p.wake()
-		}
-		return
-	}
-	rate := p.rate(now)
-	if p.opening(now) {
-		p.refused = append(lastSecond(p.refused, now), now)
-		if n := len(p.refused); n < few || float64(n) < fault*float64(len(p.accepted)) {
-			return
-		}
-		if p.guess > usual {
-			// What was accepted may have been saved up: twice as much as the quota at most.
-			rate = min(rate, max(usual, float64(len(p.accepted))/2/window.Seconds()))
-		}
-	}
-	if now.Sub(p.windowAt) >= window {
-		p.remember()
-		// What the server took is a bound where far more was sent, as at the
-		// beginning. It is a count, and so a little off.
-		if now.Sub(p.since) >= window {
-			rate = min(rate, 1.25*float64(len(p.accepted))/window.Seconds())
-		}
-		p.windowAt, p.peak, p.company = now, rate, 0
-	}
-	p.company++
-	least := max(slowest, p.peak*(1-deepest), float64(p.most)/10)
-	p.base = max(least, rate*(1-cut*float64(p.company)/p.boldness()))
-	p.cutAt = now
-	p.wake()
-}
-
-// remember counts a window that is over.
-func (p *Pace) remember() {
-	switch p.company {
-	case 0:
-	case 1:
-		p.alone += memory * (1 - p.alone)
-	default:
-		p.alone -= memory * p.alone
-	}
-}
-
-func (p *Pace) boldness() float64 { return p.alone * p.alone * p.alone }
-
-// opening reports whether the pace still looks for the quota: it has not come to the
-// ceiling yet, or so lately that throttles are still on their way. A child leaves that to
-// its parent.
-func (p *Pace) opening(now time.Time) bool {
-	return p.parent == nil && p.cutAt.IsZero() && (p.foundAt.IsZero() || now.Sub(p.foundAt) < 2*window)
-}
-
-// rate is how many calls a second go now.
-func (p *Pace) rate(now time.Time) float64 {
-	if p.opening(now) {
-		return min(p.ceiling, p.guess)
-	}
-	if p.cutAt.IsZero() {
-		return p.ceiling
-	}
-	since := now.Sub(p.cutAt)
-	calls, long := p.base*since.Seconds(), float64(since)/float64(doubling)
-	bold := p.boldness()
-	return min(p.ceiling, p.base*(1+climb*bold*bold*calls+long*long*long))
 }
 
 // wake lets the waiting caller look again.
@@ -371,7 +249,7 @@ func (p *Pace) State() State {
 		}
 		return r
 	}
-	s := State{Ceiling: finite(p.ceiling), Rate: finite(p.rate(now)), Paused: p.paused, Waiting: int(p.waiting.Load()), Opening: p.opening(now) && p.guess < p.ceiling}
+	s := State{Ceiling: finite(p.ceiling), Rate: finite(p.rate(now)), Paused: p.paused, Waiting: int(p.waiting.Load()), Opening: p.opening(now) && p.reached.IsZero()}
 	if p.held.After(now) {
 		s.Held = p.held
 	}

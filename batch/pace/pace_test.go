@@ -2,7 +2,6 @@ package pace_test
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -95,30 +94,6 @@ func TestAMillionCallsDoNotDrift(t *testing.T) {
 	})
 }
 
-// A smaller BenchmarkPace with bounds that chance does not reach.
-func TestThePaceFindsTheQuotaAndLeavesOthersTheirs(t *testing.T) {
-	const users = 20_000
-	for _, s := range scenarios {
-		for _, m := range models {
-			t.Run(s.name+"/"+m.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					a := s.play(m.new, overPace, users)
-					least, most := 0.80, 0.04
-					switch {
-					case m.name == "token-bucket":
-						least, most = 0.85, 0.02
-					case s.live > 0:
-						least = 0.30 // a model that only our own calls make a bound of
-					}
-					if a.efficiency < least || a.throttled > most || a.liveThrottled > most || a.lost > 0 {
-						t.Errorf("%+v", a)
-					}
-				})
-			})
-		}
-	}
-}
-
 func TestACeilingTakesEffectAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pace.New(0.01)
@@ -185,101 +160,6 @@ func TestAHeldPaceLetsNoCallGoBefore(t *testing.T) {
 		}
 		if s := p.State(); !s.Held.IsZero() {
 			t.Errorf("its state is %+v", s)
-		}
-	})
-}
-
-func TestWithoutACeilingThrottlesAreTheLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, start := pace.New(0), time.Now()
-		for range 1000 {
-			p.Wait(t.Context())
-			p.Answered(false)
-		}
-		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("1000 calls without a limit took %v", took)
-		}
-		time.Sleep(3 * time.Second) // throttles of the beginning would have come by now
-		p.Answered(true)
-		s := p.State()
-		if s.Ceiling != 0 || s.Rate <= 0 || !s.Throttled() {
-			t.Errorf("after a throttle the state is %+v", s)
-		}
-		time.Sleep(time.Hour)
-		if later := p.State(); later.Rate <= s.Rate {
-			t.Errorf("an hour after a throttle the rate is %v, after %v", later.Rate, s.Rate)
-		}
-	})
-}
-
-// A rate that is too high, or none at all, costs live users few throttles: the pace begins
-// with what every account has, and finds out where there is no quota.
-func TestATooHighRateBeginsAtTheQuota(t *testing.T) {
-	for _, ceiling := range []float64{100, 0} {
-		for _, m := range models {
-			synctest.Test(t, func(t *testing.T) {
-				s := scenario{"", ceiling, 0, steadily(quota)}
-				a := s.play(m.new, overPace, 750)
-				if a.throttled > 0.12 || a.efficiency < 0.7 || a.lost > 0 {
-					t.Errorf("ceiling %g, %s: %.1f %% throttled, efficiency %.2f, %d lost", ceiling, m.name, 100*a.throttled, a.efficiency, a.lost)
-				}
-			})
-		}
-	}
-	synctest.Test(t, func(t *testing.T) {
-		p, start := pace.New(0), time.Now()
-		for range 30 {
-			p.Wait(t.Context())
-		}
-		if took := time.Since(start); took > 0 {
-			t.Errorf("as many calls as every account may make in a second took %v", took)
-		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		p, start := pace.New(100).Known(), time.Now()
-		for range 101 {
-			p.Wait(t.Context())
-			p.Answered(false)
-		}
-		if took := time.Since(start); took > 1100*time.Millisecond {
-			t.Errorf("at a rate of 100 that is known 101 calls took %v", took)
-		}
-	})
-}
-
-func TestThrottlesOfOneWindowDoNotStopAPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := pace.New(20)
-		for range 40 {
-			p.Wait(t.Context())
-			p.Answered(false)
-		}
-		for range 500 { // as many workers had calls on their way
-			p.Answered(true)
-		}
-		if r := p.State().Rate; r < 15 || r >= 20 {
-			t.Errorf("one window of throttles made the rate %v of 20", r)
-		}
-		for range 100 {
-			time.Sleep(time.Second)
-			p.Answered(true)
-		}
-		if r := p.State().Rate; r < 2 || r > 3 { // a tenth of what was taken
-			t.Errorf("a hundred seconds of nothing but throttles left a rate of %v", r)
-		}
-	})
-}
-
-type unreliable struct{}
-
-func (unreliable) accept() bool { return rand.IntN(50) > 0 }
-
-func TestThrottlesThatHaveNothingToDoWithTheRateDoNotStopAPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		lost := overPace(&wire{server: unreliable{}}, scenario{ceiling: 400}, 10_000)
-		if took := time.Since(start); lost > 0 || took > 10*time.Minute {
-			t.Errorf("%d users were lost, and it took %v", lost, took)
 		}
 	})
 }

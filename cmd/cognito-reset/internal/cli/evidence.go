@@ -32,7 +32,7 @@ func (a *app) evidenceCommand() *cli.Command {
 			"cognito-reset evidence DIR --output outside.zip --pseudonymize --pseudonym-key FILE\n" +
 			"cognito-reset evidence match --pseudonym-key FILE < usernames.txt",
 		Description: "Note the SHA-256 that it prints where nobody can change it, or sign: without,\n" +
-			"who can write the file could make all of it anew.\n\n" +
+			"anyone who can write the file could forge it.\n\n" +
 			"check finds, offline, any byte that was changed, and that the reports say what the\n" +
 			"journal says. Ends with 0 if all is well, with 2 if the file is not what it should\n" +
 			"be, and with 1 if it could not be checked.\n\n" +
@@ -100,7 +100,7 @@ func (a *app) printSealed(s *seal.Sealed, path, output string) error {
 		term.Linef(a.Err, "report.csv in %s is not what the journal says, or was written with other flags: the bundle has it as the journal says.", path)
 	}
 	if s.Bundle.Signer == nil {
-		term.Linef(a.Err, "Note this SHA-256 where nobody can change it, such as in the ticket: who can write the file could make all of it anew, and only that would tell.")
+		term.Linef(a.Err, "Note this SHA-256 where nobody can change it, such as in the ticket: anyone who can write the file could forge it, and only that would tell.")
 	}
 	err := term.Write(a.Out, fmt.Sprintf("%s  %s\n", s.Bundle.SHA256, term.Visible(output)))
 	return err
@@ -263,7 +263,7 @@ func (a *app) printWhole(b *evidence.Bundle, path string, reproduced []string, s
 	}
 	line("SHA-256", "%s", b.SHA256)
 	if signers == nil && !noted {
-		term.Linef(a.Err, "Who can write the file could have made all of it anew: compare its SHA-256 with the one that was noted (--sha256), or check who signed it (--signer).")
+		term.Linef(a.Err, "Anyone who can write the file could have forged it: compare its SHA-256 with the one that was noted (--sha256), or check who signed it (--signer).")
 	}
 	return term.Write(a.Out, text.String())
 }
