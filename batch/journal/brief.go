@@ -70,7 +70,24 @@ func (l *line) isUsual() bool {
 	return l.Outcome == batch.Reset && l.Reason == "" && l.Attempts == 1 && l.Sent == 1 && l.SettledBy == batch.ByAnswer
 }
 
-func (b brief) is() bool { return b.Promised+b.Reset+b.Settled != 0 }
+func (b brief) is() bool { return b.row() != 0 }
+
+// row is whose the line is, if it is of one alone.
+func (b brief) row() int64 { return b.Promised + b.Reset + b.Settled }
+
+// isWhole reports whether the brief says of one row all that one must, and no more.
+func (b brief) isWhole() bool {
+	bounded := func(micros *int64) bool { return *micros >= 0 && *micros <= mostMicros }
+	row := b.row()
+	return row > 0 && (row == b.Promised || row == b.Reset || row == b.Settled) &&
+		b.Since != nil && bounded(b.Since) && (b.Took == nil) == (b.Promised > 0) && (b.Took == nil || bounded(b.Took))
+}
+
+// repeatedBy reports whether a line says by itself what its brief stands for.
+func (b brief) repeatedBy(l *line) bool {
+	end := l.Outcome != "" || l.Reason != "" || l.Attempts+l.Sent != 0 || l.SettledBy != ""
+	return l.Event != "" || l.Row != 0 || !l.At.IsZero() || !l.StartedAt.IsZero() || !l.FinishedAt.IsZero() || b.Reset > 0 && end
+}
 
 // first appends what a line begins with.
 func (b brief) first(dst []byte) []byte {
@@ -138,19 +155,14 @@ func (b *brief) scan(s *scanner) bool {
 
 // expand has the line say all that its brief does. It says what is wrong.
 func (b brief) expand(l *line, began time.Time) (what string) {
-	row := b.Promised + b.Reset + b.Settled
-	usual := b.Reset > 0 && (l.Outcome != "" || l.Reason != "" || l.Attempts+l.Sent != 0 || l.SettledBy != "")
-	switch {
-	case row == 0 && b.Since == nil && b.Took == nil:
+	if !b.is() && b.Since == nil && b.Took == nil {
 		return ""
-	case row < 1 || row != b.Promised && row != b.Reset && row != b.Settled || l.Event != "" || l.Row != 0 || usual,
-		!l.At.IsZero() || !l.StartedAt.IsZero() || !l.FinishedAt.IsZero(),
-		b.Since == nil || *b.Since < 0 || *b.Since > mostMicros,
-		(b.Took == nil) != (b.Promised > 0) || b.Took != nil && (*b.Took < 0 || *b.Took > mostMicros):
+	}
+	if !b.isWhole() || b.repeatedBy(l) {
 		return "it says of a user what no line does"
 	}
 	from := began.Add(time.Duration(*b.Since) * time.Microsecond)
-	if l.Row = row; b.Promised > 0 {
+	if l.Row = b.row(); b.Promised > 0 {
 		l.Event, l.At = eventPromised, from
 		return ""
 	}

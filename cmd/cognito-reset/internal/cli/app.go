@@ -62,7 +62,7 @@ func Main(ctx context.Context, args []string, p Process) (code int) {
 			code = exit.Failed
 		}
 	}()
-	a := &app{Process: p, version: builtAs().Version, helpAll: slices.Contains(args, helpAll)}
+	a := &app{Process: p, version: builtAs().Version, lines: make(map[string]targetLine), helpAll: slices.Contains(args, helpAll)}
 	if a.helpAll {
 		args = slices.Clone(args)
 		args[slices.Index(args, helpAll)] = "--help"

@@ -376,9 +376,6 @@ func (a *app) targetContext(ctx context.Context, args []string, j *config.Job, t
 	if err := config.Set(own, j.Common, from); err != nil {
 		return nil, nil, err
 	}
-	if a.lines == nil {
-		a.lines = make(map[string]targetLine)
-	}
 	a.lines[t.At] = targetLine{own, from}
 	return own, from, nil
 }

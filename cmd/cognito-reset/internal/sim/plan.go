@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cognito-reset/batch"
 )
 
 // A plan is a run and all that goes wrong with it. Each of its faults can be left
@@ -28,6 +30,14 @@ type plan struct {
 	MovesDate    bool // a reset is a modification of the user
 	SignsOut     bool // alone: nobody is reset
 	Faults       []fault
+}
+
+// done is how users end for whom all was done.
+func (p *plan) done() batch.Outcome {
+	if p.SignsOut {
+		return batch.SignedOut
+	}
+	return batch.Reset
 }
 
 // A kind of fault.

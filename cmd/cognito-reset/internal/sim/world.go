@@ -176,10 +176,7 @@ func (w *world) check(rows []batch.Result, code int, when string, by *process) {
 	}
 	w.service.mu.Lock()
 	defer w.service.mu.Unlock()
-	open, well, done := 0, true, batch.Reset
-	if w.plan.SignsOut {
-		done = batch.SignedOut
-	}
+	open, well, done := 0, true, w.plan.done()
 	for i, r := range rows {
 		a := w.service.accounts[r.Username]
 		if a == nil || a.number != i+1 {
