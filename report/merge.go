@@ -94,6 +94,10 @@ func merge(atATime int64, byPool bool, parts []Part) (*Merged, error) {
 	return m, nil
 }
 
+// ByPool reports whether the results carry the id of their pool first in Kept, under
+// [PoolColumn].
+func (m *Merged) ByPool() bool { return m.byPool }
+
 // A word is the one that counts, so far, of a user or of a row without one.
 type word struct {
 	number      int64 // of the result in its part

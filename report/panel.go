@@ -265,7 +265,7 @@ func (v panel) Causes() (causes []cause) {
 // help is what a person can do about a reason, and the command that does it.
 func (v panel) help(r batch.Reason) (words, command string) {
 	resume := "cognito-reset resume " + v.RunDirectory
-	of := Subject{v.RunDirectory, v.UserPoolID, v.Steps}
+	of := Subject{Run: v.RunDirectory, Pool: v.UserPoolID, Steps: v.Steps}
 	if a, ok := of.act(r); ok {
 		return a.words, of.again(r, a.instead)
 	}

@@ -20,11 +20,13 @@ var remainingColumns = []string{"row", "username", "sub", "outcome", "reason", "
 // A Scratch makes a file for a time, until drop is called.
 type Scratch func() (file io.ReadWriteSeeker, drop func() error, err error)
 
-// A Subject is the run that a list is about.
+// A Subject is the run, or the runs, that a list is about.
 type Subject struct {
-	Run   string // its directory, as commands name it; "" of a rehearsal, which none goes on with
-	Pool  string // id
-	Steps Steps
+	Run    string // the directory, as commands name it; "" of a rehearsal, which none goes on with
+	Pool   string // id
+	Steps  Steps
+	ByPool bool // the rows are of several pools, each with its id first in Kept, in place of Pool
+	Merged bool // Run is a report of several runs, of which each goes on by itself
 }
 
 // urgencies are how urgent it is to do something about a user: first come those whom
@@ -67,6 +69,9 @@ func NewRemaining(w io.Writer, of Subject, safe bool, scratch Scratch) *Remainin
 	m.parts[0].out = bufio.NewWriterSize(w, 1<<16)
 	m.line = csvWriter{out: m.parts[0].out, safe: safe}
 	m.line.texts(remainingColumns...)
+	if of.ByPool {
+		m.line.text(PoolColumn)
+	}
 	m.line.end() // buffered: an error shows later
 	return m
 }
@@ -87,7 +92,14 @@ func (m *Remaining) Write(r batch.Result) error {
 	}
 	m.line.out = p.out
 	m.line.line = append(strconv.AppendInt(m.line.line, r.Row, 10), ',')
-	m.line.texts(r.Username, r.Sub, string(r.Outcome), string(r.Reason), m.of.passwordNow(r), m.of.sessionsNow(r), m.of.whatHelps(r))
+	of := m.of
+	if of.ByPool {
+		of.Pool = r.Kept[0]
+	}
+	m.line.texts(r.Username, r.Sub, string(r.Outcome), string(r.Reason), of.passwordNow(r), of.sessionsNow(r), of.whatHelps(r))
+	if of.ByPool {
+		m.line.text(of.Pool)
+	}
 	return m.line.end()
 }
 
@@ -174,6 +186,9 @@ var signOutActs = map[batch.Reason]act{
 // nobody else.
 func (of Subject) again(reason batch.Reason, instead string) string {
 	command := "cognito-reset run --user-pool-id " + of.Pool + " --input " + of.Run + "/" + RemainingFile + " --where reason=" + string(reason)
+	if of.ByPool {
+		command += " --where " + PoolColumn + "=" + of.Pool
+	}
 	switch {
 	case of.Steps.SignOutAlone():
 		command += " --steps sign-out"
@@ -196,6 +211,9 @@ func (of Subject) act(reason batch.Reason) (act, bool) {
 // whatHelps is the command or the act that makes a user safe.
 func (of Subject) whatHelps(r batch.Result) string {
 	resume := "cognito-reset resume " + of.Run
+	if of.Merged {
+		resume = "cognito-reset resume, of the run that has this row"
+	}
 	switch act, ok := of.act(r.Reason); {
 	case of.Run == "" && ok && !r.Open():
 		return act.words
@@ -204,9 +222,17 @@ func (of Subject) whatHelps(r batch.Result) string {
 	case r.Open():
 		return resume
 	case r.Outcome == batch.Unknown:
-		return resume + " --retry unknown"
+		return of.retry(resume, "unknown")
 	case ok:
 		return act.words + ": " + of.again(r.Reason, act.instead)
 	}
-	return resume + " --retry failed"
+	return of.retry(resume, "failed")
+}
+
+// retry is a resume that takes up settled users of a kind.
+func (of Subject) retry(resume, kind string) string {
+	if of.Merged {
+		return resume + ", with --retry " + kind
+	}
+	return resume + " --retry " + kind
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,46 @@ func TestRemainingHasWhoIsNotSafeYetTheMostUrgentFirst(t *testing.T) {
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") || m.Rows != int64(len(want)) {
 		t.Errorf("%d rows:\n%s", m.Rows, strings.Join(got, "\n"))
+	}
+}
+
+// Of several pools each row names its own, and of several runs none is named that could go
+// on with all.
+func TestRemainingOfSeveralIsOfOneEach(t *testing.T) {
+	for _, tc := range []struct {
+		of   Subject
+		want string
+	}{
+		{Subject{Run: "fleet", ByPool: true}, `1,ann,,failed,disabled,the old one comes back if the user is enabled,live on,"reset them when they are enabled, or lock them now: cognito-reset run --user-pool-id eu-west-1_A --input fleet/remaining.csv --where reason=disabled --where user_pool_id=eu-west-1_A --if-unresettable disabled=lock",eu-west-1_A
+2,ben,,not_attempted,stopped,whatever worked before works: they were not called,live on,cognito-reset resume fleet,eu-west-1_B
+3,cid,,unknown,network,the old one may work: nobody knows whether it was reset,live on,cognito-reset resume fleet --retry unknown,eu-west-1_A
+`},
+		{Subject{Run: "both", Pool: "eu-west-1_A", Merged: true}, `1,ann,,failed,disabled,the old one comes back if the user is enabled,live on,"reset them when they are enabled, or lock them now: cognito-reset run --user-pool-id eu-west-1_A --input both/remaining.csv --where reason=disabled --if-unresettable disabled=lock"
+2,ben,,not_attempted,stopped,whatever worked before works: they were not called,live on,"cognito-reset resume, of the run that has this row"
+3,cid,,unknown,network,the old one may work: nobody knows whether it was reset,live on,"cognito-reset resume, of the run that has this row, with --retry unknown"
+`},
+	} {
+		var out bytes.Buffer
+		open := 0
+		m := NewRemaining(&out, tc.of, false, scratches(t, &open))
+		for _, r := range []batch.Result{
+			{Row: 2, Username: "ben", Outcome: batch.NotAttempted, Reason: batch.Stopped, Kept: []string{"eu-west-1_B"}},
+			{Row: 3, Username: "cid", Outcome: batch.Unknown, Reason: batch.Network, FinishedAt: time.Now(), Kept: []string{"eu-west-1_A"}},
+			{Row: 1, Username: "ann", Outcome: batch.Failed, Reason: batch.Disabled, FinishedAt: time.Now(), Kept: []string{"eu-west-1_A"}},
+		} {
+			if err := m.Write(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, rows, _ := strings.Cut(out.String(), "\n")
+		got := strings.Split(strings.TrimSuffix(rows, "\n"), "\n")
+		slices.Sort(got)
+		if text := strings.Join(got, "\n") + "\n"; text != tc.want {
+			t.Errorf("%+v:\n%s", tc.of, text)
+		}
 	}
 }
 

@@ -138,6 +138,7 @@ func (a *app) merge(ctx *cli.Context) error {
 		}
 	}
 	m := render.NewMerging(a.store)
+	m.Apart = true
 	if err := m.Read(ctx.Context, runs, report.Merge); err != nil {
 		return err
 	}

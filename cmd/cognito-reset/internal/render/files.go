@@ -17,7 +17,7 @@ import (
 // stopped just now; nil goes by the journal.
 func Files(r *rundir.Record, history *journal.History, stopped error) (report.Summary, error) {
 	rows, dir, page := r.Rows(history, stopped), r.Dir, Page(r, history)
-	err := lists(dir, r, r.Path(), func(writers ...report.Writer) error { return rows.Write(append(writers, page)...) })
+	err := lists(dir, r, subject(r, r.Path()), func(writers ...report.Writer) error { return rows.Write(append(writers, page)...) })
 	if err != nil {
 		return rows.Summary, err
 	}
@@ -79,8 +79,8 @@ func subject(r *rundir.Record, path string) report.Subject {
 }
 
 // lists writes the rows into a directory: all of them, and those who are not safe yet,
-// unless nothing was to be sent. run is what a resume of theirs names.
-func lists(dir *journal.Dir, r *rundir.Record, run string, write func(...report.Writer) error) error {
+// unless nothing was to be sent. of is what the list of those is about.
+func lists(dir *journal.Dir, r *rundir.Record, of report.Subject, write func(...report.Writer) error) error {
 	return dir.Write("report.csv", func(csv journal.File) error {
 		return dir.Write("report.jsonl", func(jsonl journal.File) error {
 			writers := []report.Writer{CSV(csv, r.Spec), report.NewJSONL(jsonl, r.Spec.Keep...)}
@@ -88,22 +88,17 @@ func lists(dir *journal.Dir, r *rundir.Record, run string, write func(...report.
 				return write(writers...)
 			}
 			return dir.Write(report.RemainingFile, func(remaining journal.File) error {
-				return write(append(writers, remains(remaining, dir, r, run))...)
+				return write(append(writers, report.NewRemaining(remaining, of, r.Spec.CSVSafe, dir.Scratch))...)
 			})
 		})
 	})
-}
-
-// remains writes who is not safe yet.
-func remains(f journal.File, dir *journal.Dir, r *rundir.Record, run string) *report.Remaining {
-	return report.NewRemaining(f, subject(r, run), r.Spec.CSVSafe, dir.Scratch)
 }
 
 // Remaining writes the list of who is not safe yet anew: those results of the run that write
 // hands on.
 func Remaining(r *rundir.Record, write func(report.Writer) error) error {
 	return r.Dir.Write(report.RemainingFile, func(f journal.File) error {
-		list := remains(f, r.Dir, r, r.Path())
+		list := report.NewRemaining(f, subject(r, r.Path()), r.Spec.CSVSafe, r.Dir.Scratch)
 		return errors.Join(write(list), list.Close())
 	})
 }

@@ -22,6 +22,7 @@ type Merging struct {
 	*report.Merged
 	rundir.Record                // what all runs have in common, and how to write reports
 	Summary       report.Summary // but for what the rows tell
+	Apart         bool           // each run goes on by itself, and not all of them by the folder of the reports
 
 	store *rundir.Store
 }
@@ -118,7 +119,9 @@ func (m *Merging) Files(path, name string) (sum report.Summary, err error) {
 	}
 	dir := &journal.Dir{Path: path}
 	page := Page(&m.Record, nil)
-	err = lists(dir, &m.Record, name, func(writers ...report.Writer) (err error) {
+	of := subject(&m.Record, name)
+	of.ByPool, of.Merged = m.ByPool(), m.Apart
+	err = lists(dir, &m.Record, of, func(writers ...report.Writer) (err error) {
 		sum, err = m.Write(append(writers, page)...)
 		return err
 	})
