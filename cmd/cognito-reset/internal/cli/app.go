@@ -78,8 +78,11 @@ func Main(ctx context.Context, args []string, p Process) (code int) {
 	if a.args, err = flagsFirst(command, args); err == nil {
 		err = command.RunContext(ctx, a.args)
 	}
-	if signal, ok := errors.AsType[exit.Signal](context.Cause(ctx)); ok && errors.Is(err, context.Canceled) {
-		err = exit.Early(signal) // whatever it was that the signal cut short
+	if signal, ok := errors.AsType[exit.Signal](context.Cause(ctx)); ok {
+		early := exit.Early(signal)
+		if errors.Is(err, context.Canceled) || errors.Is(err, signal) && exit.Of(err) != exit.Of(early) {
+			err = early // whatever it was that the signal cut short
+		}
 	}
 	if a.store != nil {
 		err = errors.Join(err, a.store.Close())

@@ -142,16 +142,14 @@ func (p *plan) of(process int) (faults []fault) {
 
 // last looks once everything has come to rest.
 func (w *world) last() {
+	w.service.mu.Lock()
 	for _, name := range sorted(w.service.accounts) {
-		a := w.service.accounts[name]
-		if a.pending > 0 {
+		if w.service.accounts[name].pending > 0 {
 			w.violated("%s: a call is still under way", name)
 		}
 	}
-	if len(w.violations) > 0 {
-		return
-	}
-	if w.unbegun {
+	w.service.mu.Unlock()
+	if w.broken() || w.unbegun {
 		return
 	}
 	rows, code, err := w.report()
