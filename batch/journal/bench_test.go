@@ -69,6 +69,9 @@ func BenchmarkReplay(b *testing.B) {
 			RequestID: "01234567-89ab-cdef-0123-456789abcdef", StartedAt: at, FinishedAt: at, SettledBy: batch.ByAnswer,
 		}))
 	}
+	if _, err := w.Write(c.finish(nil)); err != nil {
+		b.Fatal(err)
+	}
 	if err := w.Flush(); err != nil {
 		b.Fatal(err)
 	}
