@@ -57,15 +57,17 @@ func SharePaces(all []spec.Spec) []*Paces {
 		}
 		return pace.New(fastest(rates))
 	}
-	resets := parent(func(s spec.Spec) float64 { return s.Rate })
-	updates := parent(func(s spec.Spec) float64 { return s.UpdateRate })
-	creations := parent(func(s spec.Spec) float64 { return s.Shard.Of(inviteRate) })
-	group := &shared{first: resets}
-	if all[0].SignOutAlone() { // and so do the others
-		group.first = updates
+	parents := &Paces{
+		Resets:    parent(func(s spec.Spec) float64 { return s.Rate }),
+		Updates:   parent(func(s spec.Spec) float64 { return s.UpdateRate }),
+		Creations: parent(func(s spec.Spec) float64 { return s.Shard.Of(inviteRate) }),
 	}
+	group := &shared{first: parents.begin(all[0]).First} // all begin with the same step
 	for _, s := range all {
-		p := &Paces{Resets: resets.Child(s.Rate), Updates: updates.Child(s.UpdateRate), Creations: creations.Child(s.Shard.Of(inviteRate)), shared: group}
+		p := &Paces{
+			Resets: parents.Resets.Child(s.Rate), Updates: parents.Updates.Child(s.UpdateRate), Creations: parents.Creations.Child(s.Shard.Of(inviteRate)),
+			shared: group,
+		}
 		group.all = append(group.all, p.begin(s))
 	}
 	return group.all
