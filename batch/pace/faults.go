@@ -32,12 +32,12 @@ const (
 	// The verdict comes once the throttles are e^4 = 55 times likelier by one cause
 	// than by the other. What is unclear when this many faults should have come is
 	// taken for a quota.
-	clear  = 4
-	enough = 15
+	certain = 4
+	enough  = 15
 
 	// excess is how many times the share of faults is excused: it was measured by a
-	// few of them, and if it fell short the rate would go down for nothing. So many
-	// are saved up at most, and for so long they are excused before they must show again.
+	// few of them, and if it fell short the rate would go down for nothing. At most saved
+	// throttles can be excused at once, and for relief at most before faults must show again.
 	excess = 1.5
 	saved  = 10
 	relief = 10 * time.Minute
@@ -110,7 +110,7 @@ func (f *faults) raise(rate float64) { f.top = max(rate, f.top+fading*(rate-f.to
 // suspect begins a trial if throttles have made a rate far lower than it was.
 func (f *faults) suspect(now time.Time, rate float64) {
 	slow := dip * rate
-	takes := clear * 1.75 / f.share / slow // seconds, if some throttles come
+	takes := certain * 1.75 / f.share / slow // seconds, if some throttles come
 	if rate < fallen*f.top && f.share < noFault && takes < longest.Seconds() && !now.Before(f.next) {
 		f.trial = &trial{from: now.Add(2 * window), rate: slow, share: f.share}
 	}
@@ -121,11 +121,11 @@ func (f *faults) verdict(now time.Time) (reached, faulty bool) {
 	t := f.trial
 	due := t.share * float64(t.answers) // if they are faults; of a quota, so many times fewer
 	likelier := float64(t.throttles)*math.Log(fewer) - due*(1-1.0/fewer)
-	if now.Sub(t.from) < window || math.Abs(likelier) < clear && due < enough {
+	if now.Sub(t.from) < window || math.Abs(likelier) < certain && due < enough {
 		return false, false
 	}
 	f.trial, f.rate = nil, 0
-	if share := min(t.share, float64(t.throttles)/float64(t.answers)); likelier >= clear && share < noFault {
+	if share := min(t.share, float64(t.throttles)/float64(t.answers)); likelier >= certain && share < noFault {
 		f.rate, f.learned, f.credit, f.pause = share, now, saved, 0
 		return true, true
 	}
