@@ -73,8 +73,8 @@ func TestALineSaysTheSameWhetherItIsBriefOrNot(t *testing.T) {
 	}
 }
 
-// olderRun is a run of which a session of the first format is over, with alice reset
-// and bob in doubt.
+// olderRun is a run with one finished session of the first format, with alice reset and
+// bob in doubt.
 func olderRun(t *testing.T) *Dir {
 	d := newRun(t, "alice", "bob", "carol")
 	c, at := newChain(), time.Date(2026, 1, 2, 3, 4, 5, 678_901_234, time.UTC)

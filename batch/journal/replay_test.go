@@ -24,8 +24,8 @@ func wasReset(row int64, username string) batch.Result {
 	}
 }
 
-// smallRun is a run of two sessions with a journal of a few lines, of which two are
-// not sealed.
+// smallRun is a run of two sessions with a journal of a few lines. Two of them are not
+// sealed.
 func smallRun(t *testing.T) *Dir {
 	d := newRun(t, "alice", "bob", "carol")
 	session(t, d, func(j *Journal) error {

@@ -248,7 +248,7 @@ type source struct {
 	io.ReadCloser
 	size int64
 	all  hash.Hash // of the bytes of this input and those before it
-	sum  hash.Hash // of its own bytes; nil of the first, of which all has the same
+	sum  hash.Hash // of its own bytes; nil for the first input, whose sum is that of all
 }
 
 func (s *source) Read(p []byte) (int, error) {

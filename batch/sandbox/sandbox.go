@@ -137,8 +137,8 @@ type Config struct {
 	// for a second factor.
 	MFA string
 
-	// FirstFactors are how DescribeUserPool says that users sign in beside a
-	// password, such as "EMAIL_OTP" and "WEB_AUTHN"; nobody can sign in so here.
+	// FirstFactors are the ways to sign in without a password that DescribeUserPool
+	// names, such as "EMAIL_OTP" and "WEB_AUTHN"; the sandbox itself takes none of them.
 	FirstFactors []string
 
 	// Unprotected is a pool that could be deleted.

@@ -14,7 +14,7 @@ import (
 	"cognito-reset/batch/userpool"
 )
 
-// reads is how many calls of AdminGetUser came, each of which bills a user.
+// reads counts the AdminGetUser calls, each of which bills a user.
 func reads(p *sandbox.Pool) (n int) {
 	for _, times := range p.Stats().Calls["AdminGetUser"] {
 		n += times

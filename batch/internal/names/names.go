@@ -11,10 +11,9 @@ import (
 // A Set numbers the usernames added to it. It holds no name, but 128 bits of a
 // SHA-256 with a random key of its own: 27 to 33 bytes a name, however long that is.
 //
-// Two names are one for it if these bits are the same. Among ten million names
-// some pair has them by chance with a probability of 2^-82, which is less than that
-// of a wrong bit in memory. Whoever makes up the names cannot do better, without
-// the key. The zero value is empty.
+// Two names are one for it if these bits are the same. The probability that two of
+// ten million names share them is 2^-82, less than that of a wrong bit in memory.
+// Someone who makes up names cannot do better without the key. The zero value is empty.
 type Set struct {
 	// Fold, if set before the first Add, says what counts as equal: usernames
 	// that it maps to the same string are one.
