@@ -277,13 +277,20 @@ func neverLeft(err error) bool {
 	}
 	_, unknownHost := errors.AsType[*net.DNSError](err)
 	_, refused := errors.AsType[*proxyError](err)
-	return unknownHost || untrusted(err) || refused || errors.Is(err, http.ErrSchemeMismatch)
+	return unknownHost || untrusted(err) || refused || unencrypted(err)
 }
 
 // untrusted reports whether the service's certificate was refused.
 func untrusted(err error) bool {
 	_, verified := errors.AsType[*tls.CertificateVerificationError](err)
 	return verified
+}
+
+// unencrypted reports whether a server answered a TLS handshake in plain HTTP, as the
+// transport or an http.Client says it.
+func unencrypted(err error) bool {
+	answer, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok && string(answer.RecordHeader[:]) == "HTTP/" || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // whatNow is why no connection was made, with what helps, without the layers that
@@ -301,8 +308,8 @@ func whatNow(err error) error {
 		return fmt.Errorf("%w: the proxy cannot be reached: check HTTPS_PROXY", err)
 	case unknownHost:
 		return fmt.Errorf("%w: check the network, its DNS, --region and --endpoint-url", err)
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return fmt.Errorf("%w: give --endpoint-url with http://", err)
+	case unencrypted(err):
+		return fmt.Errorf("%w: give --endpoint-url with http://", http.ErrSchemeMismatch)
 	case op != nil:
 		return fmt.Errorf("%w: check the network, the firewall and --endpoint-url", err)
 	}

@@ -12,8 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -21,7 +19,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -32,14 +29,6 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/login"
 )
-
-// Timeout is how long an answer may take. A trigger of the pool may take three
-// tries of 5 s, so less would make doubts.
-const Timeout = 30 * time.Second
-
-// dialTimeout is less than Timeout, so that a call which found nobody to talk to
-// is known never to have left.
-const dialTimeout = 10 * time.Second
 
 // AsideTimeout bounds what is asked beside the resets: the caller, the pool,
 // the quota.
@@ -170,18 +159,12 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	if region == "" {
 		region = RegionOf(o.PoolID)
 	}
-	client := o.HTTPClient
-	if client == nil {
-		client = awshttp.NewBuildableClient().WithTimeout(Timeout).WithDialerOptions(func(d *net.Dialer) {
-			d.Timeout = dialTimeout
-		}).WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConns = max(o.Connections, 16)
-			t.MaxIdleConnsPerHost = t.MaxIdleConns
-			t.OnProxyConnectResponse = connected
-		})
+	httpClient := o.HTTPClient
+	if httpClient == nil {
+		httpClient = newHTTPClient(o.Connections)
 	}
 	cfg, err := login.Load(ctx, login.Options{
-		Profile: o.Profile, Region: region, HTTPClient: client, Credentials: o.Credentials, Log: o.Log, MFACode: o.MFACode,
+		Profile: o.Profile, Region: region, HTTPClient: httpClient, Credentials: o.Credentials, Log: o.Log, MFACode: o.MFACode,
 	}, config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), func(l *config.LoadOptions) error {
 		if o.Version != "" {
 			l.APIOptions = append(l.APIOptions, awsmiddleware.AddUserAgentKeyValue("cognito-reset", o.Version))
@@ -203,7 +186,7 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		ID: o.PoolID, Region: cfg.Region,
 		clock: clock,
 		client: cognito.NewFromConfig(cfg, observed(o.Observe), func(o *cognito.Options) {
-			o.HTTPClient = timed{o.HTTPClient, clock}
+			o.HTTPClient = newClient(o.HTTPClient, clock)
 			o.APIOptions = append(o.APIOptions, proven)
 		}), config: cfg, base: base, role: o.Role.ARN != "",
 		reads:  rate.NewLimiter(rate.Limit(readRate*share), 1),
