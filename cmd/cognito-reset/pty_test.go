@@ -285,3 +285,27 @@ func TestAFleetThatIsDoneAsksNothing(t *testing.T) {
 		t.Errorf("%d were mailed", n)
 	}
 }
+
+// What becomes of the users of a fleet is what the steps of its targets are.
+func TestAPersonAgreesToWhatAFleetDoes(t *testing.T) {
+	x, pool := onTerminal(t, 3, 80, "version")
+	x.ends(exit.Done)
+	for steps, says := range map[string]string{
+		"reset":          "Each of these users loses the current password and is sent a code.",
+		"reset,sign-out": "Each of these users loses the current password and is sent a code, and is signed out.",
+		"sign-out":       "Each of these users is signed out and keeps the password.",
+	} {
+		job := "steps: " + steps + "\ntargets:\n  - user-pool-id: us-east-1_Sandbox\n    input: users.csv\n"
+		if err := os.WriteFile(filepath.Join(x.cmd.Dir, "job.yaml"), []byte(job), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		y := newTerminal(t, x.cmd.Dir, x.cmd.Env, 120, "run", "--config", "job.yaml", "--run", "fleet")
+		y.sees(says)
+		y.sees("Type how many they are, 3, to go on: ")
+		y.types("no\n")
+		y.ends(exit.Usage)
+	}
+	if n := len(pool.Outbox()); n != 0 {
+		t.Errorf("%d messages were sent though nobody agreed", n)
+	}
+}

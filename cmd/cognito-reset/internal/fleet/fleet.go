@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
@@ -217,11 +216,7 @@ func (f *fleet) close() (err error) {
 
 // ask lets a person say no.
 func (f *fleet) ask(ctx context.Context) error {
-	signedOut := slices.ContainsFunc(f.members, func(m *member) bool { return m.out == nil && m.s.Record.Spec.SignsOut() })
-	term.Linef(f.Err, "\nEach of these users loses the current password and is sent a code.")
-	if signedOut {
-		term.Linef(f.Err, "Some are signed out.")
-	}
+	term.Linef(f.Err, "\n%s", f.effects())
 	typed, err := f.Prompt(ctx, fmt.Sprintf("Type how many they are, %d, to go on: ", f.users()))
 	switch {
 	case err != nil:
@@ -230,6 +225,30 @@ func (f *fleet) ask(ctx context.Context) error {
 		return exit.Refusef("that is not how many they are")
 	}
 	return nil
+}
+
+// effects says what becomes of the users of the targets, which may have steps of their own.
+func (f *fleet) effects() string {
+	var effects []string
+	pools := make(map[string][]string)
+	for _, m := range f.members {
+		if m.out != nil {
+			continue
+		}
+		effect := m.s.Record.Spec.Effect()
+		if pools[effect] == nil {
+			effects = append(effects, effect)
+		}
+		pools[effect] = append(pools[effect], m.PoolID)
+	}
+	if len(effects) == 1 {
+		return "Each of these users " + effects[0] + "."
+	}
+	var lines []string
+	for _, effect := range effects {
+		lines = append(lines, fmt.Sprintf("Each user of %s %s.", strings.Join(pools[effect], ", "), effect))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // keep writes the job into its folder.
