@@ -210,7 +210,7 @@ func wholeTool(b *testing.B, s *counter, journaled bool) func() {
 		}
 	}
 	pool, err := userpool.Open(b.Context(), userpool.Options{
-		PoolID: throughputPool, EndpointURL: s.URL, Connections: throughputWorkers,
+		PoolID: throughputPool, EndpointURL: s.URL,
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 	})
 	if err != nil {

@@ -46,12 +46,12 @@ type column struct {
 	cell func(*batch.Result) cell
 }
 
-// A cell is what a column says of one row.
+// A cell is what a column says of one row. It has four words, the most that the compiler
+// keeps in registers: with a [time.Time] in it a row took half as long again to write.
 type cell struct {
 	kind   kind
 	text   string
-	number int64
-	time   time.Time
+	number int64 // of a time: milliseconds since 1970
 }
 
 // A kind says what a cell holds.
@@ -70,7 +70,7 @@ func (c cell) any() any {
 	case isNumber:
 		return c.number
 	case isTime:
-		return string(appendStamp(nil, c.time))
+		return string(appendStamp(nil, c.number))
 	}
 	return c.text
 }
@@ -79,7 +79,7 @@ func timeCell(t time.Time) cell {
 	if t.IsZero() {
 		return cell{}
 	}
-	return cell{kind: isTime, time: t}
+	return cell{kind: isTime, number: t.UnixMilli()}
 }
 
 func duration(r *batch.Result) cell {
@@ -116,13 +116,10 @@ func outcomeOf(name string) func(*batch.Result) cell {
 // timeFormat is RFC 3339 in UTC with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// appendStamp does what [time.Time.AppendFormat] does in a third of the time, of
-// which a report takes two for every row.
-func appendStamp(dst []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return dst
-	}
-	t = t.UTC()
+// appendStamp does what [time.Time.AppendFormat] does with a time in milliseconds since
+// 1970, in a third of the time: a report takes two for every row.
+func appendStamp(dst []byte, milliseconds int64) []byte {
+	t := time.UnixMilli(milliseconds).UTC()
 	year, month, day := t.Date()
 	if year < 1000 || year > 9999 {
 		return t.AppendFormat(dst, timeFormat)
@@ -135,8 +132,8 @@ func appendStamp(dst []byte, t time.Time) []byte {
 	two(hour, ':')
 	two(minute, ':')
 	two(second, '.')
-	milliseconds := t.Nanosecond() / int(time.Millisecond)
-	dst = append(dst, byte('0'+milliseconds/100))
-	two(milliseconds%100, 'Z')
+	fraction := t.Nanosecond() / int(time.Millisecond)
+	dst = append(dst, byte('0'+fraction/100))
+	two(fraction%100, 'Z')
 	return dst
 }

@@ -63,7 +63,7 @@ func (w *csvWriter) Write(r batch.Result) error {
 		case isNumber:
 			w.line = append(strconv.AppendInt(w.line, cell.number, 10), ',')
 		case isTime:
-			w.line = append(appendStamp(w.line, cell.time), ',')
+			w.line = append(appendStamp(w.line, cell.number), ',')
 		default:
 			w.text(cell.text)
 		}
@@ -84,14 +84,19 @@ func (w *csvWriter) texts(cells ...string) {
 	}
 }
 
+// text is inlined: most cells of a row without a call are empty.
 func (w *csvWriter) text(cell string) {
 	if cell != "" {
-		if w.safe {
-			cell = guard(cell)
-		}
-		w.line = appendCell(w.line, cell)
+		w.appendText(cell)
 	}
 	w.line = append(w.line, ',')
+}
+
+func (w *csvWriter) appendText(cell string) {
+	if w.safe {
+		cell = guard(cell)
+	}
+	w.line = appendCell(w.line, cell)
 }
 
 // appendCell quotes a cell where RFC 4180 asks for it and, as [encoding/csv] does,
@@ -104,10 +109,12 @@ func appendCell(dst []byte, cell string) []byte {
 	return append(dst, '"')
 }
 
+// quoted are the bytes for which a cell is quoted, wherever it holds them.
+var quoted = [256]bool{',': true, '"': true, '\r': true, '\n': true}
+
 func needsQuotes(cell string) bool {
 	for i := range len(cell) {
-		switch cell[i] {
-		case ',', '"', '\r', '\n':
+		if quoted[cell[i]] {
 			return true
 		}
 	}

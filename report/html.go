@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	_ "embed"
@@ -144,7 +145,8 @@ func newDocument(p panel, pieces []Piece, script, connect string) document {
 }
 
 // Render writes the page, of results that add up to a summary.
-func (p *Page) Render(w io.Writer, s Summary) error {
+func (p *Page) Render(to io.Writer, s Summary) error {
+	w := bufio.NewWriterSize(to, 1<<16)
 	pieces, err := p.Pieces("", s, nil)
 	if err != nil {
 		return err
@@ -161,7 +163,10 @@ func (p *Page) Render(w io.Writer, s Summary) error {
 	if err := p.rows(w); err != nil {
 		return err
 	}
-	return pageTemplates.ExecuteTemplate(w, "tail", d)
+	if err := pageTemplates.ExecuteTemplate(w, "tail", d); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
 // RenderLive writes a page of pieces that are drawn anew as events of the path "events"

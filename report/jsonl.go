@@ -29,16 +29,21 @@ type jsonlWriter struct {
 	row  batch.Result // that is being written: one for all, as it escapes
 }
 
+// members are how those of a line begin, by column.
+var members = func() (begin []string) {
+	for _, name := range Columns {
+		begin = append(begin, `,"`+name+`":`)
+	}
+	return begin
+}()
+
 func (w *jsonlWriter) Write(r batch.Result) error {
 	w.row = r
 	line := w.line[:0]
-	for _, c := range columns {
-		cell := c.cell(&w.row)
-		if cell.kind == isText && cell.text == "" {
-			continue
+	for i, c := range columns {
+		if cell := c.cell(&w.row); cell.kind != isText || cell.text != "" {
+			line = appendJSON(append(line, members[i]...), cell)
 		}
-		line = append(append(append(line, `,"`...), c.name...), `":`...)
-		line = appendJSON(line, cell)
 	}
 	line[0] = '{' // in place of the first comma
 	var err error
@@ -62,7 +67,7 @@ func appendJSON(dst []byte, c cell) []byte {
 	case isNumber:
 		return strconv.AppendInt(dst, c.number, 10)
 	case isTime:
-		return append(appendStamp(append(dst, '"'), c.time), '"')
+		return append(appendStamp(append(dst, '"'), c.number), '"')
 	}
 	dst, _ = jsontext.AppendQuote(dst, c.text) // replaces what is not UTF-8
 	return dst

@@ -85,8 +85,8 @@ func TestStampsAreRFC3339(t *testing.T) {
 		if at.IsZero() {
 			want = ""
 		}
-		if got := string(appendStamp(nil, at)); got != want {
-			t.Errorf("%s, not %s", got, want)
+		if got := timeCell(at).any(); got != want {
+			t.Errorf("%v, not %s", got, want)
 		}
 	}
 }

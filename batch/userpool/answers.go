@@ -277,7 +277,7 @@ func neverLeft(err error) bool {
 	}
 	_, unknownHost := errors.AsType[*net.DNSError](err)
 	_, refused := errors.AsType[*proxyError](err)
-	return unknownHost || untrusted(err) || refused || errors.Is(err, http.ErrSchemeMismatch)
+	return unknownHost || untrusted(err) || refused || unencrypted(err)
 }
 
 // untrusted reports whether the service's certificate was refused.
@@ -286,9 +286,19 @@ func untrusted(err error) bool {
 	return verified
 }
 
+// unencrypted reports whether a server answered a TLS handshake in plain HTTP, as the
+// transport or an http.Client says it.
+func unencrypted(err error) bool {
+	answer, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok && string(answer.RecordHeader[:]) == "HTTP/" || errors.Is(err, http.ErrSchemeMismatch)
+}
+
 // whatNow is why no connection was made, with what helps, without the layers that
 // the SDK puts around it: of an answer that never came they have nothing to say.
 func whatNow(err error) error {
+	if call, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+		err = call.Err
+	}
 	if request, ok := errors.AsType[*url.Error](err); ok {
 		err = request.Err
 	}
@@ -301,8 +311,8 @@ func whatNow(err error) error {
 		return fmt.Errorf("%w: the proxy cannot be reached: check HTTPS_PROXY", err)
 	case unknownHost:
 		return fmt.Errorf("%w: check the network, its DNS, --region and --endpoint-url", err)
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return fmt.Errorf("%w: give --endpoint-url with http://", err)
+	case unencrypted(err):
+		return fmt.Errorf("%w: give --endpoint-url with http://", http.ErrSchemeMismatch)
 	case op != nil:
 		return fmt.Errorf("%w: check the network, the firewall and --endpoint-url", err)
 	}

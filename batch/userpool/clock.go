@@ -1,15 +1,10 @@
 package userpool
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"sync"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"cognito-reset/batch"
 )
@@ -172,55 +167,4 @@ func off(ahead time.Duration) string {
 		return fmt.Sprintf("%v behind", -ahead.Round(time.Second))
 	}
 	return fmt.Sprintf("%v ahead", ahead.Round(time.Second))
-}
-
-// timed is an HTTP client whose answers a clock learns from.
-type timed struct {
-	aws.HTTPClient
-	clock *clock
-}
-
-func (t timed) Do(r *http.Request) (*http.Response, error) {
-	if err := inMemory(r); err != nil {
-		return nil, err
-	}
-	sent := time.Now()
-	answer, err := t.HTTPClient.Do(r)
-	if err == nil {
-		if date, wrong := http.ParseTime(answer.Header.Get("Date")); wrong == nil {
-			t.clock.observe(sent, time.Now(), date)
-		}
-		answer.Body = body{io.LimitReader(answer.Body, mostRead), answer.Body}
-	}
-	return answer, err
-}
-
-// inMemory gives a request a body of a type that net/http knows to be at hand. Before
-// any other, as the SDK's is, net/http sends the headers in a packet of their own: two
-// writes here and two reads in the service, a tenth of what a call costs.
-func inMemory(r *http.Request) error {
-	if r.Body == nil || r.ContentLength < 1 || r.ContentLength > mostSent {
-		return nil
-	}
-	text := make([]byte, r.ContentLength)
-	if _, err := io.ReadFull(r.Body, text); err != nil {
-		return err
-	}
-	err := r.Body.Close()
-	r.Body = io.NopCloser(bytes.NewReader(text))
-	return err
-}
-
-// mostSent is how many bytes a body may have that is copied.
-const mostSent = 64 << 10
-
-// mostRead is how many bytes of an answer are read. A page of users has 60 of them.
-const mostRead = 8 << 20
-
-// body is that of an answer. It has no WriteTo: that of net/http loses to the SDK,
-// which closes a body while its last packet is on the way, and a good answer would
-// end in doubt.
-type body struct {
-	io.Reader
-	io.Closer
 }

@@ -20,6 +20,7 @@ import (
 	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/roster"
+	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/run"
@@ -85,6 +86,7 @@ type member struct {
 // Run works on all targets of a job, and returns the worst exit.
 func Run(ctx context.Context, j Job, env run.Env) (err error) {
 	f := &fleet{Job: j, Env: env}
+	f.Logins = new(userpool.Logins)
 	if err := f.read(ctx); err != nil {
 		return err
 	}
