@@ -210,7 +210,7 @@ func wholeTool(b *testing.B, s *counter, journaled bool) func() {
 		}
 	}
 	pool, err := userpool.Open(b.Context(), userpool.Options{
-		PoolID: throughputPool, EndpointURL: s.URL, Connections: throughputWorkers,
+		PoolID: throughputPool, EndpointURL: s.URL,
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 	})
 	if err != nil {
@@ -295,8 +295,8 @@ func (c *counter) call(ctx context.Context, entries iter.Seq2[batch.Entry, error
 }
 
 func writeReports(dir *journal.Dir, results iter.Seq2[batch.Result, error]) error {
-	return dir.Write("report.csv", func(csv journal.File) error {
-		return dir.Write("report.jsonl", func(jsonl journal.File) error {
+	return dir.Write("report.csv", func(csv io.Writer) error {
+		return dir.Write("report.jsonl", func(jsonl io.Writer) error {
 			writers := []report.Writer{report.NewCSV(csv), report.NewJSONL(jsonl)}
 			for r, err := range results {
 				if err != nil {

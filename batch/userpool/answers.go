@@ -296,6 +296,9 @@ func unencrypted(err error) bool {
 // whatNow is why no connection was made, with what helps, without the layers that
 // the SDK puts around it: of an answer that never came they have nothing to say.
 func whatNow(err error) error {
+	if call, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+		err = call.Err
+	}
 	if request, ok := errors.AsType[*url.Error](err); ok {
 		err = request.Err
 	}

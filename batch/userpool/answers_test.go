@@ -197,14 +197,15 @@ func TestACallThatNeverLeftSaysWhatToDo(t *testing.T) {
 		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "set AWS_CA_BUNDLE"},
 		{http.ErrSchemeMismatch, "give --endpoint-url with http://"},
 	} {
-		got := answerOf(t, transport(func(r *http.Request) (*http.Response, error) {
-			return nil, &url.Error{Op: "Post", URL: r.URL.String(), Err: c.err}
-		}))
-		if !strings.Contains(got.Error(), c.advice) || !errors.Is(got, c.err) {
-			t.Errorf("%v: %q does not say %q", c.err, got, c.advice)
-		}
-		if strings.Contains(got.Error(), "StatusCode") {
-			t.Errorf("%v: %q speaks of an answer that never came", c.err, got)
+		byClient := &url.Error{Op: "Post", URL: "https://cognito.test", Err: c.err}
+		for _, err := range []error{c.err, byClient} { // as a transport and an http.Client say it
+			got := answerOf(t, transport(func(*http.Request) (*http.Response, error) { return nil, err }))
+			if !strings.Contains(got.Error(), c.advice) || !errors.Is(got, c.err) {
+				t.Errorf("%v: %q does not say %q", err, got, c.advice)
+			}
+			if strings.Contains(got.Error(), "StatusCode") {
+				t.Errorf("%v: %q speaks of an answer that never came", err, got)
+			}
 		}
 	}
 	got := answerOf(t, transport(func(*http.Request) (*http.Response, error) { return response(407, "text/html", "<html>"), nil }))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"time"
@@ -24,14 +25,14 @@ const dialTimeout = 10 * time.Second
 // errNoAnswer is that Timeout is over.
 var errNoAnswer = fmt.Errorf("no answer within %v", Timeout)
 
-// newHTTPClient returns the client of a pool, as the shared AWS configuration can
-// still add to it, which keeps as many idle connections as there are workers.
-func newHTTPClient(connections int) *awshttp.BuildableClient {
+// newHTTPClient returns a client of pools, as the shared AWS configuration can still
+// add to it. It keeps all its connections until they are idle for the SDK's 90 s: there
+// are never more than calls were under way at one time.
+func newHTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTimeout(Timeout).WithDialerOptions(func(d *net.Dialer) {
 		d.Timeout = dialTimeout
 	}).WithTransportOptions(func(t *http.Transport) {
-		t.MaxIdleConns = max(connections, 16)
-		t.MaxIdleConnsPerHost = t.MaxIdleConns
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, math.MaxInt
 		t.OnProxyConnectResponse = connected
 	})
 }

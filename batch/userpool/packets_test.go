@@ -35,7 +35,7 @@ func TestABodyInASecondPacketIsNoDoubt(t *testing.T) {
 		w.Write([]byte("{}"))
 	}))
 	defer server.Close()
-	pool, err := userpool.Open(t.Context(), userpool.Options{PoolID: poolID, EndpointURL: server.URL, Credentials: anyCredentials, Connections: 64})
+	pool, err := userpool.Open(t.Context(), userpool.Options{PoolID: poolID, EndpointURL: server.URL, Credentials: anyCredentials})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,6 @@ type Options struct {
 	EndpointURL string // serves every AWS service; "" as usual
 	Role        Role
 	Version     string // of the tool, which every call names to AWS; "" names none
-	Connections int    // idle connections kept, as many as there are workers
 
 	// UsernameCase, CaseSensitive or CaseInsensitive, is believed for comparing names
 	// where the pool's settings may not be read; "" believes nothing.
@@ -83,7 +82,11 @@ type Options struct {
 	// profile's role takes one.
 	MFACode func(ctx context.Context, device string) (code string, err error)
 
-	// Credentials replace the usual chain, for a pool that needs none.
+	// Logins are what the pool shares with others; nil shares nothing.
+	Logins *Logins
+
+	// Credentials replace the usual chain, for a pool that needs none. They are not
+	// shared.
 	Credentials aws.CredentialsProvider
 	// Log is told once what could not be read, and what to do about it.
 	Log *slog.Logger
@@ -155,31 +158,9 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	region := o.Region
-	if region == "" {
-		region = RegionOf(o.PoolID)
-	}
-	httpClient := o.HTTPClient
-	if httpClient == nil {
-		httpClient = newHTTPClient(o.Connections)
-	}
-	cfg, err := login.Load(ctx, login.Options{
-		Profile: o.Profile, Region: region, HTTPClient: httpClient, Credentials: o.Credentials, Log: o.Log, MFACode: o.MFACode,
-	}, config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), func(l *config.LoadOptions) error {
-		if o.Version != "" {
-			l.APIOptions = append(l.APIOptions, awsmiddleware.AddUserAgentKeyValue("cognito-reset", o.Version))
-		}
-		return nil
-	})
+	base, cfg, err := o.login(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if o.EndpointURL != "" {
-		cfg.BaseEndpoint = aws.String(o.EndpointURL)
-	}
-	base := cfg.Copy()
-	if o.Role.ARN != "" {
-		cfg.Credentials = login.Advise(o.Role.provider(cfg), o.Profile)
 	}
 	share, clock := cmp.Or(o.Share, 1), newClock(o.ClockJumped)
 	return &Pool{
@@ -194,6 +175,46 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		lists:  rate.NewLimiter(rate.Limit(cmp.Or(o.ListRate, listRate)*share), 1),
 		log:    o.Log, country: o.PhoneCountry, usernameCase: o.UsernameCase,
 	}, nil
+}
+
+// login is how the pool is reached, without the role and with it.
+func (o Options) login(ctx context.Context) (base, cfg aws.Config, err error) {
+	if o.Credentials != nil {
+		o.Logins = nil
+	}
+	key := loginKey{profile: o.Profile, region: cmp.Or(o.Region, RegionOf(o.PoolID))}
+	base, err = o.Logins.load(key, func() (aws.Config, error) { return o.load(ctx, key.region) })
+	base.Logger = login.Logger(o.Log) // whoever else shares the rest
+	if o.EndpointURL != "" {
+		base.BaseEndpoint = aws.String(o.EndpointURL)
+	}
+	if err != nil || o.Role.ARN == "" {
+		return base, base, err
+	}
+	key.endpoint, key.role = o.EndpointURL, o.Role
+	cfg, err = o.Logins.load(key, func() (aws.Config, error) {
+		assumed := base.Copy()
+		assumed.Credentials = login.Advise(o.Role.provider(base), o.Profile)
+		return assumed, nil
+	})
+	cfg.Logger = base.Logger
+	return base, cfg, err
+}
+
+// load reads the shared AWS configuration.
+func (o Options) load(ctx context.Context, region string) (aws.Config, error) {
+	httpClient := o.HTTPClient
+	if httpClient == nil {
+		httpClient = newHTTPClient()
+	}
+	return login.Load(ctx, login.Options{
+		Profile: o.Profile, Region: region, HTTPClient: httpClient, Credentials: o.Credentials, Log: o.Log, MFACode: o.MFACode,
+	}, config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), func(l *config.LoadOptions) error {
+		if o.Version != "" {
+			l.APIOptions = append(l.APIOptions, awsmiddleware.AddUserAgentKeyValue("cognito-reset", o.Version))
+		}
+		return nil
+	})
 }
 
 // observed has every call of a client told to observe.

@@ -45,7 +45,7 @@ func Load(ctx context.Context, o Options, more ...func(*config.LoadOptions) erro
 		config.WithHTTPClient(o.HTTPClient),
 		config.WithRegion(o.Region),
 		config.WithSharedConfigProfile(o.Profile),
-		config.WithLogger(sdkLog(o.Log)),
+		config.WithLogger(Logger(o.Log)),
 		config.WithAssumeRoleCredentialOptions(o.askForMFACode(ctx)),
 	}, more...)
 	if o.Credentials != nil {
@@ -162,8 +162,8 @@ func (c *credentials) advice(err error) string {
 	return "no AWS credentials found: run aws sso login, set AWS_PROFILE or give --profile"
 }
 
-// sdkLog is where the SDK writes what it has to say.
-func sdkLog(log *slog.Logger) logging.Logger {
+// Logger is where the SDK writes what it has to say.
+func Logger(log *slog.Logger) logging.Logger {
 	return logging.LoggerFunc(func(how logging.Classification, format string, v ...any) {
 		level := slog.LevelDebug
 		if how == logging.Warn {

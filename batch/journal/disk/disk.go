@@ -29,12 +29,13 @@
 package disk
 
 import (
-	crand "crypto/rand"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 )
 
@@ -153,12 +154,32 @@ func (machine) Birth(f File) (string, error) {
 
 // Reserve writes random bytes, for file systems that compress or keep what is the same once.
 func (machine) Reserve(name string, size int) error {
-	bytes, seed := make([]byte, size), [32]byte{}
-	crand.Read(seed[:])
-	rand.NewChaCha8(seed).Read(bytes) // ten times as fast, and nobody's secret
-	err := os.WriteFile(name, bytes, 0o600)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
+		return err
+	}
+	if err = errors.Join(writeNoise(f, size), f.Close()); err != nil {
 		os.Remove(name)
 	}
 	return err
+}
+
+// writeNoise writes random bytes. They are nobody's secret: AES makes them, as the fastest
+// that a processor has.
+func writeNoise(w io.Writer, size int) error {
+	var key, start [aes.BlockSize]byte
+	rand.Read(key[:])
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return err
+	}
+	stream, chunk := cipher.NewCTR(block, start[:]), make([]byte, 64<<10)
+	for ; size > 0; size -= len(chunk) {
+		chunk = chunk[:min(size, len(chunk))]
+		stream.XORKeyStream(chunk, chunk)
+		if _, err := w.Write(chunk); err != nil {
+			return err
+		}
+	}
+	return nil
 }

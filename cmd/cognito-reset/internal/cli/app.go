@@ -123,8 +123,12 @@ func (a *app) elsewhere(err error, text string) (lines string) {
 
 // app is the command line as urfave/cli has it.
 func (a *app) app() *cli.App {
+	run := a.runCommand()
+	if !a.helpAll {
+		run.CustomHelpTemplate = runHelp(run)
+	}
 	return a.appOf(
-		a.runCommand(), a.preflightCommand(), a.resumeCommand(), a.statusCommand(), a.ctlCommand(), a.reportCommand(), a.verifyCommand(), a.evidenceCommand(), a.runsCommand(),
+		run, a.preflightCommand(), a.resumeCommand(), a.statusCommand(), a.ctlCommand(), a.reportCommand(), a.verifyCommand(), a.evidenceCommand(), a.runsCommand(),
 		a.sandboxCommand(), (&awscli.Command{Streams: a.Streams}).Command(), a.helpCommand(), a.versionCommand(), a.completionCommand(), a.manCommand(),
 	)
 }
@@ -168,11 +172,13 @@ cognito-reset help                                    (the manual)`,
 }
 
 // DescribeFlags has the library write flags as the manual does, and help as wide as the
-// terminal. It is the process's.
+// terminal. It is the process's. The library writes the flags of all commands at every
+// start, to sort them: their names do for that.
 func DescribeFlags() {
-	cli.FlagStringer = manual.DescribeFlag
+	cli.FlagStringer = func(f cli.Flag) string { return f.Names()[0] }
 	print := cli.HelpPrinter
 	cli.HelpPrinter = func(w io.Writer, template string, data any) {
+		cli.FlagStringer = manual.DescribeFlag
 		var b strings.Builder
 		print(&b, template, data)
 		_ = term.Write(w, b.String())

@@ -12,7 +12,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/config"
@@ -45,7 +44,7 @@ func (a *app) runCommand() *cli.Command {
 		flags.CSVSafe(),
 		flags.Workbook(),
 	}, flags.Watch(), flags.Display())
-	command := &cli.Command{
+	return &cli.Command{
 		Name:      "run",
 		Usage:     "reset every user of an input",
 		UsageText: "cognito-reset run --user-pool-id eu-west-1_AbCdEfGhI --input users.csv",
@@ -55,15 +54,16 @@ func (a *app) runCommand() *cli.Command {
 		Flags:  all,
 		Action: a.run,
 	}
-	if !a.helpAll {
-		command.CustomHelpTemplate = manual.Short(command, []string{
-			"cognito-reset run --sandbox --input users.csv --yes         (no AWS account)",
-			"cognito-reset run --user-pool-id ID --input users.csv --dry-run --run look",
-			"cognito-reset run --user-pool-id ID --input users.csv --run monday",
-			"cognito-reset resume monday               (goes on, whatever stopped it)",
-		}, usual)
-	}
-	return command
+}
+
+// runHelp is the help of run on one screen.
+func runHelp(run *cli.Command) string {
+	return manual.Short(run, []string{
+		"cognito-reset run --sandbox --input users.csv --yes         (no AWS account)",
+		"cognito-reset run --user-pool-id ID --input users.csv --dry-run --run look",
+		"cognito-reset run --user-pool-id ID --input users.csv --run monday",
+		"cognito-reset resume monday               (goes on, whatever stopped it)",
+	}, usual)
 }
 
 // usual are the flags that most runs need.
@@ -281,8 +281,8 @@ func (a *app) printConfig(ctx *cli.Context, w io.Writer, j *config.Job, from con
 }
 
 // keepConfig is printConfig into the file of a job.
-func (a *app) keepConfig(ctx *cli.Context, j *config.Job, from config.Origins, shard roster.Shard) func(journal.File) error {
-	return func(f journal.File) error {
+func (a *app) keepConfig(ctx *cli.Context, j *config.Job, from config.Origins, shard roster.Shard) func(io.Writer) error {
+	return func(f io.Writer) error {
 		if shard.Count > 0 { // whatever told of it
 			if err := ctx.Set("shard", shard.String()); err != nil {
 				return err

@@ -21,8 +21,9 @@ type Origins map[string]string
 
 // Set gives the flags that have no value yet theirs.
 func Set(ctx *cli.Context, settings []Setting, from Origins) error {
+	given := ctx.LocalFlagNames()
 	for _, s := range settings {
-		if ctx.IsSet(s.Flag) {
+		if slices.Contains(given, s.Flag) {
 			continue
 		}
 		for _, v := range s.values {
@@ -46,6 +47,7 @@ type Printer struct {
 // their defaults.
 func (p Printer) Print(ctx *cli.Context, w io.Writer, j *Job, from Origins) error {
 	var set, defaults strings.Builder
+	given := ctx.LocalFlagNames()
 	for _, group := range ctx.Command.VisibleFlagCategories() {
 		heading := fmt.Sprintf("\n# %s, by default\n", group.Name())
 		for _, f := range group.Flags() {
@@ -57,7 +59,7 @@ func (p Printer) Print(ctx *cli.Context, w io.Writer, j *Job, from Origins) erro
 			if err != nil {
 				return err
 			}
-			if ctx.IsSet(name) {
+			if slices.Contains(given, name) {
 				fmt.Fprintf(&set, "%s  # %s\n", line, p.origin(name, from))
 				continue
 			}

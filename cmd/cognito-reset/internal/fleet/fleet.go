@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/journal/s3run"
 	"cognito-reset/batch/roster"
+	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/control"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/run"
@@ -41,7 +43,7 @@ type Job struct {
 
 	// Keep writes the job into its folder, for whoever goes on with it. It is nil
 	// for a job that was kept before.
-	Keep func(journal.File) error
+	Keep func(io.Writer) error
 }
 
 // A Target is one user pool of several.
@@ -84,6 +86,7 @@ type member struct {
 // Run works on all targets of a job, and returns the worst exit.
 func Run(ctx context.Context, j Job, env run.Env) (err error) {
 	f := &fleet{Job: j, Env: env}
+	f.Logins = new(userpool.Logins)
 	if err := f.read(ctx); err != nil {
 		return err
 	}

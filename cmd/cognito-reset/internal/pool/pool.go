@@ -27,6 +27,7 @@ import (
 type Options struct {
 	Log         *slog.Logger
 	Sandbox     *Sandbox                                                 // that is asked in place of Cognito
+	Logins      *userpool.Logins                                         // shared with other pools
 	HTTPClient  aws.HTTPClient                                           // in place of the network's, for tests
 	MFACode     func(ctx context.Context, device string) (string, error) // asks a person; nil where nobody is there
 	Observe     func(operation string, answer *batch.Error, took time.Duration)
@@ -37,7 +38,7 @@ type Options struct {
 func Open(ctx context.Context, s spec.Spec, o Options) (*userpool.Pool, error) {
 	options := userpool.Options{
 		PoolID: s.UserPoolID, Profile: s.Profile, Region: s.Region, EndpointURL: s.EndpointURL, Role: role(s.Settings), Version: s.Version, PhoneCountry: s.PhoneCountry,
-		Connections: s.Workers(), Share: s.Shard.Of(1), Log: o.Log, UsernameCase: s.UsernameCase,
+		Logins: o.Logins, Share: s.Shard.Of(1), Log: o.Log, UsernameCase: s.UsernameCase,
 		Observe: o.Observe, ClockJumped: o.ClockJumped, HTTPClient: o.HTTPClient, MFACode: o.MFACode,
 	}
 	if s.FirstRate() == 0 && !s.FindRate { // no limit at all

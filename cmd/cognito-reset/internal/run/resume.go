@@ -54,6 +54,12 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 	}
 	s = newSession(record, Options{Path: r.Path, Force: record.Found.Forced()}, env)
 	s.retry = retry
+	if way := record.Spec.Way(); way != "" && !s.Quiet {
+		term.Linef(s.Err, "Calls are made with %s.", way)
+	}
+	if err := s.Connect(ctx); err != nil { // which calls nobody, but asks for MFA codes as long as ctx lasts
+		return nil, exit.With(exit.Usage, err)
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	s.listen(stop)
@@ -62,12 +68,6 @@ func Resume(ctx context.Context, r Resumption, env Env) (s *Session, err error) 
 			opened.hangUp()
 		}
 	}(s)
-	if way := record.Spec.Way(); way != "" && !s.Quiet {
-		term.Linef(s.Err, "Calls are made with %s.", way)
-	}
-	if err := s.Connect(ctx); err != nil { // which calls nobody
-		return nil, exit.With(exit.Usage, err)
-	}
 	if err := s.find.CheckInput(ctx, r.AcceptChangedInput); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}

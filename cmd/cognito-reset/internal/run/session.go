@@ -31,8 +31,9 @@ type Env struct {
 	Observer    *observe.Observer // nil if nobody asked for it
 	Version     string            // of the tool
 	Calls       func() (end func())
-	HTTPClient  aws.HTTPClient // in place of the network's; nil but for tests
-	Fleet       Fleet          // that the run is part of; nil if it is alone
+	Logins      *userpool.Logins // shared by the runs of a fleet; nil for a run alone
+	HTTPClient  aws.HTTPClient   // in place of the network's; nil but for tests
+	Fleet       Fleet            // that the run is part of; nil if it is alone
 }
 
 // A Fleet shows how its runs go on, in place of each of them.
@@ -79,7 +80,7 @@ func newSession(record *rundir.Record, o Options, env Env) *Session {
 	}
 	s.find = &users.Finder{
 		Streams: s.Streams, Quiet: s.Quiet, Log: s.Log, Store: s.Store, Record: record, Force: s.Force,
-		Observe: s.Observer.Calls(record.Spec.UserPoolID), ClockJumped: s.clockJumped, HTTPClient: s.HTTPClient,
+		Observe: s.Observer.Calls(record.Spec.UserPoolID), ClockJumped: s.clockJumped, Logins: s.Logins, HTTPClient: s.HTTPClient,
 	}
 	return s
 }

@@ -30,7 +30,8 @@ type Finder struct {
 	Record *rundir.Record
 	Force  []string // blockers to overrule
 
-	HTTPClient aws.HTTPClient // in place of the network's; nil but for tests
+	Logins     *userpool.Logins // shared with other runs; nil for a run alone
+	HTTPClient aws.HTTPClient   // in place of the network's; nil but for tests
 
 	// Observe and ClockJumped are told of the pool's calls. They may be nil.
 	Observe     func(operation string, answer *batch.Error, took time.Duration)
@@ -61,7 +62,7 @@ func (f *Finder) Connect(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	f.pool, err = pool.Open(ctx, s, pool.Options{Log: f.Log, MFACode: f.mfaCode(), HTTPClient: f.HTTPClient, Sandbox: f.sandbox, Observe: f.Observe, ClockJumped: f.ClockJumped})
+	f.pool, err = pool.Open(ctx, s, pool.Options{Log: f.Log, MFACode: f.mfaCode(), Logins: f.Logins, HTTPClient: f.HTTPClient, Sandbox: f.sandbox, Observe: f.Observe, ClockJumped: f.ClockJumped})
 	return err
 }
 

@@ -1,0 +1,42 @@
+package userpool_test
+
+import (
+	"sync"
+	"testing"
+
+	"cognito-reset/batch/awsaccount"
+	"cognito-reset/batch/sandbox"
+	"cognito-reset/batch/userpool"
+)
+
+// Pools of one role take its credentials from one session, and reach AWS by the
+// connections of one client. Another role has a session of its own.
+func TestPoolsThatShareLoginsAssumeEachRoleOnce(t *testing.T) {
+	withoutAWS(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	server := sandbox.New(sandbox.Config{})
+	logins := new(userpool.Logins)
+	var asked sync.WaitGroup
+	for _, arn := range []string{"arn:aws:iam::210987654321:role/one", "arn:aws:iam::310987654321:role/two"} {
+		for range 5 {
+			asked.Go(func() {
+				pool, err := userpool.Open(t.Context(), userpool.Options{
+					PoolID: "us-east-1_Sandbox01", Role: userpool.Role{ARN: arn}, HTTPClient: transport(server.RoundTrip), EndpointURL: "http://sandbox.test", Logins: logins,
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				caller, err := awsaccount.Of(pool).Caller(t.Context())
+				if err != nil || caller.Account != arn[len("arn:aws:iam::"):][:12] || caller.Base != "arn:aws:iam::123456789012:user/sandbox" {
+					t.Errorf("the caller with %s is %+v, %v", arn, caller, err)
+				}
+			})
+		}
+	}
+	asked.Wait()
+	if n := server.Stats().Calls["AssumeRole"][sandbox.OK]; n != 2 {
+		t.Errorf("two roles were assumed %d times", n)
+	}
+}
