@@ -3,6 +3,7 @@ package fleet
 import (
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/sandbox"
@@ -50,7 +50,7 @@ func (s shape) busiest() int { return (s.pools + s.groups - 1) / s.groups * s.fi
 
 // build makes the pools, the job that names them, and whose client they are.
 func (s shape) build(tb testing.TB, folder string) (Job, cloud) {
-	pools, job := make(cloud), Job{Folder: Folder{Path: filepath.Join(folder, "fleet")}, Keep: func(f journal.File) error {
+	pools, job := make(cloud), Job{Folder: Folder{Path: filepath.Join(folder, "fleet")}, Keep: func(f io.Writer) error {
 		_, err := f.Write([]byte("targets: []\n"))
 		return err
 	}}
