@@ -170,6 +170,9 @@ func ViewOn(on disk.Disk, path string) (*Dir, error) {
 	if _, err := on.Stat(filepath.Join(path, RunFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is not a run directory, or its run never began: it has no %s: %w", path, RunFile, fs.ErrNotExist)
 	} else if err != nil {
+		if info, stat := on.Stat(path); stat == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s is a file: name the run directory that it is in", path)
+		}
 		return nil, err
 	}
 	return &Dir{Path: path, disk: on}, nil

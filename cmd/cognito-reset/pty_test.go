@@ -258,7 +258,7 @@ func TestAPersonAgreesToAResume(t *testing.T) {
 		return newTerminal(t, x.cmd.Dir, x.cmd.Env, 80, append([]string{"resume", "record"}, args...)...)
 	}
 	y := resume()
-	y.sees("Going on with record: 8 of 10 users are left, 0 of them to be read back first.")
+	y.sees("Going on with record: 8 of 10 users are left.")
 	y.sees(`Type us-east-1_Sandbox to reset 8 users of "sandbox" in account 123456789012: `)
 	y.types("no\n")
 	y.ends(exit.Usage)

@@ -220,7 +220,7 @@ func (h *home) add(name string, lines []byte) error {
 	if !objects.Unmet(err) {
 		return err
 	}
-	there, err := h.read(ctx, name)
+	there, err := h.read(ctx, name, int64(len(lines)))
 	if err == nil && !bytes.Equal(there, lines) {
 		return h.lease.lose(fmt.Sprintf("another process has written %s/%s", h, name))
 	}

@@ -98,9 +98,10 @@ func (s *store) copyTo(ctx context.Context, w io.Writer, name string) error {
 	return nil
 }
 
-func (s *store) read(ctx context.Context, name string) ([]byte, error) {
-	var body bytes.Buffer
-	err := s.copyTo(ctx, &body, name)
+// read reads an object of about so many bytes.
+func (s *store) read(ctx context.Context, name string, size int64) ([]byte, error) {
+	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	err := s.copyTo(ctx, body, name)
 	return body.Bytes(), err
 }
 

@@ -234,6 +234,9 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 		}
 		given = append(given, arg)
 		name, _, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if slices.Contains(cli.HelpFlag.Names(), name) && !inline { // to the library, an argument beside it is a topic
+			return append(args[:2:2], arg), nil
+		}
 		if value, ok := impliedValues[name]; ok && takesValue[name] && !inline && (i+1 == len(args) || strings.HasPrefix(args[i+1], "-")) {
 			given[len(given)-1] += "=" + value
 			continue

@@ -72,6 +72,11 @@ func (a *app) steer(ctx *cli.Context, path, command string, value ...string) err
 	}
 	if !dir.Held() {
 		record, err := rundir.Load(dir)
+		if err == nil {
+			if _, finished := record.Finished(); finished {
+				return exit.Usagef("%s is finished: there is nothing to steer any more", path)
+			}
+		}
 		return nobodyWorks(path, err == nil && record.Spec.ForReal())
 	}
 	done, err := control.Steer(ctx.Context, dir, command, value...)

@@ -86,7 +86,7 @@ func (a *app) again(r *rundir.Record, safe, asJSON bool) error {
 		err = render.OtherCSV(r, history)
 	}
 	if err != nil {
-		return fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, term.Quote(r.Path()))
+		return fmt.Errorf("the reports could not be written: %w; the journal is whole: fix that, then run cognito-reset report %s", err, term.Quote(r.Path()))
 	}
 	if err := render.Print(a.Streams, summary, asJSON); err != nil {
 		return fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, r.File(rundir.SummaryFile))

@@ -247,7 +247,7 @@ func (c *Control) do(by, command, value string) (done string, err error) {
 func atMost(rate float64, with int) string {
 	text := fmt.Sprintf("At most %g calls a second from now on", rate)
 	if rate == 0 {
-		text = "No limit of calls a second from now on"
+		text = "No rate limit from now on"
 	}
 	switch {
 	case with == 1:

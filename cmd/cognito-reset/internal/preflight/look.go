@@ -49,6 +49,7 @@ type facts struct {
 	naming      naming                         // how the first rows name users
 	unnamed     string                         // why it is not known which names are one user
 	earlier     string                         // the run directory of an earlier run of the same input; "" if none is beside this one
+	earlierDone bool                           // nobody of that run is left
 }
 
 // Look asks what a run would meet, all side by side, and notes it in the record.
@@ -72,7 +73,7 @@ func Look(ctx context.Context, pool *userpool.Pool, r *rundir.Record, known Know
 	asked.Go(func() { f.stepErrs = tryPermissions(ctx, account, r.Spec) })
 	f.endpoint, f.endpointErr = pool.Endpoint(ctx)
 	asked.Wait()
-	f.earlier = earlierRun(r)
+	f.earlier, f.earlierDone = earlierRun(r)
 
 	found := &r.Found
 	found.Caller, found.PoolName = f.caller, f.pool.Name
@@ -129,16 +130,16 @@ func tryPermissions(ctx context.Context, account *awsaccount.Account, s spec.Spe
 }
 
 // earlierRun is the directory of a run that really did the same with the same input and
-// pool, the last by name, among those beside this run's own. A sign-out after a reset is
-// something else.
-func earlierRun(r *rundir.Record) (path string) {
+// pool, the last by name, among those beside this run's own, and whether nobody of it is
+// left. A sign-out after a reset is something else.
+func earlierRun(r *rundir.Record) (path string, finished bool) {
 	if r.Dir == nil || r.Found.InputSHA256 == "" {
-		return ""
+		return "", false
 	}
 	folder := filepath.Dir(r.Dir.Path)
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return ""
+		return "", false
 	}
 	for _, e := range entries {
 		dir, err := journal.View(filepath.Join(folder, e.Name()))
@@ -148,9 +149,10 @@ func earlierRun(r *rundir.Record) (path string) {
 		if other, err := rundir.Load(dir); err == nil && other.Spec.UserPoolID == r.Spec.UserPoolID &&
 			other.Found.InputSHA256 == r.Found.InputSHA256 && other.Spec.Shard == r.Spec.Shard && other.Spec.SignOutAlone() == r.Spec.SignOutAlone() && other.Spec.ForReal() && reached(dir) {
 			path = dir.Path
+			_, finished = other.Finished()
 		}
 	}
-	return path
+	return path, finished
 }
 
 // reached reports whether a run has reached anybody, as far as is known. Calls that

@@ -297,7 +297,10 @@ func (f *facts) messagesCheck() (rundir.Level, string) {
 }
 
 func (f *facts) earlierCheck() (rundir.Level, string) {
-	if f.earlier != "" {
+	switch {
+	case f.earlierDone:
+		return rundir.Warning, fmt.Sprintf("%s worked on the same input, and is finished: a new run calls everybody again", f.earlier)
+	case f.earlier != "":
 		return rundir.Warning, fmt.Sprintf("%s worked on the same input: a new run calls everybody again; cognito-reset resume %s goes on with it", f.earlier, term.Quote(f.earlier))
 	}
 	return rundir.OK, "" // which nobody needs to be told

@@ -56,7 +56,11 @@ func (s *Session) Conclude(stopped error) (*report.Summary, error) {
 		err = nil // and who took the run over writes its reports
 	}
 	if err != nil {
-		err = fmt.Errorf("the reports could not be written: %w; the journal is whole: make room, then run cognito-reset report %s", err, term.Quote(s.Record.Path()))
+		then := "report"
+		if left, _ := history.Open(); left > 0 && s.Record.Spec.ForReal() {
+			then = "resume"
+		}
+		err = fmt.Errorf("the reports could not be written: %w; the journal is whole: fix that, then run cognito-reset %s %s", err, then, term.Quote(s.Record.Path()))
 	}
 	return &summary, err
 }

@@ -148,10 +148,10 @@ func (s *Session) printUnmatched() {
 // ofDoubts ends a sentence about who is left by what becomes of those whose answers were lost.
 func (s *Session) ofDoubts(n int64) string {
 	switch {
-	case !s.Record.Spec.SignOutAlone():
-		return fmt.Sprintf(", %s of them to be read back first.", term.Comma(n))
 	case n == 0:
 		return "."
+	case !s.Record.Spec.SignOutAlone():
+		return fmt.Sprintf(", %s of them to be read back first.", term.Comma(n))
 	}
 	return fmt.Sprintf(". The answers of %s of them were lost: they are signed out once more.", term.Comma(n))
 }

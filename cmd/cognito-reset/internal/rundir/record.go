@@ -133,7 +133,10 @@ func (r *Record) Replay() (*journal.History, error) {
 		return nil, fmt.Errorf("%s is not what run.json says: it was changed, or cut short, after it was written; %s", r.Dir.File(journal.RosterFile), restore)
 	}
 	var last report.Summary
-	if err := r.Dir.ReadJSON(SummaryFile, &last); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch err := r.Dir.ReadJSON(SummaryFile, &last); {
+	case errors.Is(err, fs.ErrNotExist), err != nil && r.Found.Marked:
+		last = report.Summary{} // it is only rendered, and the mark tells whether the journal is whole
+	case err != nil:
 		return nil, err
 	}
 	if _, err := r.Dir.Stat(journal.JournalFile); r.Found.Marked && errors.Is(err, fs.ErrNotExist) {

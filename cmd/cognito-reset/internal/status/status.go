@@ -87,7 +87,7 @@ func Of(ctx context.Context, r *rundir.Record) (st Status, err error) {
 	case held:
 		st.State, st.Why = Running, "it does not say what it waits for"
 		if now, err := control.AskLive(ctx, r.Dir); err == nil {
-			st.Pace, st.Why = &now, "waits for "+now.Why
+			st.Pace, st.Why = &now, term.Waiting(now.Why)
 			if !now.DoneAt.IsZero() {
 				st.ETASeconds = time.Until(now.DoneAt).Seconds()
 			}
@@ -165,7 +165,11 @@ func (st Status) Text() string {
 	case st.Left > 0 && st.over:
 		text += fmt.Sprintf("Left   %s; it cannot go on: begin it anew\n", term.Plural(st.Left, "user"))
 	case st.Left > 0:
-		text += fmt.Sprintf("Left   %s, %s of them in doubt: cognito-reset resume %s\n", term.Plural(st.Left, "user"), term.Comma(st.InDoubt), term.Quote(st.Path))
+		text += "Left   " + term.Plural(st.Left, "user")
+		if st.InDoubt > 0 {
+			text += fmt.Sprintf(", %s of them in doubt", term.Comma(st.InDoubt))
+		}
+		text += fmt.Sprintf(": cognito-reset resume %s\n", term.Quote(st.Path))
 	}
 	return text
 }

@@ -78,13 +78,13 @@ func TestARunThatCannotBeReadEndsTheWatching(t *testing.T) {
 }
 
 func TestALineThatIsTooLongIsBrokenBetweenWords(t *testing.T) {
-	st := Status{Path: "night", State: "stopped", Why: "stopped by ann at the terminal of the machine", UserPoolID: "us-east-1_x", Left: 3}
+	st := Status{Path: "night", State: "stopped", Why: "stopped by ann at the terminal of the machine", UserPoolID: "us-east-1_x", Left: 3, InDoubt: 2}
 	want := `night: stopped
 Why    stopped by ann at the terminal of
        the machine
 Pool   us-east-1_x
        0  rows
-Left   3 users, 0 of them in doubt:
+Left   3 users, 2 of them in doubt:
        cognito-reset resume night
 `
 	if got := texts([]Status{st}, 40); got != want {

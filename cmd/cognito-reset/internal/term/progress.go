@@ -129,9 +129,17 @@ func (v View) logged(users int64, since time.Duration) string {
 		text += ", " + v.Ahead
 	}
 	if v.Why != "" {
-		text += ", waits for " + v.Why
+		text += ", " + Waiting(v.Why)
 	}
 	return text
+}
+
+// Waiting says that a run waits for something, or that it is paused.
+func Waiting(why string) string {
+	if why == "paused" {
+		return why
+	}
+	return "waits for " + why
 }
 
 // record writes the view into a log.
