@@ -281,11 +281,8 @@ func (d *Dir) Open(name string) (io.ReadCloser, error) {
 
 // Has reports whether there is a file of that name, readable or not.
 func (d *Dir) Has(name string) bool {
-	f, err := d.Open(name)
-	if err == nil {
-		f.Close() // nothing was read
-	}
-	return !errors.Is(err, fs.ErrNotExist)
+	_, err := d.on().Stat(d.File(name))
+	return !errors.Is(err, fs.ErrNotExist) || d.home != nil && d.home.Has(name)
 }
 
 // Stat describes a file of the directory, of which a copy has not all.

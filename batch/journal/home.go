@@ -47,6 +47,9 @@ type Home interface {
 	// that name, or not at all.
 	Write(name string, fill func(io.Writer) error) error
 
+	// Has reports whether Open would find a file.
+	Has(name string) bool
+
 	// Open reads a file that is there, as it was when the copy was made or as this
 	// process wrote it. It fails with [fs.ErrNotExist] if there was none.
 	Open(name string) (io.ReadCloser, error)

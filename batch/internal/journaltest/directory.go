@@ -147,6 +147,9 @@ func reports(t *testing.T, p Place) {
 		}
 		seen := must[*journal.Dir](t)(p.View())
 		for _, at := range []*journal.Dir{d, seen} {
+			if !at.Has("report.csv") {
+				t.Error("the report is not there")
+			}
 			f := must[io.ReadCloser](t)(at.Open("report.csv"))
 			if got, err := io.ReadAll(f); err != nil || string(got) != text {
 				t.Errorf("%d bytes come back, not %d: %v", len(got), len(text), err)

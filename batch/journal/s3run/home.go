@@ -273,6 +273,12 @@ func (h *home) Write(name string, fill func(io.Writer) error) error {
 	})
 }
 
+// Has implements [journal.Home].
+func (h *home) Has(name string) bool {
+	_, ok := h.versions.Load(name)
+	return ok
+}
+
 // Open implements [journal.Home].
 func (h *home) Open(name string) (io.ReadCloser, error) {
 	seen, ok := h.versions.Load(name)
