@@ -295,8 +295,8 @@ func (c *counter) call(ctx context.Context, entries iter.Seq2[batch.Entry, error
 }
 
 func writeReports(dir *journal.Dir, results iter.Seq2[batch.Result, error]) error {
-	return dir.Write("report.csv", func(csv journal.File) error {
-		return dir.Write("report.jsonl", func(jsonl journal.File) error {
+	return dir.Write("report.csv", func(csv io.Writer) error {
+		return dir.Write("report.jsonl", func(jsonl io.Writer) error {
 			writers := []report.Writer{report.NewCSV(csv), report.NewJSONL(jsonl)}
 			for r, err := range results {
 				if err != nil {

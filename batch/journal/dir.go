@@ -211,7 +211,7 @@ func (d *Dir) WriteJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return d.Write(name, func(w File) error {
+	return d.keep(name, func(w disk.File) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
@@ -219,7 +219,12 @@ func (d *Dir) WriteJSON(name string, v any) error {
 
 // ReadJSON decodes a file of the directory into v.
 func (d *Dir) ReadJSON(name string, v any) error {
-	text, err := disk.ReadFile(d.on(), d.File(name))
+	f, err := d.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := disk.ReadAll(f, d.File(name))
 	if err != nil {
 		return err
 	}
@@ -229,12 +234,21 @@ func (d *Dir) ReadJSON(name string, v any) error {
 	return nil
 }
 
-// A File is an open file of a directory.
-type File = disk.File
-
 // Write replaces a file by what fill writes: whole and durable, or not at all.
-// Nobody but the owner may read it.
-func (d *Dir) Write(name string, fill func(File) error) error {
+// Nobody but the owner may read it. Where the directory is a copy, the file goes home
+// while it is written, and takes no room here.
+func (d *Dir) Write(name string, fill func(io.Writer) error) error {
+	if d.home != nil {
+		if err := d.on().Remove(d.File(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err // else an older one would be read
+		}
+		return d.home.Write(name, fill)
+	}
+	return d.keep(name, func(f disk.File) error { return fill(f) })
+}
+
+// keep is [Dir.Write] of a file that a copy has as well.
+func (d *Dir) keep(name string, fill func(disk.File) error) error {
 	if d.home == nil { // a copy need not outlive this machine
 		return disk.Replace(d.on(), d.File(name), fill)
 	}
@@ -253,12 +267,25 @@ func (d *Dir) Scratch() (io.ReadWriteSeeker, func() error, error) {
 	return f, func() error { return errors.Join(f.Close(), d.on().Remove(f.Name())) }, nil
 }
 
-// Open opens a file of the directory for reading.
-func (d *Dir) Open(name string) (File, error) {
-	return d.on().OpenFile(d.File(name), os.O_RDONLY, 0)
+// Open opens a file of the directory for reading. It fails with [fs.ErrNotExist] if
+// there is none.
+func (d *Dir) Open(name string) (io.ReadCloser, error) {
+	f, err := d.on().OpenFile(d.File(name), os.O_RDONLY, 0)
+	if d.home != nil && errors.Is(err, fs.ErrNotExist) {
+		return d.home.Open(name)
+	} else if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
-// Stat describes a file of the directory.
+// Has reports whether there is a file of that name, readable or not.
+func (d *Dir) Has(name string) bool {
+	_, err := d.on().Stat(d.File(name))
+	return !errors.Is(err, fs.ErrNotExist) || d.home != nil && d.home.Has(name)
+}
+
+// Stat describes a file of the directory, of which a copy has not all.
 func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.on().Stat(d.File(name)) }
 
 // OnMachine reports whether the directory is on a disk of this machine, where other

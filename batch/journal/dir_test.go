@@ -176,16 +176,16 @@ func TestAFileIsReplacedWholeOrNotAtAll(t *testing.T) {
 	before := filesIn(t, d.Path)
 	broken := errors.New("no more")
 	for _, old := range []string{"", "old"} {
-		err := d.Write(RunFile, func(f File) error {
+		err := d.Write(RunFile, func(f io.Writer) error {
 			_, err := io.WriteString(f, old)
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for what, fill := range map[string]func(f File) error{
-			"an error":      func(f File) error { io.WriteString(f, "half"); return broken },
-			"a closed file": func(f File) error { return f.Close() },
+		for what, fill := range map[string]func(f io.Writer) error{
+			"an error":      func(f io.Writer) error { io.WriteString(f, "half"); return broken },
+			"a closed file": func(f io.Writer) error { return f.(io.Closer).Close() },
 		} {
 			err := d.Write(RunFile, fill)
 			if err == nil || what == "an error" && !errors.Is(err, broken) {
@@ -200,7 +200,7 @@ func TestAFileIsReplacedWholeOrNotAtAll(t *testing.T) {
 			}
 		}
 	}
-	if err := d.Write("no/folder", func(File) error { return nil }); err == nil {
+	if err := d.Write("no/folder", func(io.Writer) error { return nil }); err == nil {
 		t.Error("a file was written into a folder that is not there")
 	}
 }
@@ -221,7 +221,7 @@ func TestJSONComesBackAsItWasWritten(t *testing.T) {
 	if err := d.ReadJSON(RosterFile+"?", &got); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	d.Write("bad.json", func(f File) error { _, err := io.WriteString(f, "{"); return err })
+	d.Write("bad.json", func(f io.Writer) error { _, err := io.WriteString(f, "{"); return err })
 	if err := d.ReadJSON("bad.json", &got); err == nil || !strings.Contains(err.Error(), d.File("bad.json")) {
 		t.Errorf("%v", err)
 	}

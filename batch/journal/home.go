@@ -2,13 +2,15 @@ package journal
 
 import (
 	"errors"
+	"io"
 
 	"cognito-reset/batch/journal/disk"
 )
 
 // A Home is where a run directory is kept that is only a copy here, to work on.
-// What is written to the copy goes there as well, and counts only once it is
-// there. Its methods may be called from many goroutines.
+// The copy has what the work needs at hand: roster, journal and documents in JSON. What
+// is written to these goes there as well, and counts only once it is there. Everything
+// else is written and read there alone. Its methods may be called from many goroutines.
 type Home interface {
 	// String is what people call it.
 	String() string
@@ -40,6 +42,17 @@ type Home interface {
 
 	// Put copies the file at path there, in place of one of that name.
 	Put(name, path string) error
+
+	// Write puts there what fill writes, while fill does: whole, in place of a file of
+	// that name, or not at all.
+	Write(name string, fill func(io.Writer) error) error
+
+	// Has reports whether Open would find a file.
+	Has(name string) bool
+
+	// Open reads a file that is there, as it was when the copy was made or as this
+	// process wrote it. It fails with [fs.ErrNotExist] if there was none.
+	Open(name string) (io.ReadCloser, error)
 
 	// Remove deletes the files of the run.
 	Remove() error

@@ -184,7 +184,7 @@ func (d *Dir) writeMark(m Mark) error {
 	if err != nil {
 		return err
 	}
-	return d.Write(MarkFile, func(w File) error {
+	return d.keep(MarkFile, func(w disk.File) error {
 		_, err := w.Write(bytes.Repeat(slot, slots))
 		return err
 	})

@@ -3,6 +3,7 @@ package journal
 import (
 	"bufio"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 
@@ -46,7 +47,7 @@ func (d *Dir) CopyMasked(to *Dir, m Mask) (Survey, error) {
 		return survey, err
 	}
 	defer f.Close()
-	return survey, to.Write(JournalFile, func(out File) error {
+	return survey, to.Write(JournalFile, func(out io.Writer) error {
 		w, sealed := bufio.NewWriterSize(out, 1<<16), newChain()
 		var size int64
 		var text []byte

@@ -20,6 +20,7 @@ import (
 	"cognito-reset/batch"
 	"cognito-reset/batch/internal/names"
 	"cognito-reset/batch/internal/relay"
+	"cognito-reset/batch/journal/disk"
 )
 
 // A row is a line of roster.jsonl.
@@ -121,7 +122,7 @@ type Survey struct {
 func (d *Dir) Spool(entries iter.Seq2[batch.Entry, error]) (Survey, error) {
 	survey := Survey{Reasons: make(map[batch.Reason]int64)}
 	sum := sha256.New()
-	err := d.Write(RosterFile, func(file File) error {
+	err := d.keep(RosterFile, func(file disk.File) error {
 		w := bufio.NewWriterSize(io.MultiWriter(file, sum), 1<<16)
 		var line []byte
 		for e, err := range relay.Ahead(entries) {

@@ -56,13 +56,13 @@ func (p *Pool) Forecast(ctx context.Context, entries iter.Seq2[batch.Entry, erro
 			yield(Prospect{}, p.listError(ctx, "DescribeUserPool", err))
 			return
 		}
-		keep := func(_ Settings, u User) *batch.Snapshot { return u.snapshot() }
-		for found, err := range join(ctx, p, AnyName, keep, entries) {
+		keep := func(u User) hit { return hit{Person: Person{Before: u.snapshot()}} }
+		for found, err := range p.join(ctx, AnyName, keep, entries) {
 			var prospect Prospect
 			if err == nil {
 				e := found.Entry
-				if before, ok := found.named(); ok {
-					e.Before = before
+				if user, ok := found.named(); ok {
+					e.Before = user.Before
 				}
 				prospect = settings.foretell(e)
 			}

@@ -1,6 +1,7 @@
 package userpool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -16,64 +17,58 @@ import (
 var errOnce = errors.New("match: the values were not the same when they were read again")
 
 // join yields every entry with the users who have its Username as a value of
-// the attribute, in the order of their usernames, and of each of them what keep
-// keeps. Entries that need no call have no users, and neither have those whose
-// user is known from Before.
+// the attribute, in the order of their usernames, and what keep keeps of each.
+// Entries that need no call have no users, and neither have those whose user is
+// known from Before.
 //
 // Values are read twice; in between, they and what is kept are all that is in
 // memory. An error is the last thing it yields.
-func join[T any](ctx context.Context, p *Pool, attribute string, keep func(Settings, User) T, values iter.Seq2[batch.Entry, error]) iter.Seq2[joined[T], error] {
-	return func(yield func(joined[T], error) bool) {
-		m := matcher[T]{attribute: attribute, keep: keep}
+func (p *Pool) join(ctx context.Context, attribute string, keep func(User) hit, values iter.Seq2[batch.Entry, error]) iter.Seq2[joined, error] {
+	return func(yield func(joined, error) bool) {
+		m := matcher{attribute: attribute, keep: keep}
 		err := m.prepare(ctx, p, values)
 		if err == nil {
 			err = m.find(p.list(ctx, m.filters))
 		}
 		if err != nil {
-			yield(joined[T]{}, err)
+			yield(joined{}, err)
 			return
 		}
 		m.entries(values)(yield)
 	}
 }
 
-// A joined is an entry with the users who have its value.
-type joined[T any] struct {
+// A joined is an entry with the users who have its value. Their place is that of the
+// value among the user's names; 0 is the username.
+type joined struct {
 	batch.Entry
-	users []hit[T]
-}
-
-// A hit is a user who has a value.
-type hit[T any] struct {
-	username string
-	place    int // of the value among the user's names; 0 is the username
-	kept     T
+	users []hit
 }
 
 // named is the user whom a call would find by the value: of several, the one
 // whose username it is, or else the sub.
-func (j joined[T]) named() (user T, ok bool) {
+func (j joined) named() (user hit, ok bool) {
 	if len(j.users) == 0 {
 		return user, false
 	}
-	return slices.MinFunc(j.users, func(x, y hit[T]) int { return x.place - y.place }).kept, true
+	return slices.MinFunc(j.users, func(x, y hit) int { return cmp.Compare(x.place, y.place) }), true
 }
 
 // A matcher joins values and users.
-type matcher[T any] struct {
+type matcher struct {
 	attribute string
-	keep      func(Settings, User) T
+	keep      func(User) hit
 	settings  Settings
 
 	filters []Filter // that find every user who may have a value
 	rows    int64    // of values
 	values  names.Set
-	hits    [][]hit[T] // by number of the value
+	hits    hits
 }
 
 // prepare reads the values, and decides how to find the users: one value after
 // another, or by listing the pool once, whichever takes fewer calls.
-func (m *matcher[T]) prepare(ctx context.Context, p *Pool, values iter.Seq2[batch.Entry, error]) (err error) {
+func (m *matcher) prepare(ctx context.Context, p *Pool, values iter.Seq2[batch.Entry, error]) (err error) {
 	if m.settings, err = p.Compared(ctx); err != nil {
 		return err
 	}
@@ -95,7 +90,7 @@ func (m *matcher[T]) prepare(ctx context.Context, p *Pool, values iter.Seq2[batc
 	if m.filters, err = p.cheapest(ctx, m.filters, whole, most); err != nil {
 		return err
 	}
-	m.hits = make([][]hit[T], m.values.Len())
+	m.hits.last = make([]int64, m.values.Len())
 	return nil
 }
 
@@ -131,26 +126,24 @@ func mayHave(attribute, value string) bool {
 }
 
 // find keeps of the users those who have a value.
-func (m *matcher[T]) find(users iter.Seq2[User, error]) error {
+func (m *matcher) find(users iter.Seq2[User, error]) error {
 	for u, err := range users {
 		if err != nil {
 			return err
 		}
-		for place, value := range m.valuesOf(u) {
-			id, ok := m.values.Find(value)
-			if ok && !slices.ContainsFunc(m.hits[id], func(h hit[T]) bool { return h.username == u.Username }) {
-				m.hits[id] = append(m.hits[id], hit[T]{u.Username, place, m.keep(m.settings, u)})
+		for at, value := range m.valuesOf(u) {
+			if id, ok := m.values.Find(value); ok {
+				found := m.keep(u)
+				found.username, found.place = u.Username, place(at)
+				m.hits.add(id, found)
 			}
 		}
-	}
-	for _, hits := range m.hits {
-		slices.SortFunc(hits, func(a, b hit[T]) int { return strings.Compare(a.username, b.username) })
 	}
 	return nil
 }
 
 // valuesOf is what a user can be found by. No value of the input is "".
-func (m *matcher[T]) valuesOf(u User) []string {
+func (m *matcher) valuesOf(u User) []string {
 	if m.attribute != AnyName {
 		return []string{u.value(m.attribute)}
 	}
@@ -158,25 +151,25 @@ func (m *matcher[T]) valuesOf(u User) []string {
 }
 
 // entries yields the values with their users.
-func (m *matcher[T]) entries(values iter.Seq2[batch.Entry, error]) iter.Seq2[joined[T], error] {
-	return func(yield func(joined[T], error) bool) {
+func (m *matcher) entries(values iter.Seq2[batch.Entry, error]) iter.Seq2[joined, error] {
+	return func(yield func(joined, error) bool) {
 		read := int64(0)
 		for e, err := range values {
-			found := joined[T]{Entry: e}
+			found := joined{Entry: e}
 			if read++; err == nil && !known(e) {
 				id, ok := m.values.Find(e.Username)
 				if !ok {
-					yield(joined[T]{}, errOnce)
+					yield(joined{}, errOnce)
 					return
 				}
-				found.users = m.hits[id]
+				found.users = m.hits.of(id)
 			}
 			if !yield(found, err) || err != nil {
 				return
 			}
 		}
 		if read != m.rows {
-			yield(joined[T]{}, errOnce)
+			yield(joined{}, errOnce)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (p *Pool) Naming(ctx context.Context, few []string) (n Naming, err error) {
 	for _, name := range few {
 		n.Asked++
 		called, known := false, false
-		for k := range people.known(name) {
+		for _, k := range people.known(name) {
 			called, known = called || k.place <= byAlias, true
 		}
 		if called {

@@ -1,9 +1,15 @@
 package userpool_test
 
 import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"cognito-reset/batch"
 	"cognito-reset/batch/awsaccount"
 	"cognito-reset/batch/sandbox"
 	"cognito-reset/batch/userpool"
@@ -38,5 +44,36 @@ func TestPoolsThatShareLoginsAssumeEachRoleOnce(t *testing.T) {
 	asked.Wait()
 	if n := server.Stats().Calls["AssumeRole"][sandbox.OK]; n != 2 {
 		t.Errorf("two roles were assumed %d times", n)
+	}
+}
+
+func TestPoolsThatShareLoginsShareConnections(t *testing.T) {
+	withoutAWS(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Amzn-Requestid", "1")
+		io.WriteString(w, "{}")
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	logins := new(userpool.Logins)
+	for range 5 {
+		pool, err := userpool.Open(t.Context(), userpool.Options{PoolID: "us-east-1_Sandbox01", EndpointURL: server.URL, Logins: logins})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pool.Reset(t.Context(), batch.Entry{Username: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("five pools opened %d connections", n)
 	}
 }

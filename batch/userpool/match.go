@@ -40,8 +40,8 @@ func (p *Pool) Match(ctx context.Context, attribute string, s Selection, values 
 			return
 		}
 		row := int64(0)
-		keep := func(_ Settings, u User) matching { return matching{s.skips(u), u.Sub, u.snapshot()} }
-		for found, err := range join(ctx, p, attribute, keep, values) {
+		keep := func(u User) hit { return hit{Person: Person{Sub: u.Sub, Before: u.snapshot()}, skip: s.skips(u)} }
+		for found, err := range p.join(ctx, attribute, keep, values) {
 			if err != nil {
 				yield(batch.Entry{}, err)
 				return
@@ -57,15 +57,8 @@ func (p *Pool) Match(ctx context.Context, attribute string, s Selection, values 
 	}
 }
 
-// A matching is what is kept of a user who has a value.
-type matching struct {
-	skip   batch.Reason // "" if the user is not skipped
-	sub    string
-	before *batch.Snapshot
-}
-
 // matched is the rows that a row of the values becomes.
-func matched(found joined[matching], attribute string) []batch.Entry {
+func matched(found joined, attribute string) []batch.Entry {
 	e := found.Entry
 	if e.Outcome == "" && len(found.users) == 0 {
 		e.Outcome, e.Reason, e.Detail = batch.Failed, batch.UserNotFound, "nobody in the user pool goes by this name"
@@ -78,8 +71,8 @@ func matched(found joined[matching], attribute string) []batch.Entry {
 	}
 	rows := make([]batch.Entry, len(found.users))
 	for i, u := range found.users {
-		rows[i] = passOver(e, u.kept.skip)
-		rows[i].Username, rows[i].Sub, rows[i].Before = u.username, u.kept.sub, u.kept.before
+		rows[i] = passOver(e, u.skip)
+		rows[i].Username, rows[i].Sub, rows[i].Before = u.username, u.Sub, u.Before
 	}
 	return rows
 }

@@ -237,6 +237,49 @@ func TestWhateverNamesAUserIsThatUser(t *testing.T) {
 	}
 }
 
+// Whoever has a value keeps all that a listing tells of them, however odd that is, and
+// comes in the order of the usernames.
+func TestAMatchTellsOfUsersWhatAListingTells(t *testing.T) {
+	const shared = `,{"Name":"email","Value":"All@example.com"},{"Name":"email_verified","Value":"true"}]`
+	long := strings.Repeat("ü", 100_000)
+	listed := []string{
+		`{"Username":"d","Attributes":[{"Name":"sub","Value":"d"}` + shared + `,"Enabled":true,"UserStatus":"CONFIRMED","UserLastModifiedDate":1767323045.678}`,
+		`{"Username":"` + long + `","Attributes":[{"Name":"sub","Value":"` + long + `-"}` + shared + `,"Enabled":true,"UserStatus":"CONFIRMED","UserLastModifiedDate":-62135596800}`,
+		`{"Username":"a","Attributes":[{"Name":"phone_number","Value":"+15550100"},{"Name":"phone_number_verified","Value":"true"}` + shared + `,"UserStatus":"SOMETHING_NEW"}`,
+		`{"Username":"c\u0000c","Attributes":[{"Name":"sub","Value":""}` + shared + `,"Enabled":true,"UserStatus":"RESET_REQUIRED"}`,
+		`{"Username":"b","Attributes":[{"Name":"sub","Value":"1"}` + shared + `}`,
+	}
+	pool := open(t, operations{
+		"DescribeUserPool": func(string) string { return `{"UserPool":{"Id":"us-east-1_Sandbox","EstimatedNumberOfUsers":5}}` },
+		"ListUsers":        func(string) string { return `{"Users":[` + strings.Join(listed, ",") + `]}` },
+	})
+	said := make(map[string]batch.Entry)
+	for e, err := range (userpool.Selection{}).Entries(pool.Users(t.Context(), userpool.Filter{})) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		said[e.Username] = e
+	}
+	var order []string
+	for e, err := range pool.Match(t.Context(), "email", userpool.Selection{}, rows("nobody@example.com", "all@example.com")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.InputRow != 2 {
+			continue
+		}
+		order = append(order, e.Username)
+		want := said[e.Username]
+		want.Row, want.InputRow = int64(len(order))+1, 2
+		if !reflect.DeepEqual(e, want) {
+			t.Errorf("%.20q is %+v, and a listing tells %+v", e.Username, e, want)
+		}
+	}
+	if want := []string{"a", "b", "c\x00c", "d", long}; !slices.Equal(order, want) {
+		t.Errorf("the users come as %.200q", order)
+	}
+}
+
 func TestRowsThatNeedNoCallComeThroughAMatch(t *testing.T) {
 	users := sandbox.New(sandbox.Config{})
 	users.Add(sandbox.NewUser("ann"))
@@ -309,4 +352,25 @@ func TestAMatchThatCannotBeWholeIsAnError(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A great many users may have one address, for whoever signs up may choose it; and each
+// is met by either spelling of it.
+func TestUsersOfOneAddressAreEachMetOnce(t *testing.T) {
+	withoutAWS(t)
+	synctest.Test(t, func(t *testing.T) {
+		users := sandbox.New(sandbox.Config{CaseInsensitive: true})
+		users.PopulateN(6000)
+		var want []string
+		for i := range 300 {
+			u := sandbox.NewUser(fmt.Sprintf("id-%03d", i))
+			u.Email = "Everybody@example.com"
+			users.Add(u)
+			want = append(want, fmt.Sprintf("%d < 1: %s", i+1, u.Username))
+		}
+		got := lines(t, open(t, &http.Client{Transport: users}).Match(t.Context(), "email", userpool.Selection{}, rows("EveryBody@example.com")))
+		if !slices.Equal(got, want) {
+			t.Errorf("%d rows, %.300q", len(got), got)
+		}
+	})
 }

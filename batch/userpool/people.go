@@ -20,12 +20,11 @@ type People struct {
 	country  string // of phone numbers that name none
 	keep     func(User) Person
 
-	names  names.Set // as the pool folds them
-	forms  names.Set // what forms has of names, where that is not the name itself
-	first  []int32   // by number of a form, the number of a name; others follow by next
-	next   map[int32]int32
-	found  []int32 // by number of a name, the place in people of its first; -1 is nobody
-	people []meant
+	names names.Set // as the pool folds them
+	forms names.Set // of the names that have one
+	first []int32   // by number of a form, the number of a name; others follow by next
+	next  map[int32]int32
+	found hits // by number of a name
 }
 
 // A Person is a user, and what is kept of them.
@@ -33,13 +32,6 @@ type Person struct {
 	Sub    string // the identity; the username where the pool gives no sub
 	Before *batch.Snapshot
 	recent bool // an earlier run has reset them
-}
-
-// A meant is a person whom a name means.
-type meant struct {
-	Person
-	place place
-	next  int32 // the place in people of the next whom the same name means; -1 is none
 }
 
 // A place is which of a user's names one is. A call by a name finds the first of
@@ -55,7 +47,7 @@ const (
 
 // People finds out whom names mean: one name after another, or by listing the pool
 // once, whichever takes fewer calls. Entries that need no call, or that carry a
-// sub, name nobody to be found. It holds some 80 bytes a name, beside the name.
+// sub, name nobody to be found. It holds some 130 bytes a name.
 // recent, if it is not nil, reports whether an earlier run has reset a user.
 func (p *Pool) People(ctx context.Context, recent func(User) bool, named ...iter.Seq2[batch.Entry, error]) (*People, error) {
 	for i, entries := range named {
@@ -95,8 +87,7 @@ func (p *Pool) people(ctx context.Context, keep func(User) Person, named ...iter
 	if filters, err = p.cheapest(ctx, filters, whole, most); err != nil {
 		return nil, err
 	}
-	w.found = slices.Repeat([]int32{-1}, w.names.Len())
-	if len(w.found) == 0 {
+	if w.found.last = make([]int64, w.names.Len()); w.names.Len() == 0 {
 		return w, nil
 	}
 	for u, err := range p.list(ctx, filters) {
@@ -104,7 +95,7 @@ func (p *Pool) people(ctx context.Context, keep func(User) Person, named ...iter
 			return nil, err
 		}
 		for id, place := range w.named(u) {
-			w.keepFor(id, u, place)
+			w.found.add(id, hit{Person: w.keep(u), place: place})
 		}
 	}
 	return w, nil
@@ -240,37 +231,18 @@ func (w *People) placeOf(attribute string, verified bool) place {
 	return byRecord
 }
 
-// keepFor keeps a user for a name, by number, once.
-func (w *People) keepFor(id int, u User, place place) {
-	identity := u.identity()
-	for at := w.found[id]; at >= 0; at = w.people[at].next {
-		if k := &w.people[at]; k.Sub == identity {
-			k.place = min(k.place, place)
-			return
-		}
+// known are those whom a name means.
+func (w *People) known(name string) []hit {
+	id, ok := w.names.Find(name)
+	if !ok {
+		return nil
 	}
-	w.people = append(w.people, meant{w.keep(u), place, w.found[id]})
-	w.found[id] = int32(len(w.people) - 1)
-}
-
-// known yields whom a name means.
-func (w *People) known(name string) iter.Seq[*meant] {
-	return func(yield func(*meant) bool) {
-		id, ok := w.names.Find(name)
-		if !ok {
-			return
-		}
-		for at := w.found[id]; at >= 0; at = w.people[at].next {
-			if !yield(&w.people[at]) {
-				return
-			}
-		}
-	}
+	return w.found.of(id)
 }
 
 // Known are all users whom a name means, by whatever the pool knows of them.
 func (w *People) Known(name string) (people []Person) {
-	for k := range w.known(name) {
+	for _, k := range w.known(name) {
 		people = append(people, k.Person)
 	}
 	return people
@@ -282,7 +254,7 @@ func (w *People) Known(name string) (people []Person) {
 // can say which.
 func (w *People) Called(name string) (found Person, ok bool) {
 	first, several := byRecord+1, false
-	for k := range w.known(name) {
+	for _, k := range w.known(name) {
 		switch {
 		case k.place < first:
 			found, first, several = k.Person, k.place, false
@@ -315,7 +287,7 @@ func (w *People) MayMean(e batch.Entry) (subs []string) {
 	if e.Sub != "" {
 		return nil
 	}
-	for k := range w.known(e.Username) {
+	for _, k := range w.known(e.Username) {
 		subs = append(subs, k.Sub)
 	}
 	return subs

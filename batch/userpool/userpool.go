@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -167,7 +168,7 @@ func Open(ctx context.Context, o Options) (*Pool, error) {
 		ID: o.PoolID, Region: cfg.Region,
 		clock: clock,
 		client: cognito.NewFromConfig(cfg, observed(o.Observe), func(o *cognito.Options) {
-			o.HTTPClient = newClient(o.HTTPClient, clock)
+			o.HTTPClient = timed{o.HTTPClient, clock}
 			o.APIOptions = append(o.APIOptions, proven)
 		}), config: cfg, base: base, role: o.Role.ARN != "",
 		reads:  rate.NewLimiter(rate.Limit(readRate*share), 1),
@@ -207,7 +208,7 @@ func (o Options) load(ctx context.Context, region string) (aws.Config, error) {
 	if httpClient == nil {
 		httpClient = newHTTPClient()
 	}
-	return login.Load(ctx, login.Options{
+	cfg, err := login.Load(ctx, login.Options{
 		Profile: o.Profile, Region: region, HTTPClient: httpClient, Credentials: o.Credentials, Log: o.Log, MFACode: o.MFACode,
 	}, config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), func(l *config.LoadOptions) error {
 		if o.Version != "" {
@@ -215,6 +216,10 @@ func (o Options) load(ctx context.Context, region string) (aws.Config, error) {
 		}
 		return nil
 	})
+	if own, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok { // with the certificates of AWS_CA_BUNDLE
+		cfg.HTTPClient = direct{own.GetTransport()}
+	}
+	return cfg, err
 }
 
 // observed has every call of a client told to observe.

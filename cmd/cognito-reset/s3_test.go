@@ -49,22 +49,37 @@ func newEndpoint(t *testing.T, pool *sandbox.Pool) *endpoint {
 	t.Helper()
 	objects, s3 := serveS3(t, bucket)
 	c := &endpoint{pool: pool, objects: objects, s3: s3}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/"+bucket) {
-			s3.ServeHTTP(w, r)
-		} else {
-			pool.ServeHTTP(w, r)
-		}
-	}))
+	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	c.url = server.URL
 	return c
+}
+
+func (c *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/"+bucket) {
+		c.s3.ServeHTTP(w, r)
+	} else {
+		c.pool.ServeHTTP(w, r)
+	}
 }
 
 // has tells that an object is there.
 func (c *endpoint) has(name string) bool {
 	_, err := c.objects.HeadObject(bucket, name)
 	return err == nil
+}
+
+// bytes are how many bytes the objects have whose names begin so.
+func (c *endpoint) bytes(t testing.TB, prefix string) (bytes int64) {
+	t.Helper()
+	list, err := c.objects.ListBucket(bucket, &gofakes3.Prefix{HasPrefix: true, Prefix: prefix}, gofakes3.ListBucketPage{MaxKeys: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range list.Contents {
+		bytes += o.Size
+	}
+	return bytes
 }
 
 // populate adds users to a pool, and returns the path of an input with them.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/url"
@@ -86,7 +87,7 @@ func write(dir *journal.Dir) error {
 	if err != nil {
 		return err
 	}
-	return dir.Write("report.csv", func(file journal.File) error {
+	return dir.Write("report.csv", func(file io.Writer) error {
 		csv := report.NewCSV(file)
 		for result, err := range history.Results(batch.Interrupted) {
 			if err != nil {

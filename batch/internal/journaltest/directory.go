@@ -3,6 +3,7 @@ package journaltest
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -125,6 +126,37 @@ func files(t *testing.T, p Place) {
 		if err := errors.Join(seen.ReadJSON("summary.json", &got), seen.Close()); err != nil || got["n"] != n {
 			t.Errorf("%v, %v", got, err)
 		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func reports(t *testing.T, p Place) {
+	newRun(t, p, "alice")
+	d := must[*journal.Dir](t)(p.Open())
+	if d.Has("report.csv") {
+		t.Error("there is a report that nobody wrote")
+	}
+	for _, text := range []string{"small", strings.Repeat("a large one\n", 1<<20), strings.Repeat("another\n", 2<<20), ""} {
+		if err := d.Write("report.csv", func(w io.Writer) error {
+			_, err := io.WriteString(w, text)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		seen := must[*journal.Dir](t)(p.View())
+		for _, at := range []*journal.Dir{d, seen} {
+			if !at.Has("report.csv") {
+				t.Error("the report is not there")
+			}
+			f := must[io.ReadCloser](t)(at.Open("report.csv"))
+			if got, err := io.ReadAll(f); err != nil || string(got) != text {
+				t.Errorf("%d bytes come back, not %d: %v", len(got), len(text), err)
+			}
+			f.Close()
+		}
+		seen.Close()
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)

@@ -39,6 +39,7 @@ func Test(t *testing.T, place func(t *testing.T) Place) {
 		"only an empty place becomes a run directory":              litter,
 		"a session needs the lock, and the journal as it was read": stale,
 		"files come back as they were written":                     files,
+		"reports of any size come back as they were written":       reports,
 		"a run that is removed leaves its place empty":             removed,
 		"what is worked on is private to its owner":                private,
 	} {

@@ -21,7 +21,6 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"cognito-reset/batch/internal/login"
@@ -182,39 +181,6 @@ func (b *Bucket) Get(ctx context.Context, key string, most int64) (o Object, err
 
 // ErrLarge is that of an object that has more bytes than it can have.
 var ErrLarge = errors.New("the object is larger than any of its kind")
-
-// A Condition is one under which an object is written; nil is none.
-type Condition func(*s3.PutObjectInput)
-
-// IfNew writes an object that is not there yet.
-func IfNew(in *s3.PutObjectInput) { in.IfNoneMatch = aws.String("*") }
-
-// IfStill writes an object in place of that with the ETag.
-func IfStill(etag string) Condition {
-	return func(in *s3.PutObjectInput) { in.IfMatch = &etag }
-}
-
-// Put writes an object.
-func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, when Condition) (etag string, err error) {
-	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: body}
-	if b.kmsKey != "" {
-		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, &b.kmsKey
-	}
-	if when != nil {
-		when(in)
-	}
-	err = b.ask(func(there func(*s3.Options)) error {
-		if _, err := body.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		out, err := b.client.PutObject(ctx, in, there)
-		if err == nil {
-			etag = aws.ToString(out.ETag)
-		}
-		return err
-	})
-	return etag, err
-}
 
 // Delete deletes an object. One that is not there is no error.
 func (b *Bucket) Delete(ctx context.Context, key string) error {

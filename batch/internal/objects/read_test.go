@@ -32,7 +32,7 @@ func TestAgainstMoto(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := reached.Bucket(bucket).Open(t.Context(), key)
+	body, err := reached.Bucket(bucket).Open(t.Context(), key, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,17 +43,16 @@ func TestAgainstMoto(t *testing.T) {
 	if _, err := io.ReadFull(body, half); err != nil {
 		t.Fatal(err)
 	}
-	obj := body.(*object)
-	obj.Close()
-	obj.body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
+	body.Close()
+	body.body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
 	rest, err := io.ReadAll(body)
 	if err != nil || !bytes.Equal(append(half, rest...), content) {
 		t.Errorf("%d bytes, %v", len(half)+len(rest), err)
 	}
-	if _, err := reached.Bucket(bucket).Open(t.Context(), "absent"); err == nil || !strings.Contains(err.Error(), "no such object") {
+	if _, err := reached.Bucket(bucket).Open(t.Context(), "absent", ""); err == nil || !strings.Contains(err.Error(), "no such object") {
 		t.Errorf("%v", err)
 	}
-	if _, err := reached.Bucket("nobody").Open(t.Context(), "absent"); err == nil || !strings.Contains(err.Error(), "no such bucket") {
+	if _, err := reached.Bucket("nobody").Open(t.Context(), "absent", ""); err == nil || !strings.Contains(err.Error(), "no such bucket") {
 		t.Errorf("%v", err)
 	}
 }

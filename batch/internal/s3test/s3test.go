@@ -4,6 +4,7 @@ package s3test
 import (
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -72,6 +73,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		fmt.Fprintf(w, "<Error><Code>%s</Code></Error>", code)
 	}
+	// gofakes3 would still tell it of an object that an upload in parts has replaced.
+	r.Header.Del("X-Amz-Checksum-Crc32")
 	conditional := r.Header.Get("If-None-Match")+r.Header.Get("If-Match") != ""
 	switch {
 	case fault == Broken:
@@ -90,9 +93,41 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case fault == Unheeding:
 		r.Header.Del("If-None-Match")
 		r.Header.Del("If-Match")
-		fallthrough
+		s.s3.ServeHTTP(w, r)
+	case r.Method == http.MethodPost && conditional && !s.holds(r):
+		fail(http.StatusPreconditionFailed, "PreconditionFailed")
+	case r.Method == http.MethodPost && r.URL.Query().Has("uploadId"):
+		s.end(w, r)
 	default:
 		s.s3.ServeHTTP(w, r)
+	}
+}
+
+// holds reports whether the condition of the end of an upload in parts holds, which
+// gofakes3 does not look at.
+func (s *Server) holds(r *http.Request) bool {
+	if want := r.Header.Get("If-Match"); want != "" {
+		return want == s.etag(r.URL.Path)
+	}
+	return s.etag(r.URL.Path) == ""
+}
+
+// etag is that of the object at a path; "" if there is none.
+func (s *Server) etag(path string) string {
+	w := httptest.NewRecorder()
+	s.s3.ServeHTTP(w, httptest.NewRequest(http.MethodHead, path, nil))
+	return w.Header().Get("ETag")
+}
+
+// end ends an upload in parts. gofakes3 answers with another ETag than it lists then.
+func (s *Server) end(w http.ResponseWriter, r *http.Request) {
+	answer := httptest.NewRecorder()
+	s.s3.ServeHTTP(answer, r)
+	w.WriteHeader(answer.Code)
+	if answer.Code == http.StatusOK {
+		fmt.Fprintf(w, "<CompleteMultipartUploadResult><ETag>%s</ETag></CompleteMultipartUploadResult>", html.EscapeString(s.etag(r.URL.Path)))
+	} else {
+		w.Write(answer.Body.Bytes())
 	}
 }
 
@@ -123,6 +158,13 @@ func (s *Server) Do(r *http.Request) (res *http.Response, err error) {
 	res = w.Result()
 	res.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	return res, nil
+}
+
+// Uploads is how many uploads in parts were begun and neither ended nor given up.
+func (s *Server) Uploads() int {
+	w := httptest.NewRecorder()
+	s.s3.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/"+Bucket+"?uploads", nil))
+	return strings.Count(w.Body.String(), "<UploadId>")
 }
 
 // Keys are the objects there are, in their order.

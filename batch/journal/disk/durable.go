@@ -25,6 +25,11 @@ func ReadFile(d Disk, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return ReadAll(f, name)
+}
+
+// ReadAll is [ReadFile] of a file that is open, and has a name.
+func ReadAll(f io.Reader, name string) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(f, MostRead+1))
 	if err == nil && len(text) > MostRead {
 		err = fmt.Errorf("%s has more than %d MiB, which no file of its kind has", name, MostRead>>20)

@@ -103,7 +103,7 @@ func (h *home) makeFolder() (err error) {
 func (h *home) path() string { return filepath.Join(h.folder, "run") }
 
 // download makes the copy. The journal comes last, so that it is not behind any
-// report of it.
+// report of it. Reports and the like are read where they are, as they were seen here.
 func (h *home) download(ctx context.Context) error {
 	if err := h.makeFolder(); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (h *home) download(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if name == leaseFile || name != filepath.Base(name) {
+		if name != journal.RosterFile && (name == leaseFile || filepath.Ext(name) != ".json") {
 			continue // folders, too: segments come below
 		}
 		if err := h.file(name, func(w io.Writer) error { return h.copyTo(ctx, w, name) }); err != nil {
@@ -220,7 +220,7 @@ func (h *home) add(name string, lines []byte) error {
 	if !objects.Unmet(err) {
 		return err
 	}
-	there, err := h.read(ctx, name)
+	there, err := h.read(ctx, name, int64(len(lines)))
 	if err == nil && !bytes.Equal(there, lines) {
 		return h.lease.lose(fmt.Sprintf("another process has written %s/%s", h, name))
 	}
@@ -234,10 +234,8 @@ func (h *home) Put(name, path string) error {
 		h.roster = path
 		return nil
 	}
-	if h.lease != nil {
-		if err := h.lease.ensure(); err != nil {
-			return err
-		}
+	if err := h.mayWrite(); err != nil {
+		return err
 	}
 	if name != journal.RunFile {
 		return h.upload(h.disk, name, path)
@@ -251,6 +249,47 @@ func (h *home) Put(name, path string) error {
 	err := h.upload(h.disk, name, path)
 	h.ours = h.ours || err == nil
 	return err
+}
+
+// mayWrite fails once another process may hold the run. One who only reads it is held
+// back by nothing but what was seen.
+func (h *home) mayWrite() error {
+	if h.lease == nil {
+		return nil
+	}
+	return h.lease.ensure()
+}
+
+// Write implements [journal.Home].
+func (h *home) Write(name string, fill func(io.Writer) error) error {
+	if err := h.mayWrite(); err != nil {
+		return err
+	}
+	return h.write(name, func(w io.Writer) error {
+		if err := fill(w); err != nil {
+			return err
+		}
+		return h.mayWrite() // what was asked when it began may be an hour ago
+	})
+}
+
+// Has implements [journal.Home].
+func (h *home) Has(name string) bool {
+	_, ok := h.versions.Load(name)
+	return ok
+}
+
+// Open implements [journal.Home].
+func (h *home) Open(name string) (io.ReadCloser, error) {
+	seen, ok := h.versions.Load(name)
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: h.String() + "/" + name, Err: fs.ErrNotExist}
+	}
+	body, err := h.bucket.Open(context.Background(), h.key(name), seen.(string))
+	if err != nil {
+		return nil, fmt.Errorf("%s/%s: %w", h, name, err)
+	}
+	return body, nil
 }
 
 // Remove gives up a run that made no call. It deletes run.json, if this process has

@@ -37,7 +37,7 @@ func place(t *testing.T, name string, o Options) journaltest.Place {
 		Litter: func() error {
 			s, err := reach(t.Context(), name, o.Options)
 			if err == nil {
-				_, err = s.put(t.Context(), "letter.txt", strings.NewReader("hello"), nil)
+				_, err = s.put(t.Context(), "letter.txt", strings.NewReader("hello"), objects.Condition{})
 			}
 			return err
 		},

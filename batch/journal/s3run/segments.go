@@ -28,10 +28,26 @@ const (
 // A part is the content of a segment.
 type part struct {
 	name  string
+	size  int64
 	units int // of readUnit bytes, that it takes of the memory
 	large bool
 	lines []byte // nil if it is large
 	err   error
+}
+
+// An order is a part that is to be read, and who waits for it.
+type order struct {
+	part
+	read chan<- part
+}
+
+// fill carries out orders, as a goroutine that many of them share: requests need a deep
+// stack, which each goroutine grows anew.
+func (s *store) fill(ctx context.Context, orders <-chan order) {
+	for o := range orders {
+		o.lines, o.err = s.read(ctx, o.name, o.size)
+		o.read <- o.part
+	}
 }
 
 // copyJournal writes the journal to w, and says how many segments there are.
@@ -65,13 +81,14 @@ func (s *store) copyJournal(ctx context.Context, w io.Writer) (last int64, err e
 // parts are the segments in their order, each sent once it is read. Whoever receives
 // one gives back what it took of the memory.
 func (s *store) parts(ctx context.Context, memory chan<- struct{}) <-chan chan part {
-	parts := make(chan chan part, readAhead)
+	parts, orders := make(chan chan part, readAhead), make(chan order)
 	go func() {
 		defer close(parts)
+		defer close(orders)
 		n := int64(0)
 		for o, err := range s.below(ctx, segments) {
 			n++
-			p := part{name: strings.TrimPrefix(o.Key, s.key("")), large: o.Size > largest, err: err}
+			p := part{name: strings.TrimPrefix(o.Key, s.key("")), size: o.Size, large: o.Size > largest, err: err}
 			if want := segment(n); err == nil && p.name != want {
 				p.err = fmt.Errorf("%s/%s comes where %s should: without it nobody can say who was reset; restore it from a copy, or from an older version if the bucket keeps those", s, p.name, want)
 			}
@@ -97,10 +114,14 @@ func (s *store) parts(ctx context.Context, memory chan<- struct{}) <-chan chan p
 				}
 				continue
 			}
-			go func() {
-				p.lines, p.err = s.read(ctx, p.name)
-				read <- p
-			}()
+			if n <= readAhead {
+				go s.fill(ctx, orders)
+			}
+			select {
+			case orders <- order{p, read}:
+			case <-ctx.Done():
+				return
+			}
 		}
 	}()
 	return parts

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
 	"strings"
 	"sync"
-	"time"
 
 	"cognito-reset/batch/internal/objects"
 	"cognito-reset/batch/journal/disk"
@@ -89,7 +87,7 @@ func (s *store) size(ctx context.Context, folder string) (size int64, err error)
 
 // copyTo writes an object to w.
 func (s *store) copyTo(ctx context.Context, w io.Writer, name string) error {
-	body, err := s.bucket.Open(ctx, s.key(name))
+	body, err := s.bucket.Open(ctx, s.key(name), "")
 	if err == nil {
 		_, err = io.Copy(w, body)
 		body.Close()
@@ -100,9 +98,10 @@ func (s *store) copyTo(ctx context.Context, w io.Writer, name string) error {
 	return nil
 }
 
-func (s *store) read(ctx context.Context, name string) ([]byte, error) {
-	var body bytes.Buffer
-	err := s.copyTo(ctx, &body, name)
+// read reads an object of about so many bytes.
+func (s *store) read(ctx context.Context, name string, size int64) ([]byte, error) {
+	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	err := s.copyTo(ctx, body, name)
 	return body.Bytes(), err
 }
 
@@ -110,67 +109,79 @@ func (s *store) put(ctx context.Context, name string, body io.ReadSeeker, when o
 	return s.bucket.Put(ctx, s.key(name), body, when)
 }
 
-// slowest is the least that an upload brings, in bytes a second, before it is
-// given up.
-const slowest = 256 << 10
-
-// upload copies a file, however large, in place of the object as it was seen last: so
-// a write whose answer was lost cannot arrive after a later one and undo it. An object
-// that is another by now is an [objects.Unmet].
+// upload copies a file, as [store.write] does.
 func (s *store) upload(from disk.Disk, name, path string) error {
 	f, err := from.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	return s.write(name, func(w io.Writer) error {
+		_, err := io.Copy(w, f)
 		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute+time.Duration(info.Size()/slowest)*time.Second)
-	defer cancel()
-	when := objects.IfNew
-	if seen, ok := s.versions.Load(name); ok {
-		when = objects.IfStill(seen.(string))
-	}
-	etag, err := s.put(ctx, name, f, when)
-	if objects.Missing(err) { // it was deleted
-		etag, err = s.put(ctx, name, f, objects.IfNew)
-	}
-	if objects.Unmet(err) {
-		etag, err = s.sameAs(ctx, name, f, err)
+	})
+}
+
+// write makes an object of what fill writes, while fill does, in place of the object as it
+// was seen last: so a write whose answer was lost cannot arrive after a later one and undo
+// it. An object that is another by now is an [objects.Unmet]. If fill fails, the object
+// stays as it was.
+func (s *store) write(name string, fill func(io.Writer) error) error {
+	u := s.bucket.Upload(s.key(name))
+	etag := ""
+	err := fill(writerFunc(func(p []byte) (int, error) {
+		n, err := u.Write(p)
+		return n, s.explain(err)
+	}))
+	if err == nil {
+		etag, err = s.commit(name, u)
 	}
 	if err != nil {
-		return s.explain(err)
+		u.Abort()
+		return err
 	}
 	s.versions.Store(name, etag)
 	return nil
 }
 
-// sameAs is the ETag of an object whose content is the file's, as after a write
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// commit makes the object of an upload.
+func (s *store) commit(name string, u *objects.Upload) (etag string, err error) {
+	when := objects.IfNew
+	if seen, ok := s.versions.Load(name); ok {
+		when = objects.IfStill(seen.(string))
+	}
+	etag, err = u.Commit(when)
+	if objects.Missing(err) { // it was deleted
+		etag, err = u.Commit(objects.IfNew)
+	}
+	if objects.Unmet(err) || objects.Missing(err) { // of an upload in parts, whose answer was lost
+		etag, err = s.sameAs(name, u.Sum(), err)
+	}
+	return etag, s.explain(err)
+}
+
+// sameAs is the ETag of an object whose content has that SHA-256, as after a write
 // whose answer was lost; else it fails with unmet.
-func (s *store) sameAs(ctx context.Context, name string, f io.ReadSeeker, unmet error) (etag string, err error) {
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return "", err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return "", err
-	}
-	o, err := s.bucket.Get(ctx, s.key(name), size)
-	if errors.Is(err, objects.ErrLarge) {
+func (s *store) sameAs(name string, sum []byte, unmet error) (etag string, err error) {
+	there, err := s.bucket.Open(context.Background(), s.key(name), "")
+	if objects.Missing(err) {
 		return "", unmet
 	} else if err != nil {
 		return "", err
 	}
-	there, here := sha256.Sum256(o.Body), sha256.New()
-	if _, err := io.Copy(here, f); err != nil {
+	defer there.Close()
+	its := sha256.New()
+	if _, err := io.Copy(its, there); err != nil {
 		return "", err
 	}
-	if !bytes.Equal(here.Sum(nil), there[:]) {
+	if !bytes.Equal(its.Sum(nil), sum) {
 		return "", unmet
 	}
-	return o.ETag, nil
+	return there.ETag(), nil
 }
 
 var keeping = objects.Words{

@@ -32,6 +32,10 @@ func Opener(o Options) roster.Opener {
 		if err != nil {
 			return nil, err
 		}
-		return c.Bucket(bucket).Open(ctx, key)
+		body, err := c.Bucket(bucket).Open(ctx, key, "")
+		if err != nil {
+			return nil, err
+		}
+		return body, nil
 	}
 }

@@ -89,7 +89,7 @@ func (a *app) again(r *rundir.Record, safe, asJSON bool) error {
 		return fmt.Errorf("the reports could not be written: %w; the journal is whole: fix that, then run cognito-reset report %s", err, term.Quote(r.Path()))
 	}
 	if err := render.Print(a.Streams, summary, asJSON); err != nil {
-		return fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, r.Dir.File(rundir.SummaryFile))
+		return fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, r.File(rundir.SummaryFile))
 	}
 	return exit.Silent(summary.ExitCode)
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/config"
@@ -282,8 +281,8 @@ func (a *app) printConfig(ctx *cli.Context, w io.Writer, j *config.Job, from con
 }
 
 // keepConfig is printConfig into the file of a job.
-func (a *app) keepConfig(ctx *cli.Context, j *config.Job, from config.Origins, shard roster.Shard) func(journal.File) error {
-	return func(f journal.File) error {
+func (a *app) keepConfig(ctx *cli.Context, j *config.Job, from config.Origins, shard roster.Shard) func(io.Writer) error {
+	return func(f io.Writer) error {
 		if shard.Count > 0 { // whatever told of it
 			if err := ctx.Set("shard", shard.String()); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +42,7 @@ type Job struct {
 
 	// Keep writes the job into its folder, for whoever goes on with it. It is nil
 	// for a job that was kept before.
-	Keep func(journal.File) error
+	Keep func(io.Writer) error
 }
 
 // A Target is one user pool of several.

@@ -3,6 +3,7 @@ package fleet
 import (
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/journal/disk"
 	"cognito-reset/batch/roster"
 	"cognito-reset/batch/sandbox"
@@ -50,7 +50,7 @@ func (s shape) busiest() int { return (s.pools + s.groups - 1) / s.groups * s.fi
 
 // build makes the pools, the job that names them, and whose client they are.
 func (s shape) build(tb testing.TB, folder string) (Job, cloud) {
-	pools, job := make(cloud), Job{Folder: Folder{Path: filepath.Join(folder, "fleet")}, Keep: func(f journal.File) error {
+	pools, job := make(cloud), Job{Folder: Folder{Path: filepath.Join(folder, "fleet")}, Keep: func(f io.Writer) error {
 		_, err := f.Write([]byte("targets: []\n"))
 		return err
 	}}
@@ -130,6 +130,7 @@ type course struct {
 	code            int
 	took            time.Duration
 	most, last      int // goroutines at one time, in all and of the last third
+	heap            int // bytes in use when the last third begins, the pools included
 	resets, refused int // calls
 }
 
@@ -141,6 +142,7 @@ func (s shape) bound() time.Duration {
 // run has the fleet do its job, and looks at it ten times a second.
 func (s shape) run(tb testing.TB, folder string) (c course) {
 	job, pools := s.build(tb, folder)
+	heap := inUse()
 	before, began, done := runtime.NumGoroutine(), time.Now(), make(chan error, 1)
 	go func() { done <- Run(tb.Context(), job, env(tb, pools)) }()
 	for working := true; working; {
@@ -150,6 +152,9 @@ func (s shape) run(tb testing.TB, folder string) (c course) {
 		case <-time.After(100 * time.Millisecond):
 			now := runtime.NumGoroutine() - before
 			if c.most = max(c.most, now); time.Since(began) > s.bound()*2/3 {
+				if c.last == 0 {
+					c.heap = inUse() - heap
+				}
 				c.last = max(c.last, now)
 			}
 		}
@@ -164,10 +169,19 @@ func (s shape) run(tb testing.TB, folder string) (c course) {
 	return c
 }
 
+// inUse is how many bytes of the heap are in use.
+func inUse() int {
+	runtime.GC()
+	var now runtime.MemStats
+	runtime.ReadMemStats(&now)
+	return int(now.HeapAlloc)
+}
+
 var poolCount = flag.Int("pools", 90, "user pools of a fleet in 60 accounts and Regions; 500 take half a minute")
 
 // Pools in 60 accounts and Regions take as long as the busiest of these alone, call each
-// user once, and have as many goroutines as there is work for at one time.
+// user once, and have as many goroutines as there is work for at one time. A pool that is
+// done keeps little memory.
 func TestAFleetIsDoneWithItsBusiestQuota(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a fleet takes a while, though not of its own time")
@@ -177,7 +191,7 @@ func TestAFleetIsDoneWithItsBusiestQuota(t *testing.T) {
 		s := shape{pools: *poolCount, groups: 60, other: 25}
 		s.first = 720 * s.groups / (s.pools + s.groups - 1)
 		c := s.run(t, t.TempDir())
-		t.Logf("%d pools: %v, %.3f of what the busiest group takes; %d goroutines at most, %d at the end", s.pools, c.took, c.took.Seconds()/s.bound().Seconds(), c.most, c.last)
+		t.Logf("%d pools: %v, %.3f of what the busiest group takes; %d goroutines at most, %d at the end; %d bytes a pool", s.pools, c.took, c.took.Seconds()/s.bound().Seconds(), c.most, c.last, c.heap/s.pools)
 		users := s.busiest() + (s.pools-s.busiest()/s.first)*s.other
 		if c.resets != users || c.refused > 0 || c.code != exit.Done && c.code != exit.SomeFailed {
 			t.Errorf("%d calls for %d users, of which %d were refused for the quota; exit code %d", c.resets, users, c.refused, c.code)
@@ -187,6 +201,9 @@ func TestAFleetIsDoneWithItsBusiestQuota(t *testing.T) {
 		}
 		if most, last := 20*s.pools, 20*s.busiest()/s.first; c.most > most || c.last > last {
 			t.Errorf("there were %d goroutines at one time, and %d at the end", c.most, c.last)
+		}
+		if most := 20<<20 + s.pools*100<<10; c.heap > most {
+			t.Errorf("%d bytes are in use while only the busiest group works, and not %d at most", c.heap, most)
 		}
 	})
 }

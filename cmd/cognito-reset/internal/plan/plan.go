@@ -160,7 +160,7 @@ func (p Plan) Write(folder *journal.Dir, name string) error {
 	if err != nil {
 		return err
 	}
-	return folder.Write(name, func(w journal.File) error {
+	return folder.Write(name, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})

@@ -25,6 +25,7 @@ type Known struct {
 	Unnamed    string                   // why it is not known which names are one user; "" if it is
 	FirstNames func() ([]string, error) // of the input
 	Force      []string                 // blockers to overrule
+	InFleet    bool                     // the runs beside this one are of other pools
 }
 
 // facts are what a run would meet. Each part may be missing for a reason of its
@@ -73,7 +74,9 @@ func Look(ctx context.Context, pool *userpool.Pool, r *rundir.Record, known Know
 	asked.Go(func() { f.stepErrs = tryPermissions(ctx, account, r.Spec) })
 	f.endpoint, f.endpointErr = pool.Endpoint(ctx)
 	asked.Wait()
-	f.earlier, f.earlierDone = earlierRun(r)
+	if !known.InFleet { // each of 500 would read the records of all
+		f.earlier, f.earlierDone = earlierRun(r)
+	}
 
 	found := &r.Found
 	found.Caller, found.PoolName = f.caller, f.pool.Name

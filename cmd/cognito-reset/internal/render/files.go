@@ -21,7 +21,7 @@ func Files(r *rundir.Record, history *journal.History, stopped error) (report.Su
 	if err != nil {
 		return rows.Summary, err
 	}
-	if err := dir.Write("report.html", func(html journal.File) error { return page.Render(html, rows.Summary) }); err != nil {
+	if err := dir.Write("report.html", func(html io.Writer) error { return page.Render(html, rows.Summary) }); err != nil {
 		return rows.Summary, err
 	}
 	if r.Spec.Workbook {
@@ -49,7 +49,7 @@ func workbook(r *rundir.Record, history *journal.History, stopped error) (err er
 	if err := rows.Write(book); err != nil {
 		return err
 	}
-	return r.Dir.Write("report.xlsx", func(f journal.File) error { return book.Render(f, rows.Summary) })
+	return r.Dir.Write("report.xlsx", func(f io.Writer) error { return book.Render(f, rows.Summary) })
 }
 
 // newWorkbook is a workbook about a run, and what drops the files that it needs
@@ -81,13 +81,13 @@ func subject(r *rundir.Record, path string) report.Subject {
 // lists writes the rows into a directory: all of them, and those who are not safe yet,
 // unless nothing was to be sent. of is what the list of those is about.
 func lists(dir *journal.Dir, r *rundir.Record, of report.Subject, write func(...report.Writer) error) error {
-	return dir.Write("report.csv", func(csv journal.File) error {
-		return dir.Write("report.jsonl", func(jsonl journal.File) error {
+	return dir.Write("report.csv", func(csv io.Writer) error {
+		return dir.Write("report.jsonl", func(jsonl io.Writer) error {
 			writers := []report.Writer{CSV(csv, r.Spec), report.NewJSONL(jsonl, r.Spec.Keep...)}
 			if r.Spec.DryRun {
 				return write(writers...)
 			}
-			return dir.Write(report.RemainingFile, func(remaining journal.File) error {
+			return dir.Write(report.RemainingFile, func(remaining io.Writer) error {
 				return write(append(writers, report.NewRemaining(remaining, of, r.Spec.CSVSafe, dir.Scratch))...)
 			})
 		})
@@ -97,7 +97,7 @@ func lists(dir *journal.Dir, r *rundir.Record, of report.Subject, write func(...
 // Remaining writes the list of who is not safe yet anew: those results of the run that write
 // hands on.
 func Remaining(r *rundir.Record, write func(report.Writer) error) error {
-	return r.Dir.Write(report.RemainingFile, func(f journal.File) error {
+	return r.Dir.Write(report.RemainingFile, func(f io.Writer) error {
 		list := report.NewRemaining(f, subject(r, r.Path()), r.Spec.CSVSafe, r.Dir.Scratch)
 		return errors.Join(write(list), list.Close())
 	})
@@ -123,7 +123,7 @@ func OtherCSV(r *rundir.Record, history *journal.History) error {
 	if as.CSVSafe = !as.CSVSafe; !as.CSVSafe {
 		name = ExactCSVFile
 	}
-	return r.Dir.Write(name, func(f journal.File) error { return r.Rows(history, nil).Write(CSV(f, as)) })
+	return r.Dir.Write(name, func(f io.Writer) error { return r.Rows(history, nil).Write(CSV(f, as)) })
 }
 
 // Print prints a summary, as JSON or for a person.

@@ -30,7 +30,7 @@ var Formats = []string{"csv", "jsonl", "html", "xlsx", "junit", "text"}
 // the exit code of its rows. write writes the rows to writers, as often as it is asked to,
 // and sums them up. history is nil of several runs.
 func One(streams term.Streams, output, format string, r *rundir.Record, history *journal.History, write func(...report.Writer) (report.Summary, error)) (code int, err error) {
-	fill := func(f journal.File) (err error) {
+	fill := func(f io.Writer) (err error) {
 		code, err = one(f, output == "" && term.Coloured(streams.Out), format, r, history, write)
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -126,7 +127,7 @@ func (m *Merging) Files(path, name string) (sum report.Summary, err error) {
 		return err
 	})
 	if err == nil {
-		err = dir.Write("report.html", func(html journal.File) error { return page.Render(html, sum) })
+		err = dir.Write("report.html", func(html io.Writer) error { return page.Render(html, sum) })
 	}
 	if err != nil {
 		return sum, err
@@ -147,5 +148,5 @@ func (m *Merging) writeConflicts(dir *journal.Dir) error {
 		return nil
 	}
 	as := spec.Spec{Settings: m.Spec.Settings, Source: spec.Source{Keep: []string{"run"}}}
-	return dir.Write(rundir.ConflictsFile, func(f journal.File) error { return report.WriteAll(m.Contradictions(), CSV(f, as)) })
+	return dir.Write(rundir.ConflictsFile, func(f io.Writer) error { return report.WriteAll(m.Contradictions(), CSV(f, as)) })
 }

@@ -26,7 +26,7 @@ func (s *Session) Finish(stopped error) error {
 	code := summary.ExitCode
 	if err == nil {
 		if err = render.Print(s.Streams, *summary, s.JSON); err != nil {
-			err = fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.Record.Dir.File(rundir.SummaryFile))
+			err = fmt.Errorf("the summary could not be printed: %w; it stands in %s", err, s.Record.File(rundir.SummaryFile))
 		}
 	}
 	if stopped == nil && err != nil {

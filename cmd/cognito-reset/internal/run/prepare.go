@@ -225,6 +225,6 @@ func (s *Session) who() string {
 func (s *Session) look(ctx context.Context) {
 	f := s.find
 	preflight.Look(ctx, s.Pool(), s.Record, preflight.Known{
-		Excluded: f.Excluded, Unnamed: f.Unnamed, FirstNames: f.FirstNames, Force: s.Force,
+		Excluded: f.Excluded, Unnamed: f.Unnamed, FirstNames: f.FirstNames, Force: s.Force, InFleet: s.Fleet != nil,
 	})
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
+	"io"
 	"strconv"
 
-	"cognito-reset/batch/journal"
 	"cognito-reset/batch/userpool"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
@@ -23,7 +23,7 @@ func (s *Session) reconcile(ctx context.Context) error {
 		term.Linef(s.Err, "Listing the pool, to compare it with the input.")
 	}
 	found := &s.Record.Found
-	err := s.Record.Dir.Write(rundir.UncoveredFile, func(f journal.File) error {
+	err := s.Record.Dir.Write(rundir.UncoveredFile, func(f io.Writer) error {
 		w := csv.NewWriter(f)
 		err := w.Write([]string{"username", "status", "enabled", "sub"})
 		if err != nil {
@@ -43,7 +43,7 @@ func (s *Session) reconcile(ctx context.Context) error {
 		return exit.Refusef("--reconcile: %w", users.CaseUnknown(err))
 	}
 	if !s.Quiet {
-		term.Linef(s.Err, "%s users are in the pool but not in the input: %s\n", term.Comma(found.Coverage.PoolOnly), s.Record.Dir.File(rundir.UncoveredFile))
+		term.Linef(s.Err, "%s users are in the pool but not in the input: %s\n", term.Comma(found.Coverage.PoolOnly), s.Record.File(rundir.UncoveredFile))
 	}
 	return s.Record.Save()
 }

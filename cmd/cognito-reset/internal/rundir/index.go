@@ -82,7 +82,7 @@ func Write(dir *journal.Dir, poolID string, journalBytes int64, resets iter.Seq2
 	if err != nil {
 		return err
 	}
-	return dir.Write(IndexFile, func(f journal.File) error {
+	return dir.Write(IndexFile, func(f io.Writer) error {
 		_, err := f.Write(append(append(line, '\n'), body...))
 		return err
 	})

@@ -147,7 +147,7 @@ func isOpen(s report.Summary) bool {
 func Old(runs []Run, before time.Time, includeOpen, forget bool) (old []Run, kept []string) {
 	for _, run := range runs {
 		switch dir := run.record.Dir; {
-		case !run.EndedAt.Before(before) || run.State == Pruned && len(run.files) == 0 && !(forget && exists(dir.File(IndexFile))):
+		case !run.EndedAt.Before(before) || run.State == Pruned && len(run.files) == 0 && !(forget && dir.Has(IndexFile)):
 		case run.State == InUse:
 			kept = append(kept, fmt.Sprintf("%s is kept: it is in use by %s.", run.Path, dir.Holder()))
 		case (run.State == LeftOpen || run.State == Damaged) && !includeOpen:

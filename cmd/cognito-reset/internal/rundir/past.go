@@ -105,10 +105,7 @@ func (p *Past) indexed(ctx context.Context, past *Record, path string) (_ *journ
 	}
 	if !past.Dir.Held() {
 		err := past.WriteIndex(past.Dir)
-		if _, inS3 := errors.AsType[*s3run.Error](err); err == nil || inS3 || !errors.Is(err, fs.ErrPermission) {
-			if inS3 { // but the copy has it
-				err = nil
-			}
+		if _, inS3 := errors.AsType[*s3run.Error](err); err == nil || !inS3 && !errors.Is(err, fs.ErrPermission) {
 			return past.Dir, done, err
 		}
 	}

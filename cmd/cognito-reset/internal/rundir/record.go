@@ -104,6 +104,14 @@ func Load(dir *journal.Dir) (*Record, error) {
 // Path names the run directory as a person did.
 func (r *Record) Path() string { return r.Dir.String() }
 
+// File is where a file of the run directory is, as a person names it.
+func (r *Record) File(name string) string {
+	if r.Dir.IsCopy() {
+		return r.Path() + "/" + name
+	}
+	return r.Dir.File(name)
+}
+
 // Gone is an error if the run was pruned.
 func (r *Record) Gone() error {
 	if r.Found.PrunedAt.IsZero() {

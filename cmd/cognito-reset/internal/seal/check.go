@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -47,7 +48,7 @@ func Reproduce(ctx context.Context, b *evidence.Bundle, version string) (names [
 		if name == journal.JournalFile && b.Manifest.Journal.Lines == 0 && !b.Has(name) { // a look, without a call
 			continue
 		}
-		if err := dir.Write(name, func(f journal.File) error { return b.Copy(f, name) }); err != nil {
+		if err := dir.Write(name, func(f io.Writer) error { return b.Copy(f, name) }); err != nil {
 			return nil, err
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 
 	"cognito-reset/batch/awsaccount"
@@ -55,8 +53,8 @@ func (s *sealing) pseudonymize(keyFile, folder string) error {
 		return err
 	}
 	for _, name := range Carried {
-		switch _, err := os.Stat(from.File(name)); {
-		case errors.Is(err, fs.ErrNotExist):
+		switch {
+		case !from.Has(name):
 		case name == rundir.UncoveredFile || name == rundir.VerifyFile:
 			if err := pseudonymizeCSV(to, from, name, key); err != nil {
 				return err
@@ -75,12 +73,12 @@ func (s *sealing) pseudonymize(keyFile, folder string) error {
 
 // pseudonymizeCSV copies a file of a run directory with other usernames.
 func pseudonymizeCSV(to, from *journal.Dir, name string, key evidence.Key) error {
-	in, err := os.Open(from.File(name))
+	in, err := from.Open(name)
 	if err != nil {
 		return err
 	}
 	defer in.Close() // it was only read
-	return to.Write(name, func(out journal.File) error {
+	return to.Write(name, func(out io.Writer) error {
 		r, w := csv.NewReader(in), csv.NewWriter(out)
 		column, sub := -1, -1
 		for {
@@ -90,7 +88,7 @@ func pseudonymizeCSV(to, from *journal.Dir, name string, key evidence.Key) error
 				w.Flush()
 				return w.Error()
 			case err != nil:
-				return fmt.Errorf("%s: %w", in.Name(), err)
+				return fmt.Errorf("%s: %w", from.File(name), err)
 			case column >= 0:
 				cells[column] = key.User(cells[column])
 				if sub >= 0 && cells[sub] != "" {
@@ -98,7 +96,7 @@ func pseudonymizeCSV(to, from *journal.Dir, name string, key evidence.Key) error
 				}
 			default:
 				if column = slices.Index(cells, "username"); column < 0 {
-					return fmt.Errorf("%s has no column username, so it cannot be told who is named there: delete it, or make it anew", in.Name())
+					return fmt.Errorf("%s has no column username, so it cannot be told who is named there: delete it, or make it anew", from.File(name))
 				}
 				sub = slices.Index(cells, "sub")
 			}

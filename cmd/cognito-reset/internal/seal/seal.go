@@ -6,10 +6,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -18,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"cognito-reset/batch/journal"
+	"cognito-reset/batch/journal/disk"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/render"
 	"cognito-reset/cmd/cognito-reset/internal/rundir"
@@ -105,15 +104,15 @@ func (s *sealing) members() []evidence.Member {
 	dir := s.record.Dir
 	members := rendered(s.record, s.history, s.manifest.Run)
 	for _, name := range append([]string{journal.RunFile, journal.RosterFile, journal.JournalFile}, Carried...) {
-		if _, err := os.Stat(dir.File(name)); !errors.Is(err, fs.ErrNotExist) {
-			members = append(members, evidence.Member{Name: name, Write: func(w io.Writer) error { return copyFile(w, dir.File(name)) }})
+		if dir.Has(name) {
+			members = append(members, evidence.Member{Name: name, Write: func(w io.Writer) error { return copyFile(w, dir, name) }})
 		}
 	}
 	return members
 }
 
-func copyFile(w io.Writer, path string) error {
-	f, err := os.Open(path)
+func copyFile(w io.Writer, from *journal.Dir, name string) error {
+	f, err := from.Open(name)
 	if err != nil {
 		return err
 	}
@@ -163,8 +162,7 @@ func rendered(record *rundir.Record, history *journal.History, name string) []ev
 // write seals the record into a file, whole or not at all, and reads it back. What
 // it returns tells of the file, and can read it no more.
 func (s *sealing) write(ctx context.Context, output string, signer ssh.Signer) (bundle *evidence.Bundle, err error) {
-	folder := journal.Dir{Path: filepath.Dir(output)}
-	err = folder.Write(filepath.Base(output), func(f journal.File) error {
+	err = disk.Replace(disk.OS, output, func(f disk.File) error {
 		if err := evidence.Write(f, s.manifest, signer, during(ctx, s.members())...); err != nil {
 			return err
 		}
@@ -176,7 +174,7 @@ func (s *sealing) write(ctx context.Context, output string, signer ssh.Signer) (
 		}
 		if s.record.Dir == s.run {
 			sum := sha256.New()
-			s.stale = copyFile(sum, s.run.File("report.csv")) == nil && !bundle.Manifest.Holds("report.csv", sum.Sum(nil))
+			s.stale = copyFile(sum, s.run, "report.csv") == nil && !bundle.Manifest.Holds("report.csv", sum.Sum(nil))
 		}
 		return nil
 	})
@@ -203,7 +201,7 @@ type writerFunc func([]byte) (int, error)
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // Open opens a bundle.
-func Open(f journal.File) (*evidence.Bundle, error) {
+func Open(f disk.File) (*evidence.Bundle, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

@@ -17,10 +17,22 @@ import (
 	"cognito-reset/cmd/cognito-reset/internal/term"
 )
 
-// A leftOut is a user to leave out, and where that is said.
+// A leftOut is a user to leave out, and where that is said. There may be a million, so it
+// holds nothing else.
 type leftOut struct {
-	batch.Entry
-	place string // such as guards.csv:3; "" for a member of a group
+	username, sub string
+	place         string // such as guards.csv:3; "" for a member of a group
+}
+
+// toLeaveOut yields the users to leave out as they were named.
+func (f *Finder) toLeaveOut() iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		for _, l := range f.leaveOut {
+			if !yield(batch.Entry{Username: l.username, Sub: l.sub}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // readExcluded reads whom --exclude and --exclude-group name. Files are read once,
@@ -39,7 +51,7 @@ func (f *Finder) readExcluded(ctx context.Context) (names []leftOut, err error) 
 			} else if err != nil {
 				return nil, err
 			}
-			names = append(names, leftOut{Entry: batch.Entry{Username: u.Username, Sub: u.Sub}})
+			names = append(names, leftOut{username: u.Username, sub: u.Sub})
 		}
 	}
 	return names, nil
@@ -63,8 +75,7 @@ func (f *Finder) readExcludedFile(ctx context.Context, file string, names []left
 		case e.Outcome == batch.Invalid:
 			return nil, fmt.Errorf("--exclude: %w", &roster.InputError{Name: "whom it should spare cannot be said", What: e.Detail})
 		}
-		e.Kept, e.ClientMetadata = nil, nil
-		names = append(names, leftOut{e, in.Place()})
+		names = append(names, leftOut{e.Username, e.Sub, in.Place()})
 	}
 	if f.notices(in); in.Partial {
 		return nil, fmt.Errorf("--exclude: %w", &roster.InputError{Name: spec.Nearby([]string{file})[0], What: "the list of users to leave out is not whole: list all of them"})
@@ -92,21 +103,13 @@ const placesShown = 5
 // whoIsExcluded yields the users to leave out, by sub and as they were named, and
 // notes how many entries meet nobody in the pool.
 func (f *Finder) whoIsExcluded(people *userpool.People) iter.Seq2[batch.Entry, error] {
-	found := make([]batch.Entry, 0, len(f.leaveOut))
 	unmet, places := 0, []string(nil)
 	for _, l := range f.leaveOut {
-		found = append(found, l.Entry)
-		if people == nil || l.Sub != "" {
+		if people == nil || l.sub != "" || len(people.Known(l.username)) > 0 {
 			continue
 		}
-		known := people.Known(l.Username)
-		for _, u := range known {
-			found = append(found, batch.Entry{Username: l.Username, Sub: u.Sub})
-		}
-		if len(known) == 0 {
-			if unmet++; unmet <= placesShown {
-				places = append(places, l.place)
-			}
+		if unmet++; unmet <= placesShown {
+			places = append(places, l.place)
 		}
 	}
 	f.Excluded = rundir.Finding{Name: "exclude", Level: rundir.OK, Text: fmt.Sprintf("%s to leave out", term.Plural(len(f.leaveOut), "name"))}
@@ -117,5 +120,19 @@ func (f *Finder) whoIsExcluded(people *userpool.People) iter.Seq2[batch.Entry, e
 		f.Excluded = rundir.Finding{Name: "exclude", Level: rundir.Blocker, Forced: slices.Contains(f.Force, "exclude"), Text: fmt.Sprintf(
 			"%s of %d to leave out %s nobody in the pool: %s", term.Plural(unmet, "name"), len(f.leaveOut), map[bool]string{true: "means", false: "mean"}[unmet == 1], strings.Join(places, ", "))}
 	}
-	return each(found)
+	if people == nil {
+		return f.toLeaveOut()
+	}
+	return func(yield func(batch.Entry, error) bool) {
+		for e := range f.toLeaveOut() {
+			if !yield(e, nil) {
+				return
+			}
+			for _, sub := range people.MayMean(e) {
+				if !yield(batch.Entry{Username: e.Username, Sub: sub}, nil) {
+					return
+				}
+			}
+		}
+	}
 }

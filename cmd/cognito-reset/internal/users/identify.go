@@ -148,13 +148,7 @@ func (f *Finder) mustKnow(ctx context.Context, seen kinds) bool {
 func (f *Finder) people(ctx context.Context, entries iter.Seq2[batch.Entry, error], rows bool) (*userpool.People, error) {
 	var named []iter.Seq2[batch.Entry, error]
 	if len(f.leaveOut) > 0 {
-		named = append(named, func(yield func(batch.Entry, error) bool) {
-			for _, l := range f.leaveOut {
-				if !yield(l.Entry, nil) {
-					return
-				}
-			}
-		})
+		named = append(named, f.toLeaveOut())
 	}
 	if rows {
 		named = append(named, entries, each(f.prior))

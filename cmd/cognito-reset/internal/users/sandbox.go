@@ -24,7 +24,7 @@ func (f *Finder) populate(made *sandbox.Pool) error {
 				}
 			}
 			for _, l := range f.leaveOut {
-				if take(userpool.KindOf(l.Username)) && !yield(l.Username) {
+				if take(userpool.KindOf(l.username)) && !yield(l.username) {
 					return
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strconv"
@@ -225,7 +226,7 @@ func concerned(history *journal.History, asked report.Steps) iter.Seq2[batch.Res
 
 // verified looks in the pool, writes verify.csv, and hands on who is not safe yet.
 func (s *Run) verified(ctx context.Context, results iter.Seq2[batch.Result, error], found *verification, list report.Writer) error {
-	err := s.Record.Dir.Write(rundir.VerifyFile, func(f journal.File) error {
+	err := s.Record.Dir.Write(rundir.VerifyFile, func(f io.Writer) error {
 		w := csv.NewWriter(f)
 		w.Write([]string{"row", "username", "effect", "state", "enabled", "reset_at", "modified_at", "sub"}) // buffered: an error shows later
 		for v, err := range s.Pool.Verify(ctx, results) {
@@ -302,16 +303,8 @@ func (s *Run) printVerified(found *verification) error {
 		}
 		fmt.Fprintf(&b, "%8d  %q, %s, %s\n", u.Row, u.Username, state, u.Modified.UTC().Format(rundir.Minute))
 	}
-	fmt.Fprintf(&b, "\nWho: %s\n", term.Visible(s.file()))
+	fmt.Fprintf(&b, "\nWho: %s\n", term.Visible(s.Record.File(rundir.VerifyFile)))
 	return term.Write(s.Out, b.String())
-}
-
-// file is where verify.csv is, as a person names it.
-func (s *Run) file() string {
-	if s.Record.Dir.IsCopy() {
-		return s.Record.Path() + "/" + rundir.VerifyFile
-	}
-	return s.Record.Dir.File(rundir.VerifyFile)
 }
 
 // printPoint is one point of the curve of those who have a new password.
