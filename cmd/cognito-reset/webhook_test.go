@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"cognito-reset/batch/sandbox"
@@ -29,6 +30,8 @@ func TestAWebhookHearsHowARunGoesOn(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var told []string
+	var once sync.Once
+	progress := make(chan struct{})
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var message struct{ Text string }
 		err := json.NewDecoder(r.Body).Decode(&message)
@@ -36,6 +39,9 @@ func TestAWebhookHearsHowARunGoesOn(t *testing.T) {
 		defer mu.Unlock()
 		if told = append(told, message.Text); err != nil || message.Text == "" {
 			t.Errorf("%v", err)
+		}
+		if strings.Contains(message.Text, "progress") {
+			once.Do(func() { close(progress) })
 		}
 	}))
 	defer hook.Close()
@@ -45,14 +51,23 @@ func TestAWebhookHearsHowARunGoesOn(t *testing.T) {
 		pool.Add(sandbox.NewUser(name))
 		input += name + "\n"
 	}
-	server := httptest.NewServer(pool)
+	var resets atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".AdminResetUserPassword") && resets.Add(1) == 12 {
+			select { // the run goes on until somebody has heard so
+			case <-progress:
+			case <-r.Context().Done():
+			}
+		}
+		pool.ServeHTTP(w, r)
+	}))
 	defer server.Close()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "users.csv"), []byte(input), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), linkTool(t, dir), "run", "--user-pool-id", "us-east-1_Sandbox", "--input", "users.csv", "--yes", "--run", "night",
-		"--rate", "10", "--notify-every", "200ms", "--notify-exec", "sh "+script+" "+hook.URL)
+		"--notify-every", "200ms", "--notify-exec", "sh "+script+" "+hook.URL)
 	cmd.Dir, cmd.Env = dir, append(noAccount(), "COGNITO_RESET_ENDPOINT_URL="+server.URL)
 	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "--notify-exec") {
 		t.Fatalf("%v: %s", err, out)
