@@ -13,7 +13,7 @@ import (
 type Action interface {
 	// Do makes one call for one user and does not retry. A nil error means that
 	// the service confirmed the work. Other answers should be an [*Error]; an
-	// error of any other type is held for a doubt, the careful reading.
+	// error of any other type is taken to be in doubt, the careful reading.
 	Do(ctx context.Context, e Entry) (Answer, error)
 }
 
@@ -24,14 +24,14 @@ type Answer struct {
 }
 
 // A Settler is an [Action] that can find out, without repeating the call,
-// whether a call whose answer was lost did its work. Without it every doubt
-// ends as Unknown.
+// whether a call whose answer was lost did its work. Without it every call in
+// doubt ends as Unknown.
 type Settler interface {
 	// Settle reads the user's state back. called is when the first call that
 	// may have done the work was made, with a monotonic reading, or is
-	// e.Promised, by e.Clock. An [*Error] of ClassUser
+	// e.Intended, by e.Clock. An [*Error] of ClassUser
 	// settles the row as failed. One of ClassRun is not retried: if it is for
-	// want of a permission (AccessDenied) the doubt remains and the run goes
+	// want of a permission (AccessDenied) the call stays in doubt and the run goes
 	// on, otherwise the run stops. Other errors are retried like those of Do.
 	Settle(ctx context.Context, e Entry, called time.Time) (Verdict, error)
 }
@@ -52,9 +52,9 @@ const (
 type Class int
 
 const (
-	// ClassDoubt: the work may or may not have been done; never call again
+	// ClassInDoubt: the work may or may not have been done; never call again
 	// before a read-back.
-	ClassDoubt Class = iota
+	ClassInDoubt Class = iota
 	// ClassUser: this user is refused, and will be refused again.
 	ClassUser
 	// ClassMoment: nothing was done, and another attempt may succeed.
@@ -116,7 +116,7 @@ func (e *Error) Brief() string {
 	return text
 }
 
-// unsettled is a doubt that a read-back did not settle, and why if it failed.
+// unsettled is the error of a call that a read-back left in doubt, and why if it failed.
 func (e *Error) unsettled(readBack *Error) *Error {
 	if readBack == nil {
 		return e
@@ -127,7 +127,7 @@ func (e *Error) unsettled(readBack *Error) *Error {
 	}
 }
 
-// refusedLater is a doubt that stays one though a later call was refused.
+// refusedLater is the error of a call that stays in doubt though a later one was refused.
 func (e *Error) refusedLater(answer *Error) *Error {
 	return &Error{
 		Reason: e.Reason, Code: answer.Code, Message: e.words(), RequestID: answer.RequestID,
@@ -135,12 +135,12 @@ func (e *Error) refusedLater(answer *Error) *Error {
 	}
 }
 
-// asError sorts any error of an Action; what it does not know is a doubt.
+// asError sorts any error of an Action; what it does not know is in doubt.
 func asError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return &Error{Class: ClassDoubt, Reason: Other, Err: err}
+	return &Error{Class: ClassInDoubt, Reason: Other, Err: err}
 }
 
 // A Stop is why a run ended before its last row.

@@ -23,14 +23,15 @@ type attempt struct {
 	bill                *bill
 	left                time.Time // the last call
 	failures, throttles int
-	doubt               *doubt // nil if it is known what became of each call
+	inDoubt             *lostCalls // nil if it is known what became of each call
 
 	res     Result
-	settled bool // else the journal's promise stays open, for a resume to settle
+	settled bool // else the journal has no result, and a resume settles it
 }
 
-// A doubt is about calls whose answers were lost, and which no read-back has cleared.
-type doubt struct {
+// lostCalls are those of a user that are in doubt: their answers were lost, and no
+// read-back has cleared them.
+type lostCalls struct {
 	answer *Error
 	since  time.Time // the first of them left
 	lost   time.Time // the last was given up
@@ -39,8 +40,8 @@ type doubt struct {
 // A state does what it stands for and returns the next one; nil is the end.
 type state func() state
 
-// persist takes the user through a step. Where settled is false, the journal's promise
-// stays open, for a resume to settle.
+// persist takes the user through a step. Where settled is false, the journal has
+// no result, and a resume settles it.
 func (r *runner) persist(ctx context.Context, step *Step, e Entry, at *seat, leave func()) (res Result, settled bool) {
 	a := &attempt{
 		runner: r, ctx: ctx, step: step, entry: e, seat: at, leave: leave,
@@ -56,29 +57,29 @@ func (r *runner) persist(ctx context.Context, step *Step, e Entry, at *seat, lea
 // begin takes up what an earlier session left: its call may have left at any time
 // before now.
 func (a *attempt) begin() state {
-	promised := a.entry.Promised
-	if promised.IsZero() || a.step.Repeatable {
+	intended := a.entry.Intended
+	if intended.IsZero() || a.step.Repeatable {
 		return a.takeTurn
 	}
-	a.res.Attempts, a.res.StartedAt = 1, promised
-	a.bill.inherit(promised)
-	a.doubt = &doubt{&Error{Reason: Interrupted, Message: "an earlier session ended before the answer was seen"}, promised, a.now()}
+	a.res.Attempts, a.res.StartedAt = 1, intended
+	a.bill.inherit(intended)
+	a.inDoubt = &lostCalls{&Error{Reason: Interrupted, Message: "an earlier session ended before the answer was seen"}, intended, a.now()}
 	a.leave()
 	return a.readBack
 }
 
 // goOn is the state before the next call.
 func (a *attempt) goOn() state {
-	if a.doubt != nil {
+	if a.inDoubt != nil {
 		return a.readBack
 	}
 	return a.takeTurn
 }
 
-// readBack settles a doubt, or goes on with it if that was asked for.
+// readBack settles what is in doubt, or calls again regardless if that was asked for.
 func (a *attempt) readBack() state {
 	a.entry.Before = cmp.Or(a.entry.Before, a.res.Before)
-	verdict, err := a.settle(a.ctx, a.step, a.entry, a.seat, *a.doubt)
+	verdict, err := a.settle(a.ctx, a.step, a.entry, a.seat, *a.inDoubt)
 	a.res.FinishedAt = a.now()
 	refused := err != nil && err.Class == ClassUser
 	if verdict != Undecided || refused {
@@ -86,20 +87,20 @@ func (a *attempt) readBack() state {
 	}
 	switch {
 	case verdict == Done:
-		return a.end(a.step.Outcome, &Error{RequestID: a.doubt.answer.RequestID})
+		return a.end(a.step.Outcome, &Error{RequestID: a.inDoubt.answer.RequestID})
 	case verdict == NotDone:
 		a.bill.nothingSent()
 		if a.exhausted() {
-			return a.end(Failed, a.doubt.answer)
+			return a.end(Failed, a.inDoubt.answer)
 		}
-		a.doubt = nil
+		a.inDoubt = nil
 		return a.takeTurn
 	case refused:
 		return a.end(Failed, err)
 	case a.ctx.Err() != nil:
 		return a.cutShort()
 	case !a.RetryUnknown || a.exhausted():
-		return a.end(Unknown, a.doubt.answer.unsettled(err))
+		return a.end(Unknown, a.inDoubt.answer.unsettled(err))
 	}
 	a.bill.giveUp()
 	if a.again(a.entry) != nil {
@@ -133,14 +134,14 @@ func (a *attempt) call() state {
 		a.res.StartedAt = a.left
 	}
 	answer := a.do(a.step, a.entry, &a.res)
-	a.bill.answered(answer == nil, answer != nil && answer.Class == ClassDoubt)
+	a.bill.answered(answer == nil, answer != nil && answer.Class == ClassInDoubt)
 	if answer == nil {
 		return a.answered(a.step.Outcome, &Error{RequestID: a.res.RequestID})
 	}
 	switch answer.Class {
 	case ClassUser:
-		if a.doubt != nil { // that this call was refused says nothing of the earlier one
-			return a.end(Unknown, a.doubt.answer.refusedLater(answer))
+		if a.inDoubt != nil { // that this call was refused says nothing of the earlier one
+			return a.end(Unknown, a.inDoubt.answer.refusedLater(answer))
 		}
 		return a.answered(Failed, answer)
 	case ClassRun:
@@ -148,7 +149,7 @@ func (a *attempt) call() state {
 			return a.goOn
 		}
 		a.stopAt(answer)
-		if a.doubt != nil {
+		if a.inDoubt != nil {
 			return a.cutShort()
 		}
 		return a.answered(Failed, answer)
@@ -156,12 +157,12 @@ func (a *attempt) call() state {
 		a.res.Throttled++
 		a.throttles++
 		return a.backOff(a.throttles - 1)
-	case ClassDoubt:
+	case ClassInDoubt:
 		a.raise(answer)
 	}
 	a.failures++
 	switch {
-	case !a.exhausted() || a.doubt != nil:
+	case !a.exhausted() || a.inDoubt != nil:
 		return a.backOff(a.failures - 1)
 	case answer.Reason == ClockSkew: // which asking again has not helped, and would help nobody
 		a.stopAt(answer)
@@ -173,17 +174,17 @@ func (a *attempt) call() state {
 func (a *attempt) raise(answer *Error) {
 	switch {
 	case a.step.Repeatable:
-	case a.doubt == nil:
-		a.doubt = &doubt{answer, a.left, a.res.FinishedAt}
+	case a.inDoubt == nil:
+		a.inDoubt = &lostCalls{answer, a.left, a.res.FinishedAt}
 	default:
-		a.doubt.answer, a.doubt.lost = answer, a.res.FinishedAt
+		a.inDoubt.answer, a.inDoubt.lost = answer, a.res.FinishedAt
 	}
 }
 
-// backOff waits after n failures of a kind. A doubt is read back though the run has
+// backOff waits after n failures of a kind. Calls in doubt are read back though the run has
 // stopped.
 func (a *attempt) backOff(n int) state {
-	if !sleep(a.ctx, jitter(n)) && a.doubt == nil {
+	if !sleep(a.ctx, jitter(n)) && a.inDoubt == nil {
 		return a.cutShort()
 	}
 	return a.goOn
@@ -204,14 +205,14 @@ func (a *attempt) end(o Outcome, answer *Error) state {
 	return nil
 }
 
-// cutShort ends a step that the run stopped before it was settled. A doubt is left
+// cutShort ends a step that the run stopped before it was settled. What is in doubt is left
 // open.
 func (a *attempt) cutShort() state {
-	if a.doubt == nil {
+	if a.inDoubt == nil {
 		a.res, a.settled = a.stopped(a.ctx, a.res), true
 		return nil
 	}
-	lost := a.doubt.answer
+	lost := a.inDoubt.answer
 	a.res.FinishedAt = time.Time{}
 	a.res = a.res.ended(Unknown, &Error{Reason: Interrupted, Message: lost.Error(), RequestID: lost.RequestID})
 	return nil
@@ -267,7 +268,7 @@ func (r *runner) do(step *Step, e Entry, res *Result) *Error {
 
 // settle reads back what became of calls whose answers were lost: in a run and
 // after a crash alike. It never calls; NotDone allows that.
-func (r *runner) settle(ctx context.Context, step *Step, e Entry, at *seat, d doubt) (Verdict, *Error) {
+func (r *runner) settle(ctx context.Context, step *Step, e Entry, at *seat, d lostCalls) (Verdict, *Error) {
 	settler, ok := step.Action.(Settler)
 	if !ok {
 		return Undecided, nil

@@ -6,7 +6,7 @@
 // of [Entry] values and an [Action]; [Run] gives back a [Tally] and, one by
 // one, the [Result] of each row. The folders below supply the usual parts:
 // roster (where usernames come from), pace (when the next call may go),
-// journal (what was promised and done), userpool (the Amazon Cognito side) and
+// journal (the intents and their results), userpool (the Amazon Cognito side) and
 // sandbox (a user pool to try things on).
 package batch
 
@@ -52,17 +52,17 @@ type Entry struct {
 	Before *Snapshot
 
 	// Steps are how steps of this user ended before: in earlier sessions, or
-	// before the one that is promised. Step names the next of them; it is empty
+	// before the one that is intended. Step names the next of them; it is empty
 	// for the first of all.
 	Steps []StepResult
 	Step  string
 
-	// Promised is when an earlier session promised this user a call whose
+	// Intended is when an earlier session wrote the intent of a call whose
 	// answer nobody saw. Zero for a user never called. [Run] settles such a
 	// doubt by a read-back before it calls anything.
-	Promised time.Time
+	Intended time.Time
 
-	// Clock is that of the session that Promised is of.
+	// Clock is that of the session that Intended is of.
 	Clock Clock
 }
 

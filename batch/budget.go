@@ -12,8 +12,8 @@ type bill struct {
 	sends  bool
 	held   int // of the budget, by calls whose end is not known yet
 
-	sent   int // calls that sent a message
-	doubts int // calls that may have
+	sent    int // calls that sent a message
+	inDoubt int // calls that may have
 }
 
 func (r *runner) bill(step *Step) *bill {
@@ -24,9 +24,9 @@ func (r *runner) bill(step *Step) *bill {
 	return b
 }
 
-// inherit takes over a doubt of an earlier session.
+// inherit takes over a call in doubt of an earlier session.
 func (b *bill) inherit(called time.Time) {
-	b.doubts++
+	b.inDoubt++
 	if b.budget != nil && b.budget.Inherit(called) {
 		b.held++
 	}
@@ -52,7 +52,7 @@ func (b *bill) answered(done, inDoubt bool) {
 		b.sent++
 		b.release(1, Budget.Spend)
 	case inDoubt:
-		b.doubts++
+		b.inDoubt++
 	default:
 		b.release(1, Budget.Return)
 	}
@@ -60,7 +60,7 @@ func (b *bill) answered(done, inDoubt bool) {
 
 // nothingSent says that none of the calls in doubt did anything.
 func (b *bill) nothingSent() {
-	b.doubts = 0
+	b.inDoubt = 0
 	b.release(b.held, Budget.Return)
 }
 
@@ -73,7 +73,7 @@ func (b *bill) close() (messages int) {
 	if !b.sends {
 		return 0
 	}
-	return b.sent + b.doubts
+	return b.sent + b.inDoubt
 }
 
 func (b *bill) release(n int, how func(Budget)) {

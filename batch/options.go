@@ -15,17 +15,17 @@ type Pace interface {
 	Answered(throttled bool)
 }
 
-// A Journal keeps what was promised and what became of it. Package journal has
+// A Journal keeps the intent of each call and its result. Package journal has
 // one. Its methods are called from many goroutines.
 type Journal interface {
-	// Promise records that these users are about to be called, each for its
+	// WriteIntent records that these users are about to be called, each for its
 	// [Entry.Step], and returns once that would survive a crash. If it fails,
 	// none of them is called.
-	Promise(users ...Entry) error
+	WriteIntent(users ...Entry) error
 
-	// Settle records how a promised user ended. It need not be durable at once:
-	// a promise without a settlement is a doubt, and doubts are read back.
-	Settle(r Result) error
+	// WriteResult records how a user ended. It need not be durable at once: an
+	// intent without a result is a call in doubt, which is read back.
+	WriteResult(r Result) error
 }
 
 // A Repeater is a [Journal] that is told, before a user is called whose earlier
@@ -47,10 +47,10 @@ type Options struct {
 	// Throttled calls do not count. Default 8.
 	MaxAttempts int
 
-	// Standby is how many users may stand promised and waiting for their turn.
-	// A few hide the time that a promise takes to become durable; more only
+	// Standby is how many users may wait for their turn with their intents written.
+	// A few hide the time that an intent takes to become durable; more only
 	// leave more to read back after a crash. Without a limit to wait for it
-	// takes a few for each worker, so that many promises share one sync.
+	// takes a few for each worker, so that many intents share one sync.
 	// Default 4 where the first step has a Pace, 4 for each worker otherwise.
 	Standby int
 

@@ -24,7 +24,7 @@ import (
 // failed with; it is nil if every entry was worked on.
 func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o Options) (Counts, error) {
 	o = o.withDefaults(steps)
-	block := max(1, o.Standby/2) // of users promised together
+	block := max(1, o.Standby/2) // of users whose intents are written together
 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -41,7 +41,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 		seats: make(chan struct{}, o.Workers), aside: make(chan struct{}, maxAside),
 	}
 	r.backlog.init()
-	var next []Entry // to be promised together
+	var next []Entry // whose intents are to be written
 	room := 0        // for users in this wave
 	for e, err := range entries {
 		if err != nil {
@@ -53,7 +53,7 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 			continue
 		}
 		if room == 0 {
-			r.promise(ctx, next)
+			r.intend(ctx, next)
 			next, room = next[:0], r.nextWave(ctx)
 		}
 		room--
@@ -61,16 +61,16 @@ func Run(ctx context.Context, entries iter.Seq2[Entry, error], steps []Step, o O
 		switch {
 		case !r.admit(ctx):
 			r.count(r.leftOut(ctx, e))
-		case o.Journal == nil || !e.Promised.IsZero():
+		case o.Journal == nil || !e.Intended.IsZero():
 			r.hand(ctx, e)
 		default:
 			if next = append(next, e); len(next) == block {
-				r.promise(ctx, next)
+				r.intend(ctx, next)
 				next = next[:0]
 			}
 		}
 	}
-	r.promise(ctx, next)
+	r.intend(ctx, next)
 	close(r.ready)
 	r.workers.Wait()
 	return o.Tally.Counts(), context.Cause(ctx)
@@ -103,7 +103,7 @@ type runner struct {
 	work  context.Context // outlives the run's own by the grace
 
 	standby chan struct{}  // one token a user on the way to its first turn
-	ready   chan Entry     // promised users, on the way to a worker
+	ready   chan Entry     // users whose intents are written, on the way to a worker
 	atWork  sync.WaitGroup // users admitted
 
 	contact contact
@@ -228,12 +228,12 @@ func (r *runner) count(res Result) {
 	}
 }
 
-// promise makes users ready: while some are promised, others are called.
-func (r *runner) promise(ctx context.Context, users []Entry) {
+// intend makes users ready: while the intents of some are written, others are called.
+func (r *runner) intend(ctx context.Context, users []Entry) {
 	if len(users) == 0 {
 		return
 	}
-	err := r.Journal.Promise(users...)
+	err := r.Journal.WriteIntent(users...)
 	if err != nil {
 		r.stop(&JournalError{err})
 	}
@@ -266,9 +266,9 @@ func (r *runner) attend(ctx context.Context, e Entry, at *seat) Result {
 		if len(e.Steps) == 1 {
 			defer r.backlog.enter()()
 		}
-		e.Step, e.Promised = step.Name, time.Time{}
+		e.Step, e.Intended = step.Name, time.Time{}
 		if r.Journal != nil {
-			if err := r.Journal.Promise(e); err != nil {
+			if err := r.Journal.WriteIntent(e); err != nil {
 				r.stop(&JournalError{err})
 			}
 		}
@@ -283,7 +283,7 @@ func (r *runner) end(e Entry, last Result, settled bool) Result {
 	}
 	res.Before, res.Sub = e.Before, e.Sub
 	if r.Journal != nil && settled {
-		if err := r.Journal.Settle(res); err != nil {
+		if err := r.Journal.WriteResult(res); err != nil {
 			r.stop(&JournalError{err})
 		}
 	}

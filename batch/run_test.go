@@ -63,7 +63,7 @@ func newLedger() *ledger {
 	return &ledger{promised: make(map[string]bool), steps: make(map[string]string), settled: make(map[string]batch.Result)}
 }
 
-func (l *ledger) Promise(users ...batch.Entry) error {
+func (l *ledger) WriteIntent(users ...batch.Entry) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range users {
@@ -80,7 +80,7 @@ func (l *ledger) last(username string) string {
 	return l.steps[username]
 }
 
-func (l *ledger) Settle(r batch.Result) error {
+func (l *ledger) WriteResult(r batch.Result) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.settled[r.Username] = r
@@ -212,7 +212,7 @@ func TestALostAnswerIsReadBackAndNeverJustRepeated(t *testing.T) {
 				r, err := one(t, batch.Entry{Row: 1, Username: "u"}, fake{
 					do: func(context.Context, batch.Entry) error {
 						if calls++; calls == 1 {
-							return answer(batch.ClassDoubt, batch.Network)
+							return answer(batch.ClassInDoubt, batch.Network)
 						}
 						return nil
 					},
@@ -233,7 +233,7 @@ func TestACallThatIsStillAtWorkIsNotTakenForOneThatWasLost(t *testing.T) {
 			do: func(context.Context, batch.Entry) error {
 				calls++
 				worked = time.Now().Add(45 * time.Second) // the service finishes when nobody waits any more
-				return answer(batch.ClassDoubt, batch.Network)
+				return answer(batch.ClassInDoubt, batch.Network)
 			},
 			settle: func(batch.Entry) (batch.Verdict, error) {
 				if time.Now().Before(worked) {
@@ -257,7 +257,7 @@ func TestAReadBackIsAsOldAsItsQuestion(t *testing.T) {
 			do: func(context.Context, batch.Entry) error {
 				calls++
 				worked = time.Now().Add(15 * time.Second)
-				return answer(batch.ClassDoubt, batch.Network)
+				return answer(batch.ClassInDoubt, batch.Network)
 			},
 			settle: func(batch.Entry) (batch.Verdict, error) {
 				was := batch.NotDone
@@ -276,14 +276,14 @@ func TestAReadBackIsAsOldAsItsQuestion(t *testing.T) {
 	})
 }
 
-func TestARefusalOfALaterCallDoesNotSettleADoubt(t *testing.T) {
+func TestARefusalOfALaterCallDoesNotSettleACallInDoubt(t *testing.T) {
 	for _, class := range []batch.Class{batch.ClassUser, batch.ClassRun} {
 		synctest.Test(t, func(t *testing.T) {
 			calls := 0
 			r, _ := one(t, batch.Entry{Row: 1, Username: "u"}, fake{
 				do: func(context.Context, batch.Entry) error {
 					if calls++; calls == 1 {
-						return answer(batch.ClassDoubt, batch.Network)
+						return answer(batch.ClassInDoubt, batch.Network)
 					}
 					return answer(class, batch.MessageLimit)
 				},
@@ -296,9 +296,9 @@ func TestARefusalOfALaterCallDoesNotSettleADoubt(t *testing.T) {
 	}
 }
 
-func TestADoubtOfAnEarlierSessionIsReadBackBeforeAnyCall(t *testing.T) {
+func TestACallInDoubtOfAnEarlierSessionIsReadBackBeforeAnyCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, err := one(t, batch.Entry{Row: 1, Username: "u", Promised: time.Now().Add(-time.Hour)}, fake{
+		r, err := one(t, batch.Entry{Row: 1, Username: "u", Intended: time.Now().Add(-time.Hour)}, fake{
 			do:     func(context.Context, batch.Entry) error { t.Error("called"); return nil },
 			settle: func(batch.Entry) (batch.Verdict, error) { return batch.Done, nil },
 		}, batch.Options{Journal: newLedger(), Linger: time.Second})
@@ -308,7 +308,7 @@ func TestADoubtOfAnEarlierSessionIsReadBackBeforeAnyCall(t *testing.T) {
 	})
 }
 
-func TestNoPromiseNoCall(t *testing.T) {
+func TestNoIntentNoCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		journal := newLedger()
 		journal.fail = errors.New("disk full")
@@ -340,7 +340,7 @@ func TestAStopLetsCallsInFlightFinishAndWithdrawsTheOthers(t *testing.T) {
 		}
 		for name := range journal.promised {
 			if _, ok := journal.settled[name]; !ok {
-				t.Errorf("the promise to %s is left open", name)
+				t.Errorf("the intent to %s is left open", name)
 			}
 		}
 	})
@@ -399,7 +399,7 @@ func TestNeverMoreUsersAtATimeThanWorkers(t *testing.T) {
 	})
 }
 
-func TestFewStandPromisedWhileThePaceLimits(t *testing.T) {
+func TestFewIntentsAreWrittenAheadWhileThePaceLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		journal, calls := newLedger(), 0
@@ -429,10 +429,10 @@ func TestWhateverThePoolAnswersNobodyIsDoneTwiceAndEverybodyIsAccountedFor(t *te
 					case 1:
 						return answer(batch.ClassMoment, batch.Network)
 					case 2:
-						return answer(batch.ClassDoubt, batch.ServerError)
+						return answer(batch.ClassInDoubt, batch.ServerError)
 					case 3:
 						done[e.Username]++
-						return answer(batch.ClassDoubt, batch.Network)
+						return answer(batch.ClassInDoubt, batch.Network)
 					case 4:
 						return answer(batch.ClassUser, batch.Disabled)
 					}
@@ -536,7 +536,7 @@ func TestWhoWaitsForAReadBackTakesNoWorker(t *testing.T) {
 					first = time.Since(start)
 				}
 				if !again && len(calls) <= lost {
-					return answer(batch.ClassDoubt, batch.Network)
+					return answer(batch.ClassInDoubt, batch.Network)
 				}
 				return nil
 			},
@@ -578,7 +578,7 @@ func (a *allowance) Return() { a.mu.Lock(); a.left++; a.given++; a.mu.Unlock() }
 func (a *allowance) Inherit(time.Time) bool { return true }
 
 func TestABudgetHearsOfEachCallOnceWhatBecameOfIt(t *testing.T) {
-	doubt, refusal := answer(batch.ClassDoubt, batch.Network), answer(batch.ClassUser, batch.Disabled)
+	doubt, refusal := answer(batch.ClassInDoubt, batch.Network), answer(batch.ClassUser, batch.Disabled)
 	throttle := answer(batch.ClassThrottle, batch.Throttled)
 	for _, c := range []struct {
 		name         string
@@ -605,7 +605,7 @@ func TestABudgetHearsOfEachCallOnceWhatBecameOfIt(t *testing.T) {
 				budget, calls := &allowance{left: 10}, 0
 				e := batch.Entry{Row: 1, Username: "u"}
 				if c.promised {
-					e.Promised = time.Now().Add(-time.Hour)
+					e.Intended = time.Now().Add(-time.Hour)
 				}
 				r, _ := one(t, e, fake{
 					do:     func(context.Context, batch.Entry) error { calls++; return c.answers[calls-1] },

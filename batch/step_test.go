@@ -56,7 +56,7 @@ func TestTheRowOfAUserTellsOfItsSteps(t *testing.T) {
 		"replaced":             {map[string]error{"reset": refusal(batch.NoVerifiedContact)}, batch.Locked, batch.NoVerifiedContact, "", []string{"reset failed", "lock locked", "sign-out signed_out"}},
 		"replacement refused":  {map[string]error{"reset": refusal(batch.NoVerifiedContact), "lock": refusal(batch.ExternalProvider)}, batch.Failed, batch.ExternalProvider, "lock: words", []string{"reset failed", "lock failed"}},
 		"later step refused":   {map[string]error{"sign-out": refusal(batch.UserNotFound)}, batch.Failed, batch.UserNotFound, "sign-out: words", []string{"reset reset", "sign-out failed"}},
-		"later step of no use": {map[string]error{"sign-out": answer(batch.ClassDoubt, batch.ServerError)}, batch.Failed, batch.ServerError, "sign-out: words", []string{"reset reset", "sign-out failed"}},
+		"later step of no use": {map[string]error{"sign-out": answer(batch.ClassInDoubt, batch.ServerError)}, batch.Failed, batch.ServerError, "sign-out: words", []string{"reset reset", "sign-out failed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestTheRowOfAUserTellsOfItsSteps(t *testing.T) {
 	}
 }
 
-func TestEachStepIsPromisedBeforeItIsTaken(t *testing.T) {
+func TestTheIntentOfEachStepIsWrittenBeforeItIsTaken(t *testing.T) {
 	journal := newLedger()
 	_, err := batch.Run(t.Context(), users(50), response(func(step string, e batch.Entry) error {
 		if last := journal.last(e.Username); step != "reset" && last != step || step == "reset" && last != "" {
@@ -161,11 +161,11 @@ func TestARunGoesOnAtTheStepThatItCameTo(t *testing.T) {
 	}
 }
 
-func TestADoubtIsAboutTheStepThatWasPromised(t *testing.T) {
+func TestWhatIsInDoubtIsTheStepThatWasIntended(t *testing.T) {
 	past := []batch.StepResult{{Step: "reset", Outcome: batch.Reset, Attempts: 1, StartedAt: time.Unix(1, 0), FinishedAt: time.Unix(2, 0), SettledBy: batch.ByAnswer}}
 	var called []string
 	var got batch.Result
-	_, err := batch.Run(t.Context(), just(batch.Entry{Row: 1, Username: "u1", Steps: past, Promised: time.Unix(3, 0)}),
+	_, err := batch.Run(t.Context(), just(batch.Entry{Row: 1, Username: "u1", Steps: past, Intended: time.Unix(3, 0)}),
 		response(func(step string, _ batch.Entry) error { called = append(called, step); return nil }),
 		batch.Options{OnResult: func(r batch.Result) { got = r }})
 	if err != nil || !slices.Equal(called, []string{"sign-out"}) || got.Outcome != batch.Reset || got.StartedAt != time.Unix(1, 0) || got.Attempts != 2 {

@@ -11,7 +11,7 @@ import (
 	"cognito-reset/batch"
 )
 
-func BenchmarkPromise(b *testing.B) {
+func BenchmarkIntent(b *testing.B) {
 	d := newRun(b)
 	j, err := replay(b, d).Start("", "")
 	if err != nil {
@@ -22,12 +22,12 @@ func BenchmarkPromise(b *testing.B) {
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := j.Promise(batch.Entry{Row: 1, Username: "user-000000000000001"}); err != nil {
+			if err := j.WriteIntent(batch.Entry{Row: 1, Username: "user-000000000000001"}); err != nil {
 				b.Error(err)
 			}
 		}
 	})
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "promises/s")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "intents/s")
 	b.StopTimer()
 	if err := j.Close(); err != nil {
 		b.Fatal(err)
@@ -63,8 +63,8 @@ func BenchmarkReplay(b *testing.B) {
 	add(line{Event: eventSession, At: at, Format: formatVersion})
 	for row := range int64(lines / 2) {
 		username := fmt.Sprintf("user-%015d", row)
-		add(line{Event: eventPromised, At: at, Row: row + 1, Username: username})
-		add(settled(batch.Result{
+		add(line{Event: eventIntent, At: at, Row: row + 1, Username: username})
+		add(resultOf(batch.Result{
 			Row: row + 1, Username: username, Outcome: batch.Reset, Attempts: 1,
 			RequestID: "01234567-89ab-cdef-0123-456789abcdef", StartedAt: at, FinishedAt: at, SettledBy: batch.ByAnswer,
 		}))

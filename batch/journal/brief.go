@@ -18,19 +18,19 @@ import (
 //
 // The zero value is none.
 type brief struct {
-	// Which row was promised; was reset by the answer to its only call, and sent one
+	// Which row is about to be called; was reset by the answer to its only call, and sent one
 	// message; was settled otherwise. One of them is not zero.
-	Promised int64 `json:"promised,omitzero"`
+	Intended int64 `json:"promised,omitzero"`
 	Reset    int64 `json:"reset,omitzero"`
 	Settled  int64 `json:"settled,omitzero"`
 
-	// In microseconds: when the call was promised, or left, since the session began,
+	// In microseconds: when the intent was written, or the call left, since the session began,
 	// and how long it then took.
 	Since *int64 `json:"since,omitzero"`
 	Took  *int64 `json:"took,omitzero"`
 
 	since, took int64
-	unnamed     bool // the promise of the same row and session says whom
+	unnamed     bool // the intent of the same row and session says whom
 }
 
 // mostMicros bounds a brief's times, so that nanoseconds of them are a Duration.
@@ -40,7 +40,7 @@ const mostMicros = 1 << 50
 // times are whole microseconds, and not before the session.
 func briefOf(l *line, began time.Time) (b brief, ok bool) {
 	from, to := l.StartedAt, l.FinishedAt
-	if l.Event == eventPromised {
+	if l.Event == eventIntent {
 		from, to = l.At, l.At
 	}
 	since, took := from.Round(0).Sub(began.Round(0)), to.Round(0).Sub(from.Round(0))
@@ -49,9 +49,9 @@ func briefOf(l *line, began time.Time) (b brief, ok bool) {
 	}
 	b.since, b.took = since.Microseconds(), took.Microseconds()
 	switch {
-	case l.Event == eventPromised:
-		b.Promised = l.Row
-	case l.Event != eventSettled:
+	case l.Event == eventIntent:
+		b.Intended = l.Row
+	case l.Event != eventResult:
 		return b, false
 	case l.isUsual():
 		b.Reset = l.Row
@@ -73,14 +73,14 @@ func (l *line) isUsual() bool {
 func (b brief) is() bool { return b.row() != 0 }
 
 // row is whose the line is, if it is of one alone.
-func (b brief) row() int64 { return b.Promised + b.Reset + b.Settled }
+func (b brief) row() int64 { return b.Intended + b.Reset + b.Settled }
 
 // isWhole reports whether the brief says of one row all that one must, and no more.
 func (b brief) isWhole() bool {
 	bounded := func(micros *int64) bool { return *micros >= 0 && *micros <= mostMicros }
 	row := b.row()
-	return row > 0 && (row == b.Promised || row == b.Reset || row == b.Settled) &&
-		b.Since != nil && bounded(b.Since) && (b.Took == nil) == (b.Promised > 0) && (b.Took == nil || bounded(b.Took))
+	return row > 0 && (row == b.Intended || row == b.Reset || row == b.Settled) &&
+		b.Since != nil && bounded(b.Since) && (b.Took == nil) == (b.Intended > 0) && (b.Took == nil || bounded(b.Took))
 }
 
 // repeatedBy reports whether a line says by itself what its brief stands for.
@@ -92,19 +92,19 @@ func (b brief) repeatedBy(l *line) bool {
 // first appends what a line begins with.
 func (b brief) first(dst []byte) []byte {
 	switch {
-	case b.Promised > 0:
-		return strconv.AppendInt(append(dst, promisedOpen...), b.Promised, 10)
+	case b.Intended > 0:
+		return strconv.AppendInt(append(dst, intentOpen...), b.Intended, 10)
 	case b.Reset > 0:
 		return strconv.AppendInt(append(dst, resetOpen...), b.Reset, 10)
 	}
-	return strconv.AppendInt(append(dst, settledOpen...), b.Settled, 10)
+	return strconv.AppendInt(append(dst, resultOpen...), b.Settled, 10)
 }
 
 // What brief lines begin with.
 const (
-	promisedOpen = `{"promised":`
-	resetOpen    = `{"reset":`
-	settledOpen  = `{"settled":`
+	intentOpen = `{"promised":`
+	resetOpen  = `{"reset":`
+	resultOpen = `{"settled":`
 )
 
 // last appends what a line ends with: a number, by which one that is not sealed is
@@ -114,7 +114,7 @@ func (b brief) last(dst []byte) []byte {
 		return dst
 	}
 	dst = strconv.AppendInt(append(dst, `,"since":`...), b.since, 10)
-	if b.Promised > 0 {
+	if b.Intended > 0 {
 		return dst
 	}
 	return strconv.AppendInt(append(dst, `,"took":`...), b.took, 10)
@@ -129,14 +129,14 @@ func isBrief(raw []byte) bool {
 	if bytes.Contains(raw, []byte(sealOpen)) { // as where the newline behind a seal is not one any more
 		return false
 	}
-	return bytes.HasPrefix(raw, []byte(promisedOpen)) || bytes.HasPrefix(raw, []byte(resetOpen)) || bytes.HasPrefix(raw, []byte(settledOpen))
+	return bytes.HasPrefix(raw, []byte(intentOpen)) || bytes.HasPrefix(raw, []byte(resetOpen)) || bytes.HasPrefix(raw, []byte(resultOpen))
 }
 
 // scan reads a member, and reports whether it is one of a brief.
 func (b *brief) scan(s *scanner) bool {
 	switch string(s.name) {
 	case "promised":
-		b.Promised = s.integer()
+		b.Intended = s.integer()
 	case "reset":
 		b.Reset = s.integer()
 	case "settled":
@@ -162,11 +162,11 @@ func (b brief) expand(l *line, began time.Time) (what string) {
 		return "it says of a user what no line does"
 	}
 	from := began.Add(time.Duration(*b.Since) * time.Microsecond)
-	if l.Row = b.row(); b.Promised > 0 {
-		l.Event, l.At = eventPromised, from
+	if l.Row = b.row(); b.Intended > 0 {
+		l.Event, l.At = eventIntent, from
 		return ""
 	}
-	l.Event, l.StartedAt, l.FinishedAt = eventSettled, from, from.Add(time.Duration(*b.Took)*time.Microsecond)
+	l.Event, l.StartedAt, l.FinishedAt = eventResult, from, from.Add(time.Duration(*b.Took)*time.Microsecond)
 	if b.Reset > 0 {
 		l.Outcome, l.Attempts, l.Sent, l.SettledBy = batch.Reset, 1, 1, batch.ByAnswer
 	}

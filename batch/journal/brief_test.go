@@ -25,18 +25,18 @@ func TestALineSaysTheSameWhetherItIsBriefOrNot(t *testing.T) {
 	with := func(change func(*batch.Result)) line {
 		r := usual
 		change(&r)
-		return settled(r)
+		return resultOf(r)
 	}
 	before := &batch.Snapshot{Status: "CONFIRMED", Enabled: true}
 	for name, tt := range map[string]struct {
 		line
 		brief string // what it begins with
 	}{
-		"promise":            {promise(batch.Entry{Row: 7, Username: "ann"}, began), `{"promised":7,`},
-		"promise of a step":  {promise(batch.Entry{Row: 7, Username: "a\"b", Step: "lock", Steps: []batch.StepResult{{Step: "reset", Outcome: batch.Reset}}, Before: before}, began.Add(time.Second)), `{"promised":7,`},
-		"before the session": {promise(batch.Entry{Row: 7, Username: "ann"}, began.Add(-time.Microsecond)), `{"event":`},
-		"of nanoseconds":     {promise(batch.Entry{Row: 7, Username: "ann"}, began.Add(1)), `{"event":`},
-		"without a row":      {promise(batch.Entry{Username: "ann"}, began), `{"event":`},
+		"promise":            {intentOf(batch.Entry{Row: 7, Username: "ann"}, began), `{"promised":7,`},
+		"intent of a step":   {intentOf(batch.Entry{Row: 7, Username: "a\"b", Step: "lock", Steps: []batch.StepResult{{Step: "reset", Outcome: batch.Reset}}, Before: before}, began.Add(time.Second)), `{"promised":7,`},
+		"before the session": {intentOf(batch.Entry{Row: 7, Username: "ann"}, began.Add(-time.Microsecond)), `{"event":`},
+		"of nanoseconds":     {intentOf(batch.Entry{Row: 7, Username: "ann"}, began.Add(1)), `{"event":`},
+		"without a row":      {intentOf(batch.Entry{Username: "ann"}, began), `{"event":`},
 		"usual":              {with(func(*batch.Result) {}), `{"reset":7,`},
 		"at once":            {with(func(r *batch.Result) { r.FinishedAt = r.StartedAt }), `{"reset":7,`},
 		"second attempt":     {with(func(r *batch.Result) { r.Attempts = 2 }), `{"settled":7,`},
@@ -81,9 +81,9 @@ func olderRun(t *testing.T) *Dir {
 	var text []byte
 	for _, l := range []line{
 		{Event: eventSession, At: at, Format: 1, Version: "v0.9"},
-		promise(batch.Entry{Row: 1, Username: "alice"}, at),
-		settled(batch.Result{Row: 1, Username: "alice", Outcome: batch.Reset, Attempts: 1, Sent: 1, SettledBy: batch.ByAnswer, StartedAt: at, FinishedAt: at.Add(time.Second)}),
-		promise(batch.Entry{Row: 2, Username: "bob"}, at),
+		intentOf(batch.Entry{Row: 1, Username: "alice"}, at),
+		resultOf(batch.Result{Row: 1, Username: "alice", Outcome: batch.Reset, Attempts: 1, Sent: 1, SettledBy: batch.ByAnswer, StartedAt: at, FinishedAt: at.Add(time.Second)}),
+		intentOf(batch.Entry{Row: 2, Username: "bob"}, at),
 	} {
 		var err error
 		if text, err = c.append(text, &l); err != nil {
@@ -102,7 +102,7 @@ func TestAJournalOfTheFirstFormatIsGoneOnWith(t *testing.T) {
 	d := olderRun(t)
 	older := journalOf(t, d)
 	session(t, d, func(j *Journal) error {
-		return errors.Join(j.Settle(wasReset(2, "bob")), j.Promise(batch.Entry{Row: 3, Username: "carol"}), j.Settle(wasReset(3, "carol")))
+		return errors.Join(j.WriteResult(wasReset(2, "bob")), j.WriteIntent(batch.Entry{Row: 3, Username: "carol"}), j.WriteResult(wasReset(3, "carol")))
 	})
 	text := journalOf(t, d)
 	if !bytes.HasPrefix(text, older) || !bytes.Contains(text[len(older):], []byte(`{"reset":2,"username":"bob"`)) || !bytes.Contains(text, []byte(`{"reset":3,"request_id"`)) {
@@ -128,7 +128,7 @@ func TestABriefLineInASessionOfTheFirstFormatIsDamage(t *testing.T) {
 }
 
 // The result of a row that its session has not promised names nobody, and is damage.
-func TestAResultWithoutANameAndAPromiseIsDamage(t *testing.T) {
+func TestAResultWithoutANameAndAnIntentIsDamage(t *testing.T) {
 	for _, text := range []string{
 		`{"event":"session","format":2,"at":"2026-01-02T03:04:05Z"}
 {"reset":1,"since":1,"took":1}`,
@@ -153,7 +153,7 @@ func TestAResultWithoutANameAndAPromiseIsDamage(t *testing.T) {
 func TestATornCommitIsCutOff(t *testing.T) {
 	d := newRun(t, "alice", "bob", "carol")
 	session(t, d, func(j *Journal) error {
-		return j.Promise(batch.Entry{Row: 1, Username: "alice"}, batch.Entry{Row: 2, Username: "bob"})
+		return j.WriteIntent(batch.Entry{Row: 1, Username: "alice"}, batch.Entry{Row: 2, Username: "bob"})
 	})
 	whole := journalOf(t, d)
 	at := bytes.Index(whole, []byte(`{"promised":2`))
@@ -167,7 +167,7 @@ func TestATornCommitIsCutOff(t *testing.T) {
 	} else if users, doubts := h.Open(); users != 3 || doubts != 0 {
 		t.Errorf("%d users are left, %d in doubt", users, doubts)
 	}
-	session(t, d, func(j *Journal) error { return j.Promise(batch.Entry{Row: 3, Username: "carol"}) })
+	session(t, d, func(j *Journal) error { return j.WriteIntent(batch.Entry{Row: 3, Username: "carol"}) })
 	if _, doubts := replay(t, d).Open(); doubts != 1 || bytes.Contains(journalOf(t, d), []byte("alice")) {
 		t.Errorf("%d are in doubt:\n%s", doubts, journalOf(t, d))
 	}
@@ -186,7 +186,7 @@ func TestAResultKeepsTheNameThatWasCalled(t *testing.T) {
 	session(t, d, func(j *Journal) error {
 		r := wasReset(2, "alice")
 		r.Sub = "s-1"
-		return errors.Join(j.Promise(batch.Entry{Row: 2, Username: "alice", Sub: "s-1"}), j.Settle(r))
+		return errors.Join(j.WriteIntent(batch.Entry{Row: 2, Username: "alice", Sub: "s-1"}), j.WriteResult(r))
 	})
 	roster("alicia")
 	results := collect(t, replay(t, d).Results(batch.Stopped))
@@ -211,7 +211,7 @@ func TestALongCommitHasSeveralSeals(t *testing.T) {
 		for row := int64(1); row <= 20_000; row++ {
 			users = append(users, batch.Entry{Row: row, Username: fmt.Sprint("user-", row)})
 		}
-		return j.Promise(users...)
+		return j.WriteIntent(users...)
 	})
 	if seals := bytes.Count(journalOf(t, d), []byte(sealOpen)); seals < 3 || seals > 10 {
 		t.Errorf("%d seals in %d bytes", seals, len(journalOf(t, d)))
@@ -234,9 +234,9 @@ func TestTheLinesOfAUsualRunAreBrief(t *testing.T) {
 		return err
 	})
 	text := journalOf(t, d)
-	promised, reset := bytes.Count(text, []byte(promisedOpen)), bytes.Count(text, []byte(resetOpen))
+	promised, reset := bytes.Count(text, []byte(intentOpen)), bytes.Count(text, []byte(resetOpen))
 	if promised != 3 || reset != 3 || bytes.Count(text, []byte("alice")) != 1 {
-		t.Errorf("%d promises and %d results are brief:\n%s", promised, reset, text)
+		t.Errorf("%d intents and %d results are brief:\n%s", promised, reset, text)
 	}
 }
 

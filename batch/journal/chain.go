@@ -36,7 +36,7 @@ type chain struct {
 
 	format int
 	began  time.Time
-	named  map[int64]name // of users who are promised and not settled, by row
+	named  map[int64]name // of users whose intents have no result yet, by row
 
 	// Of one that is appended to.
 	open     bool // the last line is not closed yet
@@ -67,9 +67,9 @@ func (c *chain) append(dst []byte, l *line) ([]byte, error) {
 		var ok bool
 		if b, ok = briefOf(l, c.began); !ok {
 			b = brief{}
-		} else if l.Event == eventSettled {
-			promised, known := c.named[l.Row]
-			b.unnamed = known && promised == name{l.Username, l.Sub}
+		} else if l.Event == eventResult {
+			intended, known := c.named[l.Row]
+			b.unnamed = known && intended == name{l.Username, l.Sub}
 		}
 	}
 	start := len(dst)
@@ -95,11 +95,11 @@ func (c *chain) note(l *line) {
 	switch l.Event {
 	case eventSession:
 		c.enter(l)
-	case eventPromised:
+	case eventIntent:
 		if c.format >= briefFormat && l.Row > 0 {
 			c.named[l.Row] = name{l.Username, l.Sub}
 		}
-	case eventSettled:
+	case eventResult:
 		delete(c.named, l.Row)
 	}
 }

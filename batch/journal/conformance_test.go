@@ -44,8 +44,8 @@ func TestADirectoryIsARunDirectoryOnADiskAsStrictAsWindows(t *testing.T) {
 }
 
 // A session goes as far as a disk lets it that fails at some change. Then another
-// goes on from what is there: with every promise that was reported to be made.
-func TestWhateverFailsOnADiskEveryPromiseIsThereLater(t *testing.T) {
+// goes on from what is there: with every intent that was reported to be made.
+func TestWhateverFailsOnADiskEveryIntentIsThereLater(t *testing.T) {
 	t.Parallel()
 	users := []batch.Entry{{Row: 1, Username: "alice"}, {Row: 2, Username: "bob"}}
 	whole := &disktest.Faulty{Disk: disk.OS}
@@ -71,11 +71,11 @@ func aSessionFails(t *testing.T, on *disktest.Faulty, users []batch.Entry) {
 		return
 	}
 	if found := doubts(t, path); found < promised {
-		t.Errorf("failing at change %d (%v), %d promises were made, and %d are there", on.At, failed, promised, found)
+		t.Errorf("failing at change %d (%v), %d intents were made, and %d are there", on.At, failed, promised, found)
 	}
 }
 
-// sessionOn goes on with a run, or begins it, and promises users until that fails.
+// sessionOn goes on with a run, or begins it, and intents users until that fails.
 func sessionOn(on disk.Disk, path string, users ...batch.Entry) (promised int, err error) {
 	d, err := journal.OpenOn(on, path)
 	if err != nil {
@@ -94,7 +94,7 @@ func sessionOn(on disk.Disk, path string, users ...batch.Entry) (promised int, e
 		return 0, err
 	}
 	for _, e := range users {
-		if err = j.Promise(e); err != nil {
+		if err = j.WriteIntent(e); err != nil {
 			break
 		}
 		promised++
@@ -126,7 +126,7 @@ func beginOn(on disk.Disk, path string) (*journal.Dir, error) {
 	return d, nil
 }
 
-// doubts are the promises that the journal has.
+// doubts are the intents that the journal has.
 func doubts(t *testing.T, path string) int {
 	t.Helper()
 	d, err := journal.View(path)

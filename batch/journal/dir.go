@@ -34,18 +34,18 @@ const (
 
 // A Dir is a run directory.
 type Dir struct {
-	Path string
-	disk disk.Disk // nil is the machine's
-	lock disk.Lock // nil if it is not held
-	home Home      // nil if Path is no copy
+	Path   string
+	disk   disk.Disk // nil is the machine's
+	lock   disk.Lock // nil if it is not held
+	remote Remote    // nil if Path is no copy
 }
 
 func (d *Dir) on() disk.Disk { return cmp.Or(d.disk, disk.OS) }
 
 // String is what people call the directory: its path, or where it is a copy of.
 func (d *Dir) String() string {
-	if d.home != nil {
-		return d.home.String()
+	if d.remote != nil {
+		return d.remote.String()
 	}
 	return d.Path
 }
@@ -183,8 +183,8 @@ func (d *Dir) Held() bool {
 	if d.lock != nil {
 		return true
 	}
-	if d.home != nil {
-		return d.home.Holder() != ""
+	if d.remote != nil {
+		return d.remote.Holder() != ""
 	}
 	return d.on().Locked(d.File(LockFile))
 }
@@ -196,8 +196,8 @@ func (d *Dir) Close() (err error) {
 		err = d.lock.Unlock()
 		d.lock = nil
 	}
-	if d.home != nil {
-		err = errors.Join(err, d.home.Close())
+	if d.remote != nil {
+		err = errors.Join(err, d.remote.Close())
 	}
 	return err
 }
@@ -238,24 +238,24 @@ func (d *Dir) ReadJSON(name string, v any) error {
 // Nobody but the owner may read it. Where the directory is a copy, the file goes home
 // while it is written, and takes no room here.
 func (d *Dir) Write(name string, fill func(io.Writer) error) error {
-	if d.home != nil {
+	if d.remote != nil {
 		if err := d.on().Remove(d.File(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err // else an older one would be read
 		}
-		return d.home.Write(name, fill)
+		return d.remote.Write(name, fill)
 	}
 	return d.keep(name, func(f disk.File) error { return fill(f) })
 }
 
 // keep is [Dir.Write] of a file that a copy has as well.
 func (d *Dir) keep(name string, fill func(disk.File) error) error {
-	if d.home == nil { // a copy need not outlive this machine
+	if d.remote == nil { // a copy need not outlive this machine
 		return disk.Replace(d.on(), d.File(name), fill)
 	}
 	if err := disk.Swap(d.on(), d.File(name), fill); err != nil {
 		return err
 	}
-	return d.home.Put(name, d.File(name))
+	return d.remote.Put(name, d.File(name))
 }
 
 // Scratch makes a file in the directory that is deleted when it is closed.
@@ -271,8 +271,8 @@ func (d *Dir) Scratch() (io.ReadWriteSeeker, func() error, error) {
 // there is none.
 func (d *Dir) Open(name string) (io.ReadCloser, error) {
 	f, err := d.on().OpenFile(d.File(name), os.O_RDONLY, 0)
-	if d.home != nil && errors.Is(err, fs.ErrNotExist) {
-		return d.home.Open(name)
+	if d.remote != nil && errors.Is(err, fs.ErrNotExist) {
+		return d.remote.Open(name)
 	} else if err != nil {
 		return nil, err
 	}
@@ -282,7 +282,7 @@ func (d *Dir) Open(name string) (io.ReadCloser, error) {
 // Has reports whether there is a file of that name, readable or not.
 func (d *Dir) Has(name string) bool {
 	_, err := d.on().Stat(d.File(name))
-	return !errors.Is(err, fs.ErrNotExist) || d.home != nil && d.home.Has(name)
+	return !errors.Is(err, fs.ErrNotExist) || d.remote != nil && d.remote.Has(name)
 }
 
 // Stat describes a file of the directory, of which a copy has not all.
@@ -295,8 +295,8 @@ func (d *Dir) OnMachine() bool { return d.on() == disk.OS }
 // Remove deletes what a run that never began has written: the files of this package
 // and others that are named, and the directory unless somebody has put more into it.
 func (d *Dir) Remove(others ...string) error {
-	if d.home != nil {
-		return errors.Join(d.home.Remove(), d.Close())
+	if d.remote != nil {
+		return errors.Join(d.remote.Remove(), d.Close())
 	}
 	entries, err := d.on().ReadDir(d.Path)
 	left := len(entries)

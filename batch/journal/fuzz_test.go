@@ -57,8 +57,8 @@ func TestWhatAnActionSaysIsJournaledShortly(t *testing.T) {
 	d, long := newRun(t, "alice"), strings.Repeat("\x01", 2<<20)
 	session(t, d, func(j *Journal) error {
 		return errors.Join(
-			j.Promise(batch.Entry{Row: 1, Username: "alice"}),
-			j.Settle(batch.Result{Row: 1, Username: "alice", Outcome: batch.Failed, Reason: batch.Other, ErrorCode: long, ErrorMessage: long, RequestID: long}),
+			j.WriteIntent(batch.Entry{Row: 1, Username: "alice"}),
+			j.WriteResult(batch.Result{Row: 1, Username: "alice", Outcome: batch.Failed, Reason: batch.Other, ErrorCode: long, ErrorMessage: long, RequestID: long}),
 		)
 	})
 	if text := journalOf(t, d); len(text) > maxLine {

@@ -1,28 +1,28 @@
-// Package journal is the run directory: the record of whom a run meant, what
-// was promised before each call and what became of it.
+// Package journal is the run directory: the record of whom a run meant, the
+// intent of each call and its result.
 //
 // Four files hold the truth, all of them personal data and private to their
 // owner (directory 0700, files 0600):
 //
 //	run.json       what was asked, written once before the first call
 //	roster.jsonl   who: one line a row, in the order of the input
-//	journal.jsonl  append-only: each call promised before it leaves, and settled after
+//	journal.jsonl  append-only: the intent of each call before it leaves, its result after
 //	mark.json      how far the journal is known to reach, so that a shortened one is noticed
 //
 // Everything else in the directory is rendered from these, and can be rendered
-// again. A row with a promise but no settlement is a doubt: the call may have
+// again. A row with an intent but no result is in doubt: the call may have
 // left. It is never simply repeated, but read back.
 //
 // The lines of journal.jsonl that share a write share a seal, the SHA-256 of every
 // byte before it: until the line that has it is whole, none of them counts. A line of a
 // user is short: it refers to the beginning of its session for its times, and to the
-// promise for the name. Sessions of earlier versions, which sealed each line and said
+// intent for the name. Sessions of earlier versions, which sealed each line and said
 // all of it, stay readable and are gone on with.
 //
-// A promise is on the disk (fsync) before [Journal.Promise] returns; promises
-// made at the same time share one sync. A settlement is written and synced soon
-// after [Journal.Settle] returned: if the process or the machine dies before,
-// the doubt is read back. What this package does not promise is to survive a
+// An intent is on the disk (fsync) before [Journal.WriteIntent] returns; intents
+// written at the same time share one sync. A result is written and synced soon after
+// [Journal.WriteResult] returned: if the process or the machine dies before, the
+// call is in doubt and is read back. What this package cannot do is to survive a
 // disk that lies about fsync.
 package journal
 
@@ -38,12 +38,12 @@ import (
 	"cognito-reset/batch/journal/disk"
 )
 
-// ErrFull is why a journal takes no more promises: the disk is full. What was
-// promised before can still be settled, out of a reserve.
+// ErrFull is why a journal takes no more intents: the disk is full. The results of
+// those before can still be written, out of a reserve.
 var ErrFull = errors.New("the disk is full")
 
-// reserveSize is kept aside, in bytes, so that a full disk cannot keep calls in
-// flight from being settled: room for some thousand settlements.
+// reserveSize is kept aside, in bytes, so that a full disk cannot lose the results
+// of calls in flight: room for some thousand.
 const reserveSize = 1 << 20
 
 // A Journal appends to journal.jsonl. It implements [batch.Journal].
@@ -55,8 +55,8 @@ type Journal struct {
 	size    int64     // bytes known to be whole
 	writer  disk.Lock // of the file; nil if it is not a real one
 
-	home         Home           // that the file is a copy of; nil without one
-	settleWithin time.Duration  // how long settlements gather
+	remote       Remote         // that the file is a copy of; nil without one
+	resultWithin time.Duration  // how long results gather
 	own          *disk.Appender // what file is, or a copy of; nil in tests
 	marker       marker         // nil in tests
 	mark         Mark           // as it was last set
@@ -67,7 +67,7 @@ type Journal struct {
 	chain   *chain
 	pending *commit
 	err     error // why no more is taken
-	full    bool  // no more promises are taken
+	full    bool  // no more intents are taken
 	closed  bool
 
 	wake  chan struct{} // holds one token while lines are pending
@@ -92,11 +92,11 @@ type commit struct {
 	err   error
 }
 
-// How long settlements gather at most, for a promise to come whose sync they
+// How long results gather at most, for an intent to come whose sync they
 // can share: on a disk, and where a sync is a request that is billed.
 const (
-	settleWithin     = 10 * time.Millisecond
-	settleHomeWithin = time.Second
+	resultWithin       = 10 * time.Millisecond
+	resultWithinRemote = time.Second
 )
 
 func newCommit(buf []byte) *commit { return &commit{lines: buf, done: make(chan struct{})} }
@@ -107,20 +107,20 @@ func start(on disk.Disk, file appendFile, size int64, c *chain, reserve string) 
 		disk: on, file: file, size: size, chain: c, reserve: reserve,
 		pending: newCommit(nil), done: make(chan struct{}),
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
-		settleWithin: settleWithin, began: wholeMicros(time.Now()),
+		resultWithin: resultWithin, began: wholeMicros(time.Now()),
 	}
 	if f, ok := file.(*copied); ok {
-		j.home, j.settleWithin = f.home, settleHomeWithin
+		j.remote, j.resultWithin = f.remote, resultWithinRemote
 	}
 	go j.commitLoop()
 	return j
 }
 
-// Promise implements [batch.Journal]: it returns once the promises are on disk.
-func (j *Journal) Promise(users ...batch.Entry) error {
+// WriteIntent implements [batch.Journal]: it returns once the intents are on disk.
+func (j *Journal) WriteIntent(users ...batch.Entry) error {
 	lines, now := make([]line, len(users)), j.now()
 	for i, e := range users {
-		lines[i] = promise(e, now)
+		lines[i] = intentOf(e, now)
 	}
 	return j.append(true, lines...)
 }
@@ -130,10 +130,10 @@ func (j *Journal) Again(e batch.Entry) error {
 	return j.append(true, line{Event: eventAgain, At: j.now(), Row: e.Row, Username: e.Username, Step: e.Step})
 }
 
-// Settle implements [batch.Journal]. An error means that an earlier write
-// failed; one that fails later shows at the next Promise or at Close.
-func (j *Journal) Settle(r batch.Result) error {
-	return j.append(false, settled(r))
+// WriteResult implements [batch.Journal]. An error means that an earlier write
+// failed; one that fails later shows at the next WriteIntent or at Close.
+func (j *Journal) WriteResult(r batch.Result) error {
+	return j.append(false, resultOf(r))
 }
 
 // now is the session's time, in whole microseconds. Nobody who sets this machine's
@@ -171,10 +171,10 @@ func (j *Journal) Note(what string) error {
 // MayCall fails once another process may have taken up the run, so that this one
 // may call nobody any more. On a disk the lock sees to that.
 func (j *Journal) MayCall() error {
-	if j.home == nil {
+	if j.remote == nil {
 		return nil
 	}
-	return j.home.MayCall()
+	return j.remote.MayCall()
 }
 
 // append adds lines, and returns once they are durable where that is asked.
@@ -188,13 +188,13 @@ func (j *Journal) append(durable bool, lines ...line) error {
 }
 
 // gather adds lines to the pending commit. It wakes commitLoop before it lets go
-// of the lock, so that Close leaves no line behind. Of promises that fail
-// together the first may be written: doubts that a read-back clears.
+// of the lock, so that Close leaves no line behind. Of intents that fail
+// together the first may be written: a read-back clears those.
 func (j *Journal) gather(durable bool, lines []line) (*commit, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
-	case j.full && lines[0].Event == eventPromised:
+	case j.full && lines[0].Event == eventIntent:
 		return nil, ErrFull
 	case j.err != nil:
 		return nil, j.err
@@ -233,7 +233,7 @@ func (j *Journal) commitLoop() {
 	for range j.wake {
 		select {
 		case <-j.hurry:
-		case <-time.After(j.settleWithin):
+		case <-time.After(j.resultWithin):
 		}
 		j.mu.Lock()
 		c := j.pending
@@ -315,13 +315,13 @@ func (j *Journal) isThere() error {
 		return &CutError{name, "is not the file that this process wrote: somebody put another in its place"}
 	case there.Size() != j.size:
 		return &CutError{name, fmt.Sprintf("has %d bytes, and this process wrote %d: somebody else wrote to it", there.Size(), j.size)}
-	case j.home == nil:
+	case j.remote == nil:
 		return nil
 	}
-	if size, err := j.home.Size(); err != nil {
+	if size, err := j.remote.Size(); err != nil {
 		return err
 	} else if size != j.size {
-		return &CutError{"the journal of " + j.home.String(), fmt.Sprintf("has %d bytes, and this process wrote %d", size, j.size)}
+		return &CutError{"the journal of " + j.remote.String(), fmt.Sprintf("has %d bytes, and this process wrote %d", size, j.size)}
 	}
 	return nil
 }

@@ -23,16 +23,16 @@ import (
 	"cognito-reset/batch/journal/disk"
 )
 
-func TestPromiseIsSyncedBeforeItReturns(t *testing.T) {
+func TestAnIntentIsSyncedBeforeItReturns(t *testing.T) {
 	f := new(fakeFile)
 	j := start(disk.OS, f, 0, newChain(), "")
 	for i := range 10 {
 		username := fmt.Sprint("user", i)
-		if err := j.Promise(batch.Entry{Row: int64(i + 1), Username: username}); err != nil {
+		if err := j.WriteIntent(batch.Entry{Row: int64(i + 1), Username: username}); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Contains(promisedIn(f.durable()), username) {
-			t.Fatalf("the promise of %s is not on the disk", username)
+		if !slices.Contains(intendedIn(f.durable()), username) {
+			t.Fatalf("the intent of %s is not on the disk", username)
 		}
 	}
 	if err := j.Close(); err != nil {
@@ -40,27 +40,27 @@ func TestPromiseIsSyncedBeforeItReturns(t *testing.T) {
 	}
 }
 
-func TestPromisesMadeAtTheSameTimeShareASync(t *testing.T) {
+func TestIntentsWrittenAtTheSameTimeShareASync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan error)
 		f := &fakeFile{onSync: func() error { return <-release }}
 		j := start(disk.OS, f, 0, newChain(), "")
 		kept := make(chan error, 1000)
-		promise := func(n int) {
+		intent := func(n int) {
 			for i := range n {
-				go func() { kept <- j.Promise(batch.Entry{Username: fmt.Sprint(n, "-", i)}) }()
+				go func() { kept <- j.WriteIntent(batch.Entry{Username: fmt.Sprint(n, "-", i)}) }()
 			}
 			synctest.Wait()
 		}
-		promise(1)
-		promise(999) // while the first is being synced
+		intent(1)
+		intent(999) // while the first is being synced
 		if f.syncs != 1 || len(kept) != 0 {
-			t.Fatalf("%d syncs began and %d promises returned, but none has ended", f.syncs, len(kept))
+			t.Fatalf("%d syncs began and %d intents returned, but none has ended", f.syncs, len(kept))
 		}
 		release <- nil
 		synctest.Wait()
 		if f.syncs != 2 || len(kept) != 1 {
-			t.Fatalf("after the first sync, %d have begun and %d promises returned", f.syncs, len(kept))
+			t.Fatalf("after the first sync, %d have begun and %d intents returned", f.syncs, len(kept))
 		}
 		release <- nil
 		for range 1000 {
@@ -68,8 +68,8 @@ func TestPromisesMadeAtTheSameTimeShareASync(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if f.syncs != 2 || len(promisedIn(f.durable())) != 1000 {
-			t.Errorf("%d promises took %d syncs", len(promisedIn(f.durable())), f.syncs)
+		if f.syncs != 2 || len(intendedIn(f.durable())) != 1000 {
+			t.Errorf("%d intents took %d syncs", len(intendedIn(f.durable())), f.syncs)
 		}
 		if err := j.Close(); err != nil {
 			t.Error(err)
@@ -77,17 +77,17 @@ func TestPromisesMadeAtTheSameTimeShareASync(t *testing.T) {
 	})
 }
 
-func TestCloseWritesAndSyncsEverySettlement(t *testing.T) {
+func TestCloseWritesAndSyncsEveryResult(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan error)
 		f := &fakeFile{onSync: func() error { return <-release }}
 		j := start(disk.OS, f, 0, newChain(), "")
 		for i := range 100 {
-			if err := j.Settle(batch.Result{Username: fmt.Sprint(i), Outcome: batch.Reset}); err != nil {
+			if err := j.WriteResult(batch.Result{Username: fmt.Sprint(i), Outcome: batch.Reset}); err != nil {
 				t.Fatal(err)
 			}
 			if i == 0 {
-				time.Sleep(settleWithin)
+				time.Sleep(resultWithin)
 				synctest.Wait() // its sync has begun; the others gather meanwhile
 			}
 		}
@@ -115,13 +115,13 @@ func TestAppendingWhileTheJournalClosesIsRecordedOrRefused(t *testing.T) {
 			workers.Go(func() {
 				for n := 0; ; n++ {
 					username := fmt.Sprint(i, "-", n)
-					if err := j.Promise(batch.Entry{Username: username}); err != nil {
+					if err := j.WriteIntent(batch.Entry{Username: username}); err != nil {
 						if !errors.Is(err, os.ErrClosed) {
 							t.Error(err)
 						}
 						return
 					}
-					err := j.Settle(batch.Result{Username: username, Outcome: batch.Reset})
+					err := j.WriteResult(batch.Result{Username: username, Outcome: batch.Reset})
 					mu.Lock()
 					promised = append(promised, username)
 					if err == nil {
@@ -131,7 +131,7 @@ func TestAppendingWhileTheJournalClosesIsRecordedOrRefused(t *testing.T) {
 				}
 			})
 		}
-		if err := j.Promise(batch.Entry{Username: "first"}); err != nil {
+		if err := j.WriteIntent(batch.Entry{Username: "first"}); err != nil {
 			t.Fatal(err)
 		}
 		if err := j.Close(); err != nil {
@@ -139,7 +139,7 @@ func TestAppendingWhileTheJournalClosesIsRecordedOrRefused(t *testing.T) {
 		}
 		workers.Wait()
 		file := f.durable()
-		if !containsAll(promisedIn(file), promised) || !containsAll(settledIn(file), settled) {
+		if !containsAll(intendedIn(file), promised) || !containsAll(settledIn(file), settled) {
 			t.Fatal("a line that was taken is not on the disk")
 		}
 		if err := j.Close(); !errors.Is(err, os.ErrClosed) {
@@ -155,26 +155,26 @@ func TestAFailedSyncIsNeverTriedAgain(t *testing.T) {
 		f := &fakeFile{onSync: func() error { return <-release }}
 		j := start(disk.OS, f, 0, newChain(), "")
 		kept := make(chan error, 10)
-		promise := func(username string) { kept <- j.Promise(batch.Entry{Username: username}) }
-		go promise("alice")
+		intent := func(username string) { kept <- j.WriteIntent(batch.Entry{Username: username}) }
+		go intent("alice")
 		synctest.Wait()
 		for i := range 9 { // gathered while the sync is under way
-			go promise(fmt.Sprint("user", i))
+			go intent(fmt.Sprint("user", i))
 		}
-		if err := j.Settle(batch.Result{Username: "alice", Outcome: batch.Reset}); err != nil {
+		if err := j.WriteResult(batch.Result{Username: "alice", Outcome: batch.Reset}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		release <- broken
 		for range 10 {
 			if err := <-kept; !errors.Is(err, broken) {
-				t.Errorf("a promise beside a failed sync returned %v", err)
+				t.Errorf("an intent beside a failed sync returned %v", err)
 			}
 		}
-		if err := j.Promise(batch.Entry{Username: "bob"}); !errors.Is(err, broken) {
-			t.Errorf("a later promise returned %v", err)
+		if err := j.WriteIntent(batch.Entry{Username: "bob"}); !errors.Is(err, broken) {
+			t.Errorf("a later intent returned %v", err)
 		}
-		if err := j.Settle(batch.Result{Username: "alice"}); !errors.Is(err, broken) {
+		if err := j.WriteResult(batch.Result{Username: "alice"}); !errors.Is(err, broken) {
 			t.Errorf("a later settlement returned %v", err)
 		}
 		if err := j.End(0, ""); !errors.Is(err, broken) {
@@ -203,16 +203,16 @@ func TestAfterAFailedWriteNothingIsAppended(t *testing.T) {
 			}
 			j := start(disk.OS, f, 0, newChain(), "")
 			kept := make(chan error, 4)
-			go func() { kept <- j.Promise(batch.Entry{Username: "alice"}) }()
+			go func() { kept <- j.WriteIntent(batch.Entry{Username: "alice"}) }()
 			synctest.Wait()
 			for i := range 2 { // too much for the room that is left
-				go func() { kept <- j.Promise(batch.Entry{Username: fmt.Sprint("user", i)}) }()
+				go func() { kept <- j.WriteIntent(batch.Entry{Username: fmt.Sprint("user", i)}) }()
 			}
 			synctest.Wait()
 			release <- nil // the sync ends, and the write begins that will fail
 			synctest.Wait()
-			go func() { kept <- j.Promise(batch.Entry{}) }() // short enough to fit
-			if err := j.Settle(batch.Result{Username: "alice"}); err != nil {
+			go func() { kept <- j.WriteIntent(batch.Entry{}) }() // short enough to fit
+			if err := j.WriteResult(batch.Result{Username: "alice"}); err != nil {
 				t.Error(err)
 			}
 			synctest.Wait()
@@ -226,9 +226,9 @@ func TestAfterAFailedWriteNothingIsAppended(t *testing.T) {
 				}
 			}
 			if failed != 3 {
-				t.Errorf("%d promises failed, want the two that could not be written and the one behind them", failed)
+				t.Errorf("%d intents failed, want the two that could not be written and the one behind them", failed)
 			}
-			if err := j.Settle(batch.Result{Username: "alice"}); !errors.Is(err, broken) {
+			if err := j.WriteResult(batch.Result{Username: "alice"}); !errors.Is(err, broken) {
 				t.Errorf("a settlement behind a failed write returned %v", err)
 			}
 			if err := j.Close(); !errors.Is(err, broken) {
@@ -244,17 +244,17 @@ func TestAfterAFailedWriteNothingIsAppended(t *testing.T) {
 
 // The invariant of a full disk, re-checked for a disk that is full after any
 // number of bytes, and with any reserve.
-func TestAFullDiskLosesNoPromiseAndBreaksNoChain(t *testing.T) {
+func TestAFullDiskLosesNoIntentAndBreaksNoChain(t *testing.T) {
 	users := []string{"alice", "bob"}
 	work := func(j *Journal) (promised, settled []string, firstErr error) {
 		for i, username := range users {
-			err := j.Promise(batch.Entry{Row: int64(i + 1), Username: username})
+			err := j.WriteIntent(batch.Entry{Row: int64(i + 1), Username: username})
 			if err != nil {
 				firstErr = cmpErr(firstErr, err)
 				continue
 			}
 			promised = append(promised, username)
-			if err := j.Settle(batch.Result{Row: int64(i + 1), Username: username, Outcome: batch.Reset}); err == nil {
+			if err := j.WriteResult(batch.Result{Row: int64(i + 1), Username: username, Outcome: batch.Reset}); err == nil {
 				settled = append(settled, username)
 			}
 		}
@@ -289,8 +289,8 @@ func TestAFullDiskLosesNoPromiseAndBreaksNoChain(t *testing.T) {
 			switch {
 			case len(rest) > 0:
 				t.Fatalf("%s: behind %d lines stands %q", where, len(lines), rest)
-			case !containsAll(promisedIn(f.data), promised):
-				t.Fatalf("%s: %q were promised, but the file has %q", where, promised, promisedIn(f.data))
+			case !containsAll(intendedIn(f.data), promised):
+				t.Fatalf("%s: %q were promised, but the file has %q", where, promised, intendedIn(f.data))
 			case closed == nil && !containsAll(settledIn(f.data), settled):
 				t.Fatalf("%s: %q were settled, but the file has %q", where, settled, settledIn(f.data))
 			case len(promised) < len(users) && !errors.Is(err, ErrFull) && !errors.Is(err, full):
@@ -302,7 +302,7 @@ func TestAFullDiskLosesNoPromiseAndBreaksNoChain(t *testing.T) {
 	}
 }
 
-func TestAFullDiskTakesSettlementsOutOfTheReserve(t *testing.T) {
+func TestAFullDiskTakesResultsOutOfTheReserve(t *testing.T) {
 	reserve := filepath.Join(t.TempDir(), "reserve")
 	if err := os.WriteFile(reserve, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -317,7 +317,7 @@ func TestAFullDiskTakesSettlementsOutOfTheReserve(t *testing.T) {
 	var promised []string
 	for len(promised) < 100 {
 		username := fmt.Sprint("user", len(promised))
-		err := j.Promise(batch.Entry{Username: username})
+		err := j.WriteIntent(batch.Entry{Username: username})
 		if errors.Is(err, ErrFull) {
 			break
 		}
@@ -327,7 +327,7 @@ func TestAFullDiskTakesSettlementsOutOfTheReserve(t *testing.T) {
 		promised = append(promised, username)
 	}
 	for _, username := range promised {
-		if err := j.Settle(batch.Result{Username: username, Outcome: batch.Reset}); err != nil {
+		if err := j.WriteResult(batch.Result{Username: username, Outcome: batch.Reset}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -345,8 +345,8 @@ func TestAFullDiskTakesSettlementsOutOfTheReserve(t *testing.T) {
 func TestAFullDiskWhoseReserveIsGoneSaysThatItIsFull(t *testing.T) {
 	f := &fakeFile{refusal: syscall.ENOSPC, room: func() int { return 10 }}
 	j := start(disk.OS, f, 0, newChain(), filepath.Join(t.TempDir(), "reserve"))
-	if err := j.Promise(batch.Entry{Username: "alice"}); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("the promise returned %v", err)
+	if err := j.WriteIntent(batch.Entry{Username: "alice"}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("the intent returned %v", err)
 	}
 	if err := j.Close(); !errors.Is(err, syscall.ENOSPC) || len(f.data) > 0 {
 		t.Errorf("Close returned %v and left %q", err, f.data)
@@ -356,11 +356,11 @@ func TestAFullDiskWhoseReserveIsGoneSaysThatItIsFull(t *testing.T) {
 func TestALineTooLongToReadBackIsRefusedAndTheChainGoesOn(t *testing.T) {
 	f := new(fakeFile)
 	j := start(disk.OS, f, 0, newChain(), "")
-	if err := j.Promise(batch.Entry{Row: 1, Username: string(make([]byte, maxLine))}); err == nil {
+	if err := j.WriteIntent(batch.Entry{Row: 1, Username: string(make([]byte, maxLine))}); err == nil {
 		t.Error("a username of a MiB was promised")
 	}
 	long := batch.Result{Row: 2, Username: "alice", Outcome: batch.Failed, ErrorMessage: string(make([]byte, maxLine))}
-	if err := j.Settle(long); err != nil {
+	if err := j.WriteResult(long); err != nil {
 		t.Errorf("a long message was not cut, but refused: %v", err)
 	}
 	if err := j.Close(); err != nil {
@@ -498,7 +498,7 @@ func usersIn(file []byte, event string) (users []string) {
 	return users
 }
 
-func promisedIn(file []byte) []string { return usersIn(file, "promised") }
+func intendedIn(file []byte) []string { return usersIn(file, "promised") }
 func settledIn(file []byte) []string  { return usersIn(file, "settled") }
 
 func containsAll(all, some []string) bool {

@@ -24,13 +24,13 @@ const (
 
 // The events of a journal.
 const (
-	eventSession  = "session"  // a process took up the run
-	eventPromised = "promised" // this user is about to be called
-	eventSettled  = "settled"  // this user ended so; the last word on a username counts
-	eventEnded    = "ended"    // the process left the run in good order
-	eventSteered  = "steered"  // somebody changed how the run goes on
-	eventAgain    = "again"    // this user, whose call is in doubt, is about to be called once more
-	eventClock    = "clock"    // the service's clock was found to stand otherwise
+	eventSession = "session"  // a process took up the run
+	eventIntent  = "promised" // this user is about to be called
+	eventResult  = "settled"  // this user ended so; the last word on a username counts
+	eventEnded   = "ended"    // the process left the run in good order
+	eventSteered = "steered"  // somebody changed how the run goes on
+	eventAgain   = "again"    // this user, whose call is in doubt, is about to be called once more
+	eventClock   = "clock"    // the service's clock was found to stand otherwise
 )
 
 // A line is one event. The JSON of a sealed one carries, as its last member,
@@ -68,7 +68,7 @@ type line struct {
 	SettledBy    batch.Evidence `json:"settled_by,omitzero"`
 	Sent         int            `json:"sent,omitzero"`
 
-	// Of a user with several steps: that which is promised, left out for the
+	// Of a user with several steps: that which is intended, left out for the
 	// first, and those that ended.
 	Step  string       `json:"step,omitzero"`
 	Steps []stepResult `json:"steps,omitempty"`
@@ -125,16 +125,16 @@ func steps[To, From stepResult | batch.StepResult](ended []From) []To {
 	return converted
 }
 
-func promise(e batch.Entry, at time.Time) line {
+func intentOf(e batch.Entry, at time.Time) line {
 	return line{
-		Event: eventPromised, At: at, Row: e.Row, Username: e.Username, Sub: e.Sub,
+		Event: eventIntent, At: at, Row: e.Row, Username: e.Username, Sub: e.Sub,
 		Step: e.Step, Steps: steps[stepResult](e.Steps), Before: e.Before,
 	}
 }
 
-func settled(r batch.Result) line {
+func resultOf(r batch.Result) line {
 	return line{
-		Event: eventSettled, Row: r.Row, Username: r.Username, Sub: r.Sub, Outcome: r.Outcome, Reason: r.Reason,
+		Event: eventResult, Row: r.Row, Username: r.Username, Sub: r.Sub, Outcome: r.Outcome, Reason: r.Reason,
 		Attempts: r.Attempts, Throttled: r.Throttled,
 		ErrorCode: clip(r.ErrorCode, maxCode), ErrorMessage: clip(r.ErrorMessage, maxMessage), RequestID: clip(r.RequestID, maxCode),
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, SettledBy: r.SettledBy, Sent: r.Sent,

@@ -73,8 +73,8 @@ func (d *Dir) writeHolder() error {
 // Holder is what the last process to lock the directory wrote of itself.
 func (d *Dir) Holder() string {
 	const unknown = "an unknown process"
-	if d.home != nil {
-		return cmp.Or(d.home.Holder(), unknown)
+	if d.remote != nil {
+		return cmp.Or(d.remote.Holder(), unknown)
 	}
 	if old := d.oldHolder(); old != "" {
 		return old

@@ -126,15 +126,15 @@ func (f *markFile) set(m Mark, durable bool) error {
 func (f *markFile) Close() error { return f.file.Close() }
 
 // A homeMark is a marker where the journal is kept as a copy.
-type homeMark struct{ home Home }
+type remoteMark struct{ remote Remote }
 
-func (h homeMark) set(m Mark, durable bool) error { return h.home.Mark(m, durable) }
-func (h homeMark) Close() error                   { return nil }
+func (h remoteMark) set(m Mark, durable bool) error { return h.remote.Mark(m, durable) }
+func (h remoteMark) Close() error                   { return nil }
 
 // mark reads the mark; there is none in a directory of an earlier version.
 func (d *Dir) mark() (m Mark, ok bool, err error) {
-	if d.home != nil {
-		m, ok = d.home.Marked()
+	if d.remote != nil {
+		m, ok = d.remote.Marked()
 		return m, ok, nil
 	}
 	text, err := disk.ReadFile(d.on(), d.File(MarkFile))
@@ -164,8 +164,8 @@ func newest(text []byte) (m Mark, slot int, ok bool) {
 
 // place is what a copy of the directory would not keep.
 func (d *Dir) place() (string, error) {
-	if d.home != nil {
-		return d.home.String(), nil
+	if d.remote != nil {
+		return d.remote.String(), nil
 	}
 	f, err := d.on().OpenFile(d.File(JournalFile), os.O_RDONLY, 0)
 	if err != nil {
@@ -177,8 +177,8 @@ func (d *Dir) place() (string, error) {
 
 // writeMark begins the file of the mark anew.
 func (d *Dir) writeMark(m Mark) error {
-	if d.home != nil {
-		return d.home.Mark(m, true)
+	if d.remote != nil {
+		return d.remote.Mark(m, true)
 	}
 	slot, err := m.seal()
 	if err != nil {
@@ -194,7 +194,7 @@ func (d *Dir) writeMark(m Mark) error {
 // does not come as far as its mark, or not by the same lines.
 func (h *History) reaches(m Mark) error {
 	path := h.dir.File(JournalFile)
-	if h.dir.home != nil {
+	if h.dir.remote != nil {
 		path = "the journal of " + h.dir.String()
 	}
 	switch {
@@ -231,7 +231,7 @@ func (d *Dir) sumAt(bytes int64) (string, error) {
 // last line is the one that the mark names. It reads no other line: what stands before
 // is for [Dir.Replay] to check. Of a copy, and without a mark, it does not.
 func (d *Dir) EndsAt(bytes int64) (bool, error) {
-	if d.home != nil || bytes <= 0 {
+	if d.remote != nil || bytes <= 0 {
 		return false, nil
 	}
 	m, marked, err := d.mark()
@@ -283,8 +283,8 @@ func (h *History) Begin(moved bool) error {
 // marker opens the mark for a session, which begins to write in the slot that says
 // less: the other one may be torn.
 func (h *History) marker() (marker, error) {
-	if h.dir.home != nil {
-		return homeMark{h.dir.home}, nil
+	if h.dir.remote != nil {
+		return remoteMark{h.dir.remote}, nil
 	}
 	text, err := disk.ReadFile(h.dir.on(), h.dir.File(MarkFile))
 	if err != nil {

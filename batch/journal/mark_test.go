@@ -46,7 +46,7 @@ func isCut(err error) bool {
 // A journal that is long enough, and whole in itself, is not the one of the mark.
 func TestAJournalOfAnotherRunIsRefused(t *testing.T) {
 	d, other := smallRun(t), smallRun(t)
-	session(t, other, func(j *Journal) error { return j.Promise(batch.Entry{Row: 3, Username: "carol"}) })
+	session(t, other, func(j *Journal) error { return j.WriteIntent(batch.Entry{Row: 3, Username: "carol"}) })
 	write(t, d, journalOf(t, other))
 	if _, err := d.Replay(); !isCut(err) {
 		t.Errorf("%v", err)
@@ -78,14 +78,14 @@ func TestAMarkMayBeBehindAndOneTornSlotLeavesTheOther(t *testing.T) {
 }
 
 // Nothing but this process dies: the mark is as far as the journal.
-func TestTheMarkFollowsEachPromise(t *testing.T) {
+func TestTheMarkFollowsEachIntent(t *testing.T) {
 	d := newRun(t)
 	j, err := replay(t, d).Start("", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if err := j.Promise(batch.Entry{Row: 1, Username: "alice"}); err != nil {
+	if err := j.WriteIntent(batch.Entry{Row: 1, Username: "alice"}); err != nil {
 		t.Fatal(err)
 	}
 	m, ok, err := d.mark()
@@ -105,7 +105,7 @@ func TestASessionBeginsWithAMarkAsFarAsTheJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session(t, d, func(j *Journal) error { return j.Promise(batch.Entry{Row: 1, Username: "alice"}) })
+	session(t, d, func(j *Journal) error { return j.WriteIntent(batch.Entry{Row: 1, Username: "alice"}) })
 	if err := os.WriteFile(d.File(MarkFile), behind, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestAProcessNoticesAtItsEndThatItsJournalIsNotThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(j.Promise(batch.Entry{Row: 1, Username: "alice"}), meddle(d.File(JournalFile))); err != nil {
+		if err := errors.Join(j.WriteIntent(batch.Entry{Row: 1, Username: "alice"}), meddle(d.File(JournalFile))); err != nil {
 			t.Fatal(err)
 		}
 		if err := j.Close(); !isCut(err) {

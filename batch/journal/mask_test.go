@@ -12,8 +12,8 @@ func TestAMaskedCopyIsTheSameRunOfOtherNames(t *testing.T) {
 	d := newRun(t, "alice", "bob", "carol")
 	session(t, d, func(j *Journal) error {
 		return errors.Join(
-			j.Promise(batch.Entry{Row: 1, Username: "alice"}, batch.Entry{Row: 2, Username: "bob"}),
-			j.Settle(batch.Result{Row: 1, Username: "alice", Outcome: batch.Failed, Reason: batch.Other, Attempts: 1, ErrorMessage: "alice is odd"}),
+			j.WriteIntent(batch.Entry{Row: 1, Username: "alice"}, batch.Entry{Row: 2, Username: "bob"}),
+			j.WriteResult(batch.Result{Row: 1, Username: "alice", Outcome: batch.Failed, Reason: batch.Other, Attempts: 1, ErrorMessage: "alice is odd"}),
 			j.Steer("carol", "pause"),
 			j.End(4, "alice did it"),
 		)

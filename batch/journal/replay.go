@@ -24,8 +24,8 @@ type History struct {
 	Sessions []Session
 
 	// Torn reports whether the last line was cut short by a crash, or is not yet
-	// whole in a run that is still going on. Nothing that was promised is lost
-	// with it: a call waits for its whole promise.
+	// whole in a run that is still going on. No intent is lost
+	// with it: a call waits for the whole of its own.
 	Torn bool
 
 	// RosterSHA256 is that of the roster as it is now. It is for the caller to
@@ -36,7 +36,7 @@ type History struct {
 	// roster, which was changed since, calls for.
 	Unmatched int64
 
-	// UnmatchedInDoubt is how many of them were promised a call that may or
+	// UnmatchedInDoubt is how many of them have the intent of a call that may or
 	// may not have been made.
 	UnmatchedInDoubt int64
 
@@ -45,7 +45,7 @@ type History struct {
 
 	dir    *Dir
 	marks  list[mark]       // by row from 0
-	open   map[int64]meant  // by the journal's row: whom the session has promised
+	open   map[int64]meant  // by the journal's row: whose intents the session wrote
 	called map[int64]string // by row: users who were called otherwise than the roster names them
 	size   int64            // of the journal's whole lines
 	lines  int64            // that many of them
@@ -100,7 +100,7 @@ type state uint8
 const (
 	untouched state = iota
 	uncalled        // the roster says that this row needs no call
-	promised        // and not settled: a doubt
+	intended        // without a result: in doubt
 	final
 	open // settled, but to be attempted again
 )
@@ -201,9 +201,9 @@ func (h *History) apply(rec record, rows *rowFinder, unmatched map[string]state)
 			session.Clock = c
 		}
 		return nil
-	case eventPromised:
-		m.state = promised
-	case eventSettled:
+	case eventIntent:
+		m.state = intended
+	case eventResult:
 		if m.state = final; !rec.result().Final() {
 			m.state = open
 		}
@@ -234,16 +234,16 @@ type meant struct {
 	renamed  bool  // the roster has another username for the sub
 }
 
-// userOf is whom a line means. The result of a promise of the same session does not
+// userOf is whom a line means. The result of an intent of the same session does not
 // name the user again.
 func (h *History) userOf(rec record, rows *rowFinder) (user meant, err error) {
-	if rec.Event == eventSettled {
+	if rec.Event == eventResult {
 		defer delete(h.open, rec.Row)
 	}
-	if rec.Username == "" && rec.Event == eventSettled {
+	if rec.Username == "" && rec.Event == eventResult {
 		user, ok := h.open[rec.Row]
 		if !ok {
-			return user, &DamageError{h.dir.File(JournalFile), int(h.lines), fmt.Sprintf("row %d ends here, and this session has not promised it", rec.Row)}
+			return user, &DamageError{h.dir.File(JournalFile), int(h.lines), fmt.Sprintf("row %d ends here, and this session has no intent of it", rec.Row)}
 		}
 		return user, nil
 	}
@@ -255,7 +255,7 @@ func (h *History) userOf(rec record, rows *rowFinder) (user meant, err error) {
 	if ok {
 		user.row, user.renamed = row, !rows.isNamed(row, rec.Username)
 	}
-	if rec.Event == eventPromised {
+	if rec.Event == eventIntent {
 		h.open[rec.Row] = user
 	}
 	return user, nil
@@ -264,7 +264,7 @@ func (h *History) userOf(rec record, rows *rowFinder) (user meant, err error) {
 func (h *History) countUnmatched(unmatched map[string]state) {
 	h.Unmatched = int64(len(unmatched))
 	for _, last := range unmatched {
-		if last == promised {
+		if last == intended {
 			h.UnmatchedInDoubt++
 		}
 	}
@@ -288,21 +288,21 @@ func (h *History) Head() (lines int64, sha256 string) { return h.lines, h.head }
 
 // Open tells how many users a resume would work on: those never called, those
 // in doubt, and those whose answer was the run's and not their own.
-func (h *History) Open() (users, doubts int64) {
+func (h *History) Open() (users, inDoubt int64) {
 	for i := range h.marks.len {
 		switch h.marks.at(i).state {
-		case promised:
-			doubts++
+		case intended:
+			inDoubt++
 			users++
 		case untouched, open:
 			users++
 		}
 	}
-	return users, doubts
+	return users, inDoubt
 }
 
 // Remaining yields the users that a resume works on, with the time of the
-// promise for those in doubt. retry, if not nil, picks settled users to attempt
+// intent for those in doubt. retry, if not nil, picks settled users to attempt
 // again.
 func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
@@ -324,11 +324,11 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 				continue
 			case row.state == final && l.Outcome == batch.Unknown:
 				// It is still in doubt; never zero, which would mean no doubt.
-				e.Promised = cmp.Or(l.StartedAt, h.Sessions[0].StartedAt)
-			case row.state == promised:
-				e.Promised = l.At
+				e.Intended = cmp.Or(l.StartedAt, h.Sessions[0].StartedAt)
+			case row.state == intended:
+				e.Intended = l.At
 			}
-			if !e.Promised.IsZero() {
+			if !e.Intended.IsZero() {
 				e.Clock = h.clockSince(row.offset, row.state == final)
 			}
 			e.Steps = steps[batch.StepResult](l.Steps)
@@ -340,10 +340,10 @@ func (h *History) Remaining(retry func(batch.Result) bool) iter.Seq2[batch.Entry
 	}
 }
 
-// clockSince is what a promise is to be dated by that a session made: the earliest
+// clockSince is what an intent is to be dated by that a session wrote: the earliest
 // that the sessions since then, and the one to come, know of their clocks. Which of
 // two clocks moved between sessions nobody can tell, this machine's or the
-// service's, and this covers both. handedOn tells of a promise that the session may
+// service's, and this covers both. handedOn is of an intent that the session may
 // have from any before it.
 func (h *History) clockSince(offset int64, handedOn bool) batch.Clock {
 	earliest := h.Clock
@@ -374,7 +374,7 @@ func (h *History) sessionAt(offset int64) *Session {
 
 // Results yields how every row has ended so far, in the order of the input.
 // Rows that no session has come to are not attempted, for the given reason; a
-// promise without a settlement is unknown.
+// intent without a result is unknown.
 func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
 	return relay.Ahead(func(yield func(batch.Result, error) bool) {
 		for row, err := range h.each() {

@@ -30,14 +30,14 @@ func smallRun(t *testing.T) *Dir {
 	d := newRun(t, "alice", "bob", "carol")
 	session(t, d, func(j *Journal) error {
 		return errors.Join(
-			j.Promise(batch.Entry{Row: 1, Username: "alice"}),
-			j.Settle(wasReset(1, "alice")),
+			j.WriteIntent(batch.Entry{Row: 1, Username: "alice"}),
+			j.WriteResult(wasReset(1, "alice")),
 		)
 	})
 	session(t, d, func(j *Journal) error {
 		return errors.Join(
-			j.Promise(batch.Entry{Row: 2, Username: "bob"}),
-			j.Settle(wasReset(2, "bob")),
+			j.WriteIntent(batch.Entry{Row: 2, Username: "bob"}),
+			j.WriteResult(wasReset(2, "bob")),
 		)
 	})
 	return d
@@ -156,13 +156,13 @@ func TestAJournalCutAnywhereIsTornAndNobodyIsDoneWithoutAWholeLine(t *testing.T)
 			}
 		}
 		users, doubts := h.Open()
-		if want := len(promisedIn(file[:size])) - len(done); users != int64(3-len(done)) || doubts != int64(want) {
+		if want := len(intendedIn(file[:size])) - len(done); users != int64(3-len(done)) || doubts != int64(want) {
 			t.Fatalf("cut to %d bytes: %d users are left and %d in doubt", size, users, doubts)
 		}
 		if len(rest) > 1 && size%97 != 0 {
 			continue
 		}
-		session(t, d, func(j *Journal) error { return j.Promise(batch.Entry{Row: 3, Username: "carol"}) })
+		session(t, d, func(j *Journal) error { return j.WriteIntent(batch.Entry{Row: 3, Username: "carol"}) })
 		mended, rest := wholeLines(journalOf(t, d))
 		if len(rest) > 0 || len(mended) != len(lines)+3 || !bytes.HasPrefix(journalOf(t, d), file[:h.size]) {
 			t.Fatalf("cut to %d bytes and gone on with: %d lines and then %q", size, len(mended), rest)
@@ -175,7 +175,7 @@ func TestAJournalCutAnywhereIsTornAndNobodyIsDoneWithoutAWholeLine(t *testing.T)
 
 // A doubt about a later step is about that step alone: what was done before it
 // stays done.
-func TestAResumeGoesOnAtTheStepThatWasPromised(t *testing.T) {
+func TestAResumeGoesOnAtTheStepThatWasIntended(t *testing.T) {
 	early := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	reset := []batch.StepResult{{Step: "reset", Outcome: batch.Reset, Attempts: 2, Throttled: 1, RequestID: "id-1", StartedAt: early, FinishedAt: early.Add(time.Second), SettledBy: batch.ByAnswer}}
 	before := &batch.Snapshot{Status: "CONFIRMED", Enabled: true, ModifiedAt: early}
@@ -186,9 +186,9 @@ func TestAResumeGoesOnAtTheStepThatWasPromised(t *testing.T) {
 			Row: 2, Username: "bob", Outcome: batch.Failed, Reason: batch.Interrupted, ErrorMessage: "sign-out: the run stopped before it",
 			Steps: append(slices.Clone(reset), batch.StepResult{Step: "sign-out", Outcome: batch.NotAttempted, Reason: batch.Interrupted}),
 		}
-		err := errors.Join(j.Promise(alice), j.Promise(batch.Entry{Row: 2, Username: "bob"}), j.Settle(stopped))
+		err := errors.Join(j.WriteIntent(alice), j.WriteIntent(batch.Entry{Row: 2, Username: "bob"}), j.WriteResult(stopped))
 		alice.Step, alice.Steps = "sign-out", reset
-		return errors.Join(err, j.Promise(alice))
+		return errors.Join(err, j.WriteIntent(alice))
 	})
 	h := replay(t, d)
 
@@ -205,10 +205,10 @@ func TestAResumeGoesOnAtTheStepThatWasPromised(t *testing.T) {
 	if len(remaining) != 2 {
 		t.Fatalf("%d users are left", len(remaining))
 	}
-	if e := remaining[0]; !slices.Equal(e.Steps, reset) || e.Promised.IsZero() || !reflect.DeepEqual(e.Before, before) {
+	if e := remaining[0]; !slices.Equal(e.Steps, reset) || e.Intended.IsZero() || !reflect.DeepEqual(e.Before, before) {
 		t.Errorf("alice goes on as %+v", e)
 	}
-	if e := remaining[1]; len(e.Steps) != 2 || e.Steps[0] != reset[0] || !e.Promised.IsZero() {
+	if e := remaining[1]; len(e.Steps) != 2 || e.Steps[0] != reset[0] || !e.Intended.IsZero() {
 		t.Errorf("bob goes on as %+v", e)
 	}
 }
@@ -216,7 +216,7 @@ func TestAResumeGoesOnAtTheStepThatWasPromised(t *testing.T) {
 func TestAChangedRosterThatNamesAUserTwiceMixesUpNobody(t *testing.T) {
 	d := newRun(t, "carol", "alice")
 	session(t, d, func(j *Journal) error {
-		return errors.Join(j.Promise(batch.Entry{Row: 1, Username: "carol"}), j.Settle(batch.Result{Row: 1, Username: "carol", Outcome: batch.Reset}))
+		return errors.Join(j.WriteIntent(batch.Entry{Row: 1, Username: "carol"}), j.WriteResult(batch.Result{Row: 1, Username: "carol", Outcome: batch.Reset}))
 	})
 	spool(t, d, usersOf("alice", "alice", "bob", "carol"))
 	for _, r := range collect(t, replay(t, d).Results(batch.Stopped)) {
@@ -245,7 +245,7 @@ func TestRowsThatNeedNoCallKeepTheirOwnOutcome(t *testing.T) {
 		t.Errorf("%+v", survey)
 	}
 	session(t, d, func(j *Journal) error {
-		return errors.Join(j.Promise(entries[0]), j.Settle(batch.Result{Row: 1, Username: "alice", Outcome: batch.Reset}))
+		return errors.Join(j.WriteIntent(entries[0]), j.WriteResult(batch.Result{Row: 1, Username: "alice", Outcome: batch.Reset}))
 	})
 	h := replay(t, d)
 	got := collect(t, h.Results(batch.Stopped))
@@ -280,7 +280,7 @@ func TestANewerFormatIsRefusedAndIsNotCalledDamage(t *testing.T) {
 
 func TestAJournalThatDoesNotBeginWithASessionIsDamaged(t *testing.T) {
 	d := smallRun(t)
-	l := settled(batch.Result{Username: "alice", Outcome: batch.Reset})
+	l := resultOf(batch.Result{Username: "alice", Outcome: batch.Reset})
 	file, err := newChain().append(nil, &l)
 	if err != nil {
 		t.Fatal(err)
@@ -347,9 +347,9 @@ func FuzzReplay(f *testing.F) {
 	d := newRun(f, "alice", "bob", "carol")
 	session(f, d, func(j *Journal) error {
 		return errors.Join(
-			j.Promise(batch.Entry{Row: 1, Username: "alice"}),
-			j.Settle(wasReset(1, "alice")),
-			j.Promise(batch.Entry{Row: 2, Username: "bob"}, batch.Entry{Row: 3, Username: "carol"}),
+			j.WriteIntent(batch.Entry{Row: 1, Username: "alice"}),
+			j.WriteResult(wasReset(1, "alice")),
+			j.WriteIntent(batch.Entry{Row: 2, Username: "bob"}, batch.Entry{Row: 3, Username: "carol"}),
 		)
 	})
 	file := journalOf(f, d)
@@ -400,7 +400,7 @@ func FuzzReplay(f *testing.F) {
 		left := collect(t, h.Remaining(nil))
 		users, doubts := h.Open()
 		for _, e := range left {
-			if !e.Promised.IsZero() {
+			if !e.Intended.IsZero() {
 				doubts--
 			}
 			if results[e.Row-1].Outcome == batch.Reset {
@@ -422,7 +422,7 @@ func FuzzReplay(f *testing.F) {
 
 // Each session's times go by its own clock; what it knew of that clock stays with
 // them. A session that an earlier version wrote knew nothing.
-func TestADoubtGoesByTheClockOfItsSession(t *testing.T) {
+func TestACallInDoubtGoesByTheClockOfItsSession(t *testing.T) {
 	clock := func(ahead time.Duration) batch.Clock { return batch.Clock{Ahead: ahead, Known: true} }
 	d := newRun(t, "alice", "bob", "carol", "dave")
 	for i, s := range []struct {
@@ -440,7 +440,7 @@ func TestADoubtGoesByTheClockOfItsSession(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = j.Promise(batch.Entry{Row: int64(i + 1), Username: s.user})
+		err = j.WriteIntent(batch.Entry{Row: int64(i + 1), Username: s.user})
 		if s.later.Known {
 			err = errors.Join(err, j.Clock(s.later))
 		}
@@ -466,7 +466,7 @@ func TestADoubtGoesByTheClockOfItsSession(t *testing.T) {
 
 // A doubt that one session after the other could not settle is never dated later
 // than its first call, though each session goes by another clock.
-func TestADoubtThatIsHandedOnIsNotDatedLater(t *testing.T) {
+func TestACallInDoubtThatIsHandedOnIsNotDatedLater(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		d := newRun(t, "alice")
 		first := time.Time{} // by the service's clock
@@ -481,12 +481,12 @@ func TestADoubtThatIsHandedOnIsNotDatedLater(t *testing.T) {
 			e := collect(t, h.Remaining(retry))[0]
 			if i == 0 {
 				first = time.Now().Add(ahead)
-				err = j.Promise(e)
+				err = j.WriteIntent(e)
 			} else {
-				if got := e.Promised.Add(e.Clock.Ahead); e.Clock.Known != known || known && got.After(first.Add(time.Second)) {
+				if got := e.Intended.Add(e.Clock.Ahead); e.Clock.Known != known || known && got.After(first.Add(time.Second)) {
 					t.Errorf("session %d takes the call to have left %v late, its clock known %t; want %t", i+1, got.Sub(first), e.Clock.Known, known)
 				}
-				err = j.Settle(batch.Result{Row: 1, Username: "alice", Outcome: batch.Unknown, Reason: batch.Network, StartedAt: e.Promised, FinishedAt: time.Now()})
+				err = j.WriteResult(batch.Result{Row: 1, Username: "alice", Outcome: batch.Unknown, Reason: batch.Network, StartedAt: e.Intended, FinishedAt: time.Now()})
 			}
 			if err = errors.Join(err, j.Close()); err != nil {
 				t.Fatal(err)

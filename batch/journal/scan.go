@@ -124,7 +124,7 @@ func (s *scanner) word() string {
 var words = func() map[string]string {
 	words := make(map[string]string)
 	add := func(word string) { words[word] = word }
-	for _, event := range []string{eventSession, eventPromised, eventSettled, eventEnded, eventSteered} {
+	for _, event := range []string{eventSession, eventIntent, eventResult, eventEnded, eventSteered} {
 		add(event)
 	}
 	for _, o := range batch.Outcomes {

@@ -56,8 +56,8 @@ func FuzzScan(f *testing.F) {
 func TestThePlainLinesOfARunAreScanned(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)
 	for _, l := range []line{
-		{Event: eventPromised, At: at, Row: 1, Username: "jörg"},
-		settled(batch.Result{
+		{Event: eventIntent, At: at, Row: 1, Username: "jörg"},
+		resultOf(batch.Result{
 			Row: 1, Username: "alice", Outcome: batch.Failed, Reason: batch.UserNotFound, Attempts: 2, Throttled: 1, ErrorCode: "UserNotFoundException",
 			ErrorMessage: "User does not exist.", RequestID: "r-1", StartedAt: at, FinishedAt: at, SettledBy: batch.ByAnswer,
 		}),

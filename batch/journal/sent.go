@@ -12,7 +12,7 @@ import (
 )
 
 // Sent counts, of a journal that may be written to meanwhile, the calls that sent
-// a message, or may have: a promise counts until it is settled. It believes the
+// a message, or may have: an intent counts until it has a result. It believes the
 // journal as it stands, without checking its chain, and is for one goroutine.
 type Sent struct {
 	path  string
@@ -21,7 +21,7 @@ type Sent struct {
 	since  time.Time
 	offset int64
 	began  time.Time        // the session that the offset is in
-	names  map[int64]string // by row, of users whom it has promised
+	names  map[int64]string // by row, of users whose intents it wrote
 	done   int              // of users whose last word is that they are done
 	open   map[string]int   // of others, where it is not 0
 }
@@ -86,7 +86,7 @@ func (s *Sent) count(l line) {
 		s.began = l.At
 		clear(s.names)
 		return
-	case eventPromised:
+	case eventIntent:
 		s.names[l.Row] = l.Username
 		if s.sends(l.Step) && !l.At.Before(s.since) {
 			n = 1
@@ -96,7 +96,7 @@ func (s *Sent) count(l line) {
 		if n = s.open[l.Username]; !l.At.Before(s.since) {
 			n++
 		}
-	case eventSettled:
+	case eventResult:
 		if l.Username == "" {
 			l.Username = s.names[l.Row]
 		}

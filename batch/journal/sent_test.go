@@ -21,20 +21,20 @@ func TestMessagesAreCountedFromTheRecord(t *testing.T) {
 		act  func(*Journal) error
 		want int
 	}{
-		{"a promise may be a call", func(j *Journal) error { return j.Promise(batch.Entry{Username: "a"}) }, 1},
-		{"a reset", func(j *Journal) error { return j.Settle(result("a", batch.Reset, 1, at)) }, 1},
-		{"a reset of yesterday", func(j *Journal) error { return j.Settle(result("a", batch.Reset, 1, before)) }, 0},
-		{"a refusal", func(j *Journal) error { return j.Settle(result("a", batch.Failed, 0, at)) }, 0},
-		{"a doubt", func(j *Journal) error { return j.Settle(result("a", batch.Unknown, 1, at)) }, 1},
-		{"a reset that took two calls in doubt", func(j *Journal) error { return j.Settle(result("a", batch.Reset, 3, at)) }, 3},
-		{"what an earlier version wrote", func(j *Journal) error { return j.Settle(result("a", batch.Reset, 0, at)) }, 1},
-		{"a promise of a step that sends nothing", func(j *Journal) error {
-			return j.Promise(batch.Entry{Username: "a", Step: "sign-out", Steps: reset})
+		{"an intent may be a call", func(j *Journal) error { return j.WriteIntent(batch.Entry{Username: "a"}) }, 1},
+		{"a reset", func(j *Journal) error { return j.WriteResult(result("a", batch.Reset, 1, at)) }, 1},
+		{"a reset of yesterday", func(j *Journal) error { return j.WriteResult(result("a", batch.Reset, 1, before)) }, 0},
+		{"a refusal", func(j *Journal) error { return j.WriteResult(result("a", batch.Failed, 0, at)) }, 0},
+		{"a doubt", func(j *Journal) error { return j.WriteResult(result("a", batch.Unknown, 1, at)) }, 1},
+		{"a reset that took two calls in doubt", func(j *Journal) error { return j.WriteResult(result("a", batch.Reset, 3, at)) }, 3},
+		{"what an earlier version wrote", func(j *Journal) error { return j.WriteResult(result("a", batch.Reset, 0, at)) }, 1},
+		{"an intent of a step that sends nothing", func(j *Journal) error {
+			return j.WriteIntent(batch.Entry{Username: "a", Step: "sign-out", Steps: reset})
 		}, 1},
 		{"a row that failed after its reset", func(j *Journal) error {
 			r := result("a", batch.Failed, 1, at)
 			r.Steps = append(reset, batch.StepResult{Step: "sign-out", Outcome: batch.Failed, FinishedAt: at})
-			return j.Settle(r)
+			return j.WriteResult(r)
 		}, 1},
 		{"a doubt that is called again", func(j *Journal) error { return j.Again(batch.Entry{Username: "a"}) }, 2},
 	} {
@@ -42,11 +42,11 @@ func TestMessagesAreCountedFromTheRecord(t *testing.T) {
 			d := newRun(t, "a")
 			count := NewSent(d.Path, func(step string) bool { return step == "" })
 			session(t, d, func(j *Journal) error {
-				if err := j.Promise(batch.Entry{Username: "a"}); err != nil {
+				if err := j.WriteIntent(batch.Entry{Username: "a"}); err != nil {
 					return err
 				}
 				if n, err := count.Since(day.Add(-time.Hour)); n != 1 || err != nil {
-					t.Errorf("%d after the promise, %v", n, err)
+					t.Errorf("%d after the intent, %v", n, err)
 				}
 				return c.act(j)
 			})

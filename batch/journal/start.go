@@ -36,8 +36,8 @@ func (h *History) Start(version, rosterSHA256 string) (*Journal, error) {
 	session := line{Event: eventSession, ServiceAhead: serviceAhead(h.Clock), Format: formatVersion, Version: version, PID: os.Getpid(), Roster: rosterSHA256}
 	session.Host, _ = os.Hostname()
 	var file appendFile = f
-	if d.home != nil {
-		file, session.Fence = &copied{Appender: f, home: d.home, size: h.size}, d.home.Fence()
+	if d.remote != nil {
+		file, session.Fence = &copied{Appender: f, remote: d.remote, size: h.size}, d.remote.Fence()
 	}
 	j := start(d.on(), file, h.size, h.chain, reserve)
 	j.writer, j.own, j.marker, session.At = writer, f, marker, j.now()

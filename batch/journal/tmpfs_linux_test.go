@@ -11,7 +11,7 @@ import (
 	"cognito-reset/batch"
 )
 
-func TestARealFullDiskSettlesAllThatWasPromised(t *testing.T) {
+func TestARealFullDiskTakesTheResultOfEachIntent(t *testing.T) {
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1536k,mode=700"); err != nil {
 		t.Skipf("no small tmpfs can be mounted here: %v", err)
@@ -44,7 +44,7 @@ func TestARealFullDiskSettlesAllThatWasPromised(t *testing.T) {
 			var mine []batch.Entry
 			for i := w; i < most; i += workers {
 				e := batch.Entry{Row: int64(i + 1), Username: usernames[i]}
-				if err := j.Promise(e); errors.Is(err, ErrFull) {
+				if err := j.WriteIntent(e); errors.Is(err, ErrFull) {
 					break
 				} else if err != nil {
 					t.Error(err)
@@ -53,7 +53,7 @@ func TestARealFullDiskSettlesAllThatWasPromised(t *testing.T) {
 				mine = append(mine, e)
 			}
 			for _, e := range mine {
-				if err := j.Settle(batch.Result{Row: e.Row, Username: e.Username, Outcome: batch.Reset}); err != nil {
+				if err := j.WriteResult(batch.Result{Row: e.Row, Username: e.Username, Outcome: batch.Reset}); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
@@ -67,7 +67,7 @@ func TestARealFullDiskSettlesAllThatWasPromised(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(kept) == 0 || len(kept) == most {
-		t.Fatalf("%d of %d promises found room", len(kept), most)
+		t.Fatalf("%d of %d intents found room", len(kept), most)
 	}
 	h := replay(t, d)
 	for _, r := range collect(t, h.Results(batch.Stopped)) {

@@ -58,7 +58,7 @@ func (t told) last() (l line, err error) {
 	if what := decode(raw, t.history.sessionAt(t.offset).StartedAt, &l); what != "" {
 		return line{}, fmt.Errorf("%s: at byte %d: %s", t.journal.file.Name(), t.offset, what)
 	}
-	if l.Username == "" && l.Event == eventSettled {
+	if l.Username == "" && l.Event == eventResult {
 		l.Username, l.Sub = cmp.Or(t.history.called[t.Row], t.Username), cmp.Or(l.Sub, t.Sub)
 		return l, nil
 	}
@@ -80,7 +80,7 @@ func (t told) result(pending batch.Reason) (batch.Result, error) {
 	}
 	l, err := t.last()
 	switch t.state {
-	case promised:
+	case intended:
 		res.Outcome, res.Reason = batch.Unknown, batch.Interrupted
 		res.Attempts, res.StartedAt = 1, l.At
 		res.ErrorMessage = "the run ended before the answer was seen; a resume reads it back"

@@ -164,7 +164,7 @@ func TestAHeldPaceLetsNoCallGoBefore(t *testing.T) {
 	})
 }
 
-func TestLanesTakeTurnsWithinOnePace(t *testing.T) {
+func TestChildrenTakeTurnsWithinOnePace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent := pace.New(30)
 		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second-time.Millisecond)
@@ -197,7 +197,7 @@ func TestLanesTakeTurnsWithinOnePace(t *testing.T) {
 	})
 }
 
-func TestALaneThatIsPausedKeepsNobodyElseBack(t *testing.T) {
+func TestAChildThatIsPausedKeepsNobodyElseBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent := pace.New(10)
 		one, other := parent.Child(10), parent.Child(10)
@@ -224,7 +224,7 @@ func TestALaneThatIsPausedKeepsNobodyElseBack(t *testing.T) {
 }
 
 // Who has waited on the parent does not go while the child is paused meanwhile.
-func TestAPauseHoldsEvenWhoIsNextOnTheRoad(t *testing.T) {
+func TestAPauseHoldsEvenTheNextAtTheParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent := pace.New(1)
 		child := parent.Child(1)
@@ -243,7 +243,7 @@ func TestAPauseHoldsEvenWhoIsNextOnTheRoad(t *testing.T) {
 	})
 }
 
-func TestWhatALaneMeetsTheRoadLearns(t *testing.T) {
+func TestWhatAChildMeetsTheParentLearns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent := pace.New(30)
 		one, other := parent.Child(30), parent.Child(30)

@@ -39,7 +39,7 @@ func reportOf(t *testing.T, newWriter func(io.Writer, ...string) report.Writer, 
 	return b.String()
 }
 
-// Every source keeps the same promises.
+// Every source keeps the same intents.
 func TestConformance(t *testing.T) {
 	inCSV := func(row, _ int) string { return fmt.Sprintf("users:%d:3", row+1) }
 	inJSONL := func(row, _ int) string { return fmt.Sprintf("users:%d", row) }

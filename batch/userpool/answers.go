@@ -118,20 +118,20 @@ var answers = []answer{
 	{"ConcurrentModificationException", "", batch.ClassMoment, batch.ServerError},
 
 	// Nobody can say whether it happened.
-	{"InternalErrorException", "", batch.ClassDoubt, batch.ServerError},
-	{"InternalFailure", "", batch.ClassDoubt, batch.ServerError},
-	{"InternalServerError", "", batch.ClassDoubt, batch.ServerError},
-	{"InternalError", "", batch.ClassDoubt, batch.ServerError},
-	{"InternalServerException", "", batch.ClassDoubt, batch.ServerError},
-	{"InternalServiceError", "", batch.ClassDoubt, batch.ServerError},
-	{"InternalServiceException", "", batch.ClassDoubt, batch.ServerError},
-	{"ServerException", "", batch.ClassDoubt, batch.ServerError},
-	{"RequestAbortedException", "", batch.ClassDoubt, batch.ServerError},
-	{"HttpTimeoutException", "", batch.ClassDoubt, batch.ServerError},
-	{"ServiceUnavailable", "", batch.ClassDoubt, batch.ServerError},
-	{"ServiceUnavailableException", "", batch.ClassDoubt, batch.ServerError},
-	{"RequestTimeout", "", batch.ClassDoubt, batch.ServerError},
-	{"RequestTimeoutException", "", batch.ClassDoubt, batch.ServerError},
+	{"InternalErrorException", "", batch.ClassInDoubt, batch.ServerError},
+	{"InternalFailure", "", batch.ClassInDoubt, batch.ServerError},
+	{"InternalServerError", "", batch.ClassInDoubt, batch.ServerError},
+	{"InternalError", "", batch.ClassInDoubt, batch.ServerError},
+	{"InternalServerException", "", batch.ClassInDoubt, batch.ServerError},
+	{"InternalServiceError", "", batch.ClassInDoubt, batch.ServerError},
+	{"InternalServiceException", "", batch.ClassInDoubt, batch.ServerError},
+	{"ServerException", "", batch.ClassInDoubt, batch.ServerError},
+	{"RequestAbortedException", "", batch.ClassInDoubt, batch.ServerError},
+	{"HttpTimeoutException", "", batch.ClassInDoubt, batch.ServerError},
+	{"ServiceUnavailable", "", batch.ClassInDoubt, batch.ServerError},
+	{"ServiceUnavailableException", "", batch.ClassInDoubt, batch.ServerError},
+	{"RequestTimeout", "", batch.ClassInDoubt, batch.ServerError},
+	{"RequestTimeoutException", "", batch.ClassInDoubt, batch.ServerError},
 
 	// The request itself is wrong for this user.
 	{"ValidationException", "", batch.ClassUser, batch.InvalidParameter},
@@ -173,7 +173,7 @@ func (e *cutError) Unwrap() error { return e.error }
 // status does; where there was no answer at all, whether the call left. It is a list of
 // rules, and as long as there are.
 func classify(err error) *batch.Error {
-	e := &batch.Error{Class: batch.ClassDoubt, Reason: batch.Other, RequestID: requestID(err)}
+	e := &batch.Error{Class: batch.ClassInDoubt, Reason: batch.Other, RequestID: requestID(err)}
 	status := 0
 	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		status = response.HTTPStatusCode()
@@ -220,7 +220,7 @@ func byCode(code, message string) (batch.Class, batch.Reason, bool) {
 	if strings.HasPrefix(code, kmsCode) {
 		return batch.ClassRun, batch.PoolConfiguration, true
 	}
-	return batch.ClassDoubt, batch.Other, false
+	return batch.ClassInDoubt, batch.Other, false
 }
 
 // byStatus classifies an answer whose code says nothing by its HTTP status. One

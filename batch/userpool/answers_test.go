@@ -80,8 +80,8 @@ var answers = []struct {
 	{"an unknown code with 401", "SomethingNewException", "Why.", 401, batch.ClassRun, batch.Credentials},
 	{"an unknown code with 403", "SomethingNewException", "Why.", 403, batch.ClassRun, batch.Credentials},
 	{"a key that may not be used", "KMSAccessDeniedException", "Why.", 400, batch.ClassRun, batch.PoolConfiguration},
-	{"a time-out, in other words", "RequestTimeoutException", "Why.", 400, batch.ClassDoubt, batch.ServerError},
-	{"unavailable", "ServiceUnavailable", "Why.", 503, batch.ClassDoubt, batch.ServerError},
+	{"a time-out, in other words", "RequestTimeoutException", "Why.", 400, batch.ClassInDoubt, batch.ServerError},
+	{"unavailable", "ServiceUnavailable", "Why.", 503, batch.ClassInDoubt, batch.ServerError},
 	{"no subscription", "OptInRequired", "Why.", 403, batch.ClassRun, batch.Credentials},
 	{"no access key", "AuthFailure", "Why.", 401, batch.ClassRun, batch.Credentials},
 	{"old token", "TokenRefreshRequired", "Why.", 400, batch.ClassRun, batch.Credentials},
@@ -89,14 +89,14 @@ var answers = []struct {
 	{"key of the pool", "KMSDisabledException", "Why.", 400, batch.ClassRun, batch.PoolConfiguration},
 	{"not Cognito", "UnknownOperationException", "Why.", 400, batch.ClassRun, batch.UnsupportedOperation},
 	{"cognito-local, of a call", "Unsupported", `Cognito Local unsupported feature: Unsupported x-amz-target header "AdminResetUserPassword"`, 500, batch.ClassRun, batch.UnsupportedOperation},
-	{"cognito-local, of a part of a call", "Unsupported", "Cognito Local unsupported feature: AdminCreateUser with DeliveryMedium", 500, batch.ClassDoubt, batch.ServerError},
+	{"cognito-local, of a part of a call", "Unsupported", "Cognito Local unsupported feature: AdminCreateUser with DeliveryMedium", 500, batch.ClassInDoubt, batch.ServerError},
 	{"throttled, as others say it", "RequestThrottledException", "Why.", 400, batch.ClassThrottle, batch.Throttled},
 	{"throttled, as S3 says it", "SlowDown", "Why.", 503, batch.ClassThrottle, batch.Throttled},
-	{"a time-out of the service", "RequestTimeout", "Why.", 408, batch.ClassDoubt, batch.ServerError},
+	{"a time-out of the service", "RequestTimeout", "Why.", 408, batch.ClassInDoubt, batch.ServerError},
 
-	{"internal error", "InternalErrorException", "", 500, batch.ClassDoubt, batch.ServerError},
-	{"internal error with the wrong status", "InternalErrorException", "", 400, batch.ClassDoubt, batch.ServerError},
-	{"unknown code of a failing server", "Whatever", "Why.", 503, batch.ClassDoubt, batch.ServerError},
+	{"internal error", "InternalErrorException", "", 500, batch.ClassInDoubt, batch.ServerError},
+	{"internal error with the wrong status", "InternalErrorException", "", 400, batch.ClassInDoubt, batch.ServerError},
+	{"unknown code of a failing server", "Whatever", "Why.", 503, batch.ClassInDoubt, batch.ServerError},
 }
 
 func TestEveryAnswerHasItsClass(t *testing.T) {
@@ -129,14 +129,14 @@ func TestAnswersThatAreNotTheServicesOwnHaveTheirClass(t *testing.T) {
 		{"401 of a proxy", response(401, "text/html", "<html>log in</html>"), batch.ClassRun, batch.Credentials},
 		{"429 of a proxy", response(429, "text/html", "<html>slow down</html>"), batch.ClassThrottle, batch.Throttled},
 		{"429 with nothing", response(429, "", ""), batch.ClassThrottle, batch.Throttled},
-		{"404 of a proxy", response(404, "text/html", "<html>not here</html>"), batch.ClassDoubt, batch.Other},
-		{"400 without a code", jsonResponse(400, "{}"), batch.ClassDoubt, batch.Other},
-		{"400 cut short", jsonResponse(400, `{"__type":"TooManyReq`), batch.ClassDoubt, batch.Other},
-		{"408 of a proxy", response(408, "text/html", "<html>too slow</html>"), batch.ClassDoubt, batch.ServerError},
-		{"502 of a proxy", response(502, "text/html", "<html>Bad Gateway</html>"), batch.ClassDoubt, batch.ServerError},
-		{"500 with nothing", response(500, "", ""), batch.ClassDoubt, batch.ServerError},
-		{"200 cut short", jsonResponse(200, `{"Foo":`), batch.ClassDoubt, batch.Other},
-		{"200 of a captive portal", response(200, "text/html", "<html>welcome</html>"), batch.ClassDoubt, batch.Other},
+		{"404 of a proxy", response(404, "text/html", "<html>not here</html>"), batch.ClassInDoubt, batch.Other},
+		{"400 without a code", jsonResponse(400, "{}"), batch.ClassInDoubt, batch.Other},
+		{"400 cut short", jsonResponse(400, `{"__type":"TooManyReq`), batch.ClassInDoubt, batch.Other},
+		{"408 of a proxy", response(408, "text/html", "<html>too slow</html>"), batch.ClassInDoubt, batch.ServerError},
+		{"502 of a proxy", response(502, "text/html", "<html>Bad Gateway</html>"), batch.ClassInDoubt, batch.ServerError},
+		{"500 with nothing", response(500, "", ""), batch.ClassInDoubt, batch.ServerError},
+		{"200 cut short", jsonResponse(200, `{"Foo":`), batch.ClassInDoubt, batch.Other},
+		{"200 of a captive portal", response(200, "text/html", "<html>welcome</html>"), batch.ClassInDoubt, batch.Other},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			check(t, answerOf(t, transport(func(*http.Request) (*http.Response, error) { return a.answer, nil })), a.class, a.reason)
@@ -153,7 +153,7 @@ func (timeout) Error() string {
 func (timeout) Timeout() bool   { return true }
 func (timeout) Temporary() bool { return true }
 
-func TestACallWithoutAnAnswerIsADoubtUnlessItNeverLeft(t *testing.T) {
+func TestACallWithoutAnAnswerIsInDoubtUnlessItNeverLeft(t *testing.T) {
 	for _, a := range []struct {
 		name  string
 		err   error
@@ -164,10 +164,10 @@ func TestACallWithoutAnAnswerIsADoubtUnlessItNeverLeft(t *testing.T) {
 		{"proxy refused", &net.OpError{Op: "proxyconnect", Net: "tcp", Err: syscall.ECONNREFUSED}, batch.ClassMoment},
 		{"no such host", &net.DNSError{Err: "no such host", Name: "cognito"}, batch.ClassMoment},
 		{"untrusted certificate", &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, batch.ClassMoment},
-		{"connection reset", &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}, batch.ClassDoubt},
-		{"broken pipe", &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}, batch.ClassDoubt},
-		{"closed", io.ErrUnexpectedEOF, batch.ClassDoubt},
-		{"timed out", timeout{}, batch.ClassDoubt},
+		{"connection reset", &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}, batch.ClassInDoubt},
+		{"broken pipe", &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}, batch.ClassInDoubt},
+		{"closed", io.ErrUnexpectedEOF, batch.ClassInDoubt},
+		{"timed out", timeout{}, batch.ClassInDoubt},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			got := answerOf(t, transport(func(r *http.Request) (*http.Response, error) {
@@ -214,7 +214,7 @@ func TestACallThatNeverLeftSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestACallCutOffByItsContextIsADoubt(t *testing.T) {
+func TestACallCutOffByItsContextIsInDoubt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	pool := open(t, transport(func(r *http.Request) (*http.Response, error) {
 		cancel()
@@ -225,7 +225,7 @@ func TestACallCutOffByItsContextIsADoubt(t *testing.T) {
 	if !ok {
 		t.Fatalf("%T: %v", err, err)
 	}
-	check(t, answer, batch.ClassDoubt, batch.Network)
+	check(t, answer, batch.ClassInDoubt, batch.Network)
 }
 
 func TestNothingIsSentWithoutCredentialsOrRegion(t *testing.T) {
@@ -267,7 +267,7 @@ func TestConnectionsThatFailForReal(t *testing.T) {
 	t.Run("cut before the answer", func(t *testing.T) {
 		srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 		defer srv.Close()
-		check(t, overTCP(t, srv.URL), batch.ClassDoubt, batch.Network)
+		check(t, overTCP(t, srv.URL), batch.ClassInDoubt, batch.Network)
 	})
 	t.Run("cut within the answer", func(t *testing.T) {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -275,7 +275,7 @@ func TestConnectionsThatFailForReal(t *testing.T) {
 			_, _ = io.WriteString(w, `{"Foo":`)
 		}))
 		defer srv.Close()
-		check(t, overTCP(t, srv.URL), batch.ClassDoubt, batch.Other)
+		check(t, overTCP(t, srv.URL), batch.ClassInDoubt, batch.Other)
 	})
 	t.Run("a certificate that nobody signed", func(t *testing.T) {
 		srv := httptest.NewUnstartedServer(nil)
@@ -289,7 +289,7 @@ func TestConnectionsThatFailForReal(t *testing.T) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		}))
 		defer srv.Close()
-		check(t, overTCP(t, srv.URL), batch.ClassDoubt, batch.Other)
+		check(t, overTCP(t, srv.URL), batch.ClassInDoubt, batch.Other)
 	})
 }
 

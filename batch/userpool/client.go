@@ -15,7 +15,7 @@ import (
 )
 
 // Timeout is how long an answer may take. A trigger of the pool may take three
-// tries of 5 s, so less would make doubts.
+// tries of 5 s, so less would leave calls in doubt.
 const Timeout = 30 * time.Second
 
 // dialTimeout is less than Timeout, so that a call which found nobody to talk to

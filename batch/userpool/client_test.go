@@ -55,7 +55,7 @@ func TestACallWithoutAnAnswerEndsInDoubt(t *testing.T) {
 					t.Errorf("it ended after %v", took)
 				}
 				doubt, ok := errors.AsType[*batch.Error](err)
-				if !ok || doubt.Class != batch.ClassDoubt || !strings.Contains(err.Error(), silent.says) {
+				if !ok || doubt.Class != batch.ClassInDoubt || !strings.Contains(err.Error(), silent.says) {
 					t.Errorf("it is %#v: %v", doubt, err)
 				}
 			})

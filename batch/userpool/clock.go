@@ -129,7 +129,7 @@ func (c *clock) reading(base time.Time) batch.Clock {
 // earlier session goes by what that session knew of its clock.
 func (p *Pool) called(e batch.Entry, at time.Time) (time.Time, bool) {
 	switch {
-	case e.Promised.IsZero() || !at.Equal(e.Promised):
+	case e.Intended.IsZero() || !at.Equal(e.Intended):
 		return p.clock.earliest(at)
 	case e.Clock.Known:
 		return at.Add(e.Clock.Ahead), true

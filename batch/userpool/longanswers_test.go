@@ -57,7 +57,7 @@ func TestAnAnswerWithoutAnEndIsNotReadToIt(t *testing.T) {
 			return answer, nil
 		}))
 		_, err := pool.Do(t.Context(), batch.Entry{Username: "ann"})
-		if e, ok := errors.AsType[*batch.Error](err); !ok || e.Class != batch.ClassDoubt && status == 200 {
+		if e, ok := errors.AsType[*batch.Error](err); !ok || e.Class != batch.ClassInDoubt && status == 200 {
 			t.Errorf("%d: %v", status, err)
 		}
 		if _, err := pool.Settings(t.Context()); status != 200 && err == nil {

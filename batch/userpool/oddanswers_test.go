@@ -68,7 +68,7 @@ func FuzzAnswer(f *testing.F) {
 // askEverything asks a pool all that can be asked of it.
 func askEverything(t *testing.T, pool *userpool.Pool) {
 	ctx := t.Context()
-	e := batch.Entry{Row: 1, Username: "ann", Promised: time.Now()}
+	e := batch.Entry{Row: 1, Username: "ann", Intended: time.Now()}
 	entries := func(yield func(batch.Entry, error) bool) { yield(batch.Entry{Row: 1, Username: "ann"}, nil) }
 	results := func(yield func(batch.Result, error) bool) {
 		yield(batch.Result{Row: 1, Username: "ann", Outcome: batch.Reset}, nil)

@@ -50,7 +50,7 @@ const maxProof = 1 << 20
 
 // prove fails unless an answer is the service's own: it has a request id, and a
 // body that holds the member or nothing. That a body is cut short, or is not
-// there, is no doubt: the service answers when it is done.
+// there, leaves no doubt: the service answers when it is done.
 func prove(answer *http.Response, member string) error {
 	if answer.Header.Get("X-Amzn-Requestid") == "" && answer.Header.Get("X-Amz-Requestid") == "" {
 		return unprovenError("there is no request id")

@@ -20,7 +20,7 @@ type broken struct{}
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // HTTP status 200 alone proves nothing: a proxy gives it as well.
-func TestAnAnswerThatDoesNotProveTheWorkIsADoubt(t *testing.T) {
+func TestAnAnswerThatDoesNotProveTheWorkIsInDoubt(t *testing.T) {
 	for _, c := range []struct {
 		name, body string
 		noID, cut  bool
@@ -59,7 +59,7 @@ func TestAnAnswerThatDoesNotProveTheWorkIsADoubt(t *testing.T) {
 				if (err == nil) != c.done {
 					t.Errorf("%s: %v", name, err)
 				}
-				if answer, ok := errors.AsType[*batch.Error](err); !c.done && (!ok || answer.Class != batch.ClassDoubt || strings.Contains(answer.Error(), ann.Username)) {
+				if answer, ok := errors.AsType[*batch.Error](err); !c.done && (!ok || answer.Class != batch.ClassInDoubt || strings.Contains(answer.Error(), ann.Username)) {
 					t.Errorf("%s is no doubt: %+v", name, err)
 				}
 			}

@@ -157,7 +157,7 @@ func (p *Pool) look(ctx context.Context, e batch.Entry) (User, *batch.Error) {
 	out, err := p.client.AdminGetUser(ctx, &cognito.AdminGetUserInput{UserPoolId: &p.ID, Username: &e.Username})
 	if err != nil {
 		answer := classify(err)
-		if answer.Class == batch.ClassDoubt {
+		if answer.Class == batch.ClassInDoubt {
 			answer.Class = batch.ClassMoment
 		}
 		return User{}, answer

@@ -359,9 +359,9 @@ func TestEveryActionFailsLikeAReset(t *testing.T) {
 			reason batch.Reason
 		}{
 			{"throttled", sandbox.Faults{Throttle: 1}, batch.ClassThrottle, batch.Throttled},
-			{"lost before", sandbox.Faults{LostBefore: 1}, batch.ClassDoubt, batch.Network},
-			{"lost after", sandbox.Faults{LostAfter: 1}, batch.ClassDoubt, batch.Network},
-			{"failed", sandbox.Faults{Internal: 1}, batch.ClassDoubt, batch.ServerError},
+			{"lost before", sandbox.Faults{LostBefore: 1}, batch.ClassInDoubt, batch.Network},
+			{"lost after", sandbox.Faults{LostAfter: 1}, batch.ClassInDoubt, batch.Network},
+			{"failed", sandbox.Faults{Internal: 1}, batch.ClassInDoubt, batch.ServerError},
 		} {
 			t.Run(operation+" "+c.name, func(t *testing.T) {
 				user := sandbox.NewUser("ann")

@@ -38,7 +38,7 @@ func (p *Pool) Settle(ctx context.Context, e batch.Entry, called time.Time) (bat
 		}
 		if answer.Class == batch.ClassUser && answer.Reason != batch.UserNotFound {
 			// That a user cannot be read does not say how the reset went.
-			answer.Class = batch.ClassDoubt
+			answer.Class = batch.ClassInDoubt
 		}
 		return batch.Undecided, answer
 	}
@@ -95,7 +95,7 @@ func (p *Pool) listedReset(ctx context.Context, e batch.Entry, called time.Time)
 // calledAgo is how long ago a call left, at the least but for what clocks are rounded
 // by. It reports false where the clock of an earlier session is not known.
 func (p *Pool) calledAgo(e batch.Entry, called time.Time) (ago time.Duration, known bool) {
-	if e.Promised.IsZero() || !called.Equal(e.Promised) {
+	if e.Intended.IsZero() || !called.Equal(e.Intended) {
 		return time.Since(called), true
 	}
 	now := time.Now()

@@ -49,7 +49,7 @@ func TestAReadBackTellsWhatBecameOfALostCall(t *testing.T) {
 					time.Sleep(time.Hour)
 					called := time.Now()
 					_, err := pool.Do(t.Context(), ann)
-					if answer, ok := errors.AsType[*batch.Error](err); !ok || answer.Class != batch.ClassDoubt {
+					if answer, ok := errors.AsType[*batch.Error](err); !ok || answer.Class != batch.ClassInDoubt {
 						t.Fatalf("the call ended in %v", err)
 					}
 					time.Sleep(time.Minute)
@@ -114,10 +114,10 @@ func TestARefusedReadBackSettlesNobodyButAUserWhoIsGone(t *testing.T) {
 		reason        batch.Reason
 	}{
 		{"UserNotFoundException", "User does not exist.", batch.ClassUser, batch.UserNotFound},
-		{"NotAuthorizedException", "No.", batch.ClassDoubt, batch.WrongState},
-		{"InvalidParameterException", "No.", batch.ClassDoubt, batch.InvalidParameter},
+		{"NotAuthorizedException", "No.", batch.ClassInDoubt, batch.WrongState},
+		{"InvalidParameterException", "No.", batch.ClassInDoubt, batch.InvalidParameter},
 		{"TooManyRequestsException", "Rate exceeded", batch.ClassThrottle, batch.Throttled},
-		{"InternalErrorException", "No.", batch.ClassDoubt, batch.ServerError},
+		{"InternalErrorException", "No.", batch.ClassInDoubt, batch.ServerError},
 		{"ExpiredTokenException", "No.", batch.ClassRun, batch.Credentials},
 	} {
 		t.Run(c.code, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestAUserWhoCameBackIsNotCalledAgainThoughAClockJumped(t *testing.T) {
 
 // A call that an earlier session promised, by a clock of which that session knew
 // how it stood.
-func TestADoubtOfAnEarlierSessionGoesByThatSessionsClock(t *testing.T) {
+func TestACallInDoubtOfAnEarlierSessionGoesByThatSessionsClock(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		clock    batch.Clock
@@ -235,8 +235,8 @@ func TestADoubtOfAnEarlierSessionGoesByThatSessionsClock(t *testing.T) {
 				users.Add(u)
 				pool := open(t, &http.Client{Transport: users})
 				time.Sleep(time.Minute)
-				e := batch.Entry{Row: 1, Username: "ann", Promised: call.Add(c.promised).Round(0), Clock: c.clock}
-				if verdict, err := pool.Settle(t.Context(), e, e.Promised); verdict != c.want || err != nil {
+				e := batch.Entry{Row: 1, Username: "ann", Intended: call.Add(c.promised).Round(0), Clock: c.clock}
+				if verdict, err := pool.Settle(t.Context(), e, e.Intended); verdict != c.want || err != nil {
 					t.Errorf("verdict %d, error %v; want %d", verdict, err, c.want)
 				}
 			})

@@ -115,11 +115,11 @@ func TestAListingThatIsNoProofIsAskedAfter(t *testing.T) {
 			e.Before = &batch.Snapshot{Status: "CONFIRMED", ModifiedAt: time.Unix(1000, 0)}
 		}, settings, `{"Users":[` + required + `]}`, true},
 		{"who had to reset before", func(e *batch.Entry, _ time.Time) { e.Before = &batch.Snapshot{Status: "RESET_REQUIRED"} }, settings, `{"Users":[` + required + `]}`, false},
-		{"whom an earlier session reset", func(e *batch.Entry, called time.Time) { e.Promised, e.Clock = called.Round(0), known }, settings, `{"Users":[` + required + `]}`, true},
+		{"whom an earlier session reset", func(e *batch.Entry, called time.Time) { e.Intended, e.Clock = called.Round(0), known }, settings, `{"Users":[` + required + `]}`, true},
 		{"whom an earlier session reset a moment ago, by a clock ahead of the service's", func(e *batch.Entry, called time.Time) {
-			e.Promised, e.Clock = called.Round(0), batch.Clock{Known: true, Ahead: 10 * time.Second}
+			e.Intended, e.Clock = called.Round(0), batch.Clock{Known: true, Ahead: 10 * time.Second}
 		}, settings, `{"Users":[` + required + `]}`, false},
-		{"whom an earlier session reset, by a clock that it did not know", func(e *batch.Entry, called time.Time) { e.Promised = called.Round(0) }, settings, `{"Users":[` + required + `]}`, false},
+		{"whom an earlier session reset, by a clock that it did not know", func(e *batch.Entry, called time.Time) { e.Intended = called.Round(0) }, settings, `{"Users":[` + required + `]}`, false},
 		{"who was reset, in a pool that does not tell its names", nil, "", `{"Users":[` + required + `]}`, false},
 		{"what may not be listed", nil, settings, "", false},
 	} {

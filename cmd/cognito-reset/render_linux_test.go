@@ -77,9 +77,9 @@ func recordRun(tb testing.TB, path string, rows int64) {
 		for r := row; r < min(row+together, rows+1); r++ {
 			users = append(users, entry(r))
 		}
-		check(j.Promise(users...))
+		check(j.WriteIntent(users...))
 		for _, e := range slices.Backward(users) { // answers come in another order
-			check(j.Settle(batch.Result{
+			check(j.WriteResult(batch.Result{
 				Row: e.Row, Username: e.Username, Outcome: batch.Reset, Attempts: 1, RequestID: fmt.Sprintf("01234567-89ab-cdef-0123-%012d", e.Row),
 				StartedAt: at, FinishedAt: at.Add(87 * time.Millisecond), SettledBy: batch.ByAnswer,
 			}))

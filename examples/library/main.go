@@ -112,7 +112,7 @@ func (s service) Do(ctx context.Context, e batch.Entry) (batch.Answer, error) {
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return batch.Answer{}, &batch.Error{Class: batch.ClassDoubt, Reason: batch.Network, Err: err} // it may have got there
+		return batch.Answer{}, &batch.Error{Class: batch.ClassInDoubt, Reason: batch.Network, Err: err} // it may have got there
 	}
 	res.Body.Close()
 	answer := batch.Answer{RequestID: res.Header.Get("X-Request-Id")}

@@ -93,7 +93,7 @@ func stale(t *testing.T, p Place) {
 	d := must[*journal.Dir](t)(p.Open())
 	old := must[*journal.History](t)(d.Replay())
 	j := must[*journal.Journal](t)(must[*journal.History](t)(d.Replay()).Start("", ""))
-	if err := errors.Join(j.Promise(batch.Entry{Row: 1, Username: "alice"}), j.Close()); err != nil {
+	if err := errors.Join(j.WriteIntent(batch.Entry{Row: 1, Username: "alice"}), j.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := old.Start("", ""); err == nil {

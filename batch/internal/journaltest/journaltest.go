@@ -29,7 +29,7 @@ type Place struct {
 // Test runs the suite, each part of it in a place and a time of its own.
 func Test(t *testing.T, place func(t *testing.T) Place) {
 	for name, test := range map[string]func(*testing.T, Place){
-		"a promise can be read once it is made":                    promisesAreDurable,
+		"an intent can be read once it is written":                 intentsAreDurable,
 		"a resume works on those whose fate is open":               fates,
 		"sessions are counted, and one that died has no end":       sessions,
 		"a result comes back as it was settled":                    results,
@@ -112,16 +112,16 @@ func collect[T any](t *testing.T, seq iter.Seq2[T, error]) (all []T) {
 	return all
 }
 
-func promisesAreDurable(t *testing.T, p Place) {
+func intentsAreDurable(t *testing.T, p Place) {
 	newRun(t, p, "alice", "bob", "carol")
 	resume(t, p, "", func(j *journal.Journal) error {
 		for i, username := range []string{"alice", "bob", "carol"} {
-			if err := errors.Join(j.MayCall(), j.Promise(batch.Entry{Row: int64(i + 1), Username: username})); err != nil {
+			if err := errors.Join(j.MayCall(), j.WriteIntent(batch.Entry{Row: int64(i + 1), Username: username})); err != nil {
 				return err
 			}
 			look(t, p, func(h *journal.History) {
 				if _, doubts := h.Open(); doubts != int64(i+1) {
-					t.Errorf("%d promises were made, and %d can be read", i+1, doubts)
+					t.Errorf("%d intents were written, and %d can be read", i+1, doubts)
 				}
 			})
 		}
@@ -132,7 +132,7 @@ func promisesAreDurable(t *testing.T, p Place) {
 func settle(o batch.Outcome, reason batch.Reason) func(*journal.Journal, batch.Entry, batch.Result) error {
 	return func(j *journal.Journal, e batch.Entry, res batch.Result) error {
 		res.Outcome, res.Reason = o, reason
-		return errors.Join(j.Promise(e), j.Settle(res))
+		return errors.Join(j.WriteIntent(e), j.WriteResult(res))
 	}
 }
 
@@ -150,7 +150,7 @@ func fates(t *testing.T, p Place) {
 		promised int
 	}{
 		{"never", func(*journal.Journal, batch.Entry, batch.Result) error { return nil }, batch.NotAttempted, batch.Stopped, true, never},
-		{"promised", func(j *journal.Journal, e batch.Entry, _ batch.Result) error { return j.Promise(e) }, batch.Unknown, batch.Interrupted, true, now},
+		{"promised", func(j *journal.Journal, e batch.Entry, _ batch.Result) error { return j.WriteIntent(e) }, batch.Unknown, batch.Interrupted, true, now},
 		{"reset", settle(batch.Reset, ""), batch.Reset, "", false, never},
 		{"refused", settle(batch.Failed, batch.UserNotFound), batch.Failed, batch.UserNotFound, false, never},
 		{"credentials", settle(batch.Failed, batch.Credentials), batch.Failed, batch.Credentials, true, never},
@@ -161,13 +161,13 @@ func fates(t *testing.T, p Place) {
 			return settle(batch.Unknown, "")(j, e, res)
 		}, batch.Unknown, "", false, now},
 		{"failed then promised", func(j *journal.Journal, e batch.Entry, res batch.Result) error {
-			return errors.Join(settle(batch.Failed, batch.Network)(j, e, res), j.Promise(e))
+			return errors.Join(settle(batch.Failed, batch.Network)(j, e, res), j.WriteIntent(e))
 		}, batch.Unknown, batch.Interrupted, true, now},
 		{"failed then reset", func(j *journal.Journal, e batch.Entry, res batch.Result) error {
 			return errors.Join(settle(batch.Failed, batch.Network)(j, e, res), settle(batch.Reset, "")(j, e, res))
 		}, batch.Reset, "", false, never},
 		{"reset, twice promised", func(j *journal.Journal, e batch.Entry, res batch.Result) error {
-			return errors.Join(j.Promise(e), settle(batch.Reset, "")(j, e, res))
+			return errors.Join(j.WriteIntent(e), settle(batch.Reset, "")(j, e, res))
 		}, batch.Reset, "", false, never},
 	}
 	var usernames, open, doubtful []string
@@ -211,9 +211,9 @@ func fates(t *testing.T, p Place) {
 			for _, e := range collect(t, h.Remaining(c.retry)) {
 				got = append(got, e.Username)
 				f := all[e.Row-1]
-				right := map[int]bool{never: e.Promised.IsZero(), then: e.Promised.Equal(early), now: !e.Promised.Before(began) && !e.Promised.After(time.Now())}
+				right := map[int]bool{never: e.Intended.IsZero(), then: e.Intended.Equal(early), now: !e.Intended.Before(began) && !e.Intended.After(time.Now())}
 				if f.username != e.Username || !right[f.promised] {
-					t.Errorf("%s counts as promised at %s", e.Username, e.Promised)
+					t.Errorf("%s counts as intended at %s", e.Username, e.Intended)
 				}
 			}
 			if !slices.Equal(got, c.want) {
@@ -229,7 +229,7 @@ func fates(t *testing.T, p Place) {
 func sessions(t *testing.T, p Place) {
 	newRun(t, p, "alice", "bob")
 	resume(t, p, "v1", func(j *journal.Journal) error { // without an end: as close to a crash as one process can come
-		return j.Promise(batch.Entry{Row: 1, Username: "alice"})
+		return j.WriteIntent(batch.Entry{Row: 1, Username: "alice"})
 	})
 	resume(t, p, "v2", func(j *journal.Journal) error {
 		return errors.Join(settle(batch.Reset, "")(j, batch.Entry{Row: 2, Username: "bob"}, batch.Result{Row: 2, Username: "bob"}), j.End(4, "told to"))
@@ -255,7 +255,7 @@ func results(t *testing.T, p Place) {
 	}
 	newRun(t, p, want.Username)
 	resume(t, p, "", func(j *journal.Journal) error {
-		return errors.Join(j.Promise(batch.Entry{Row: 1, Username: want.Username}), j.Settle(want))
+		return errors.Join(j.WriteIntent(batch.Entry{Row: 1, Username: want.Username}), j.WriteResult(want))
 	})
 	look(t, p, func(h *journal.History) {
 		if got := collect(t, h.Results("")); len(got) != 1 || !reflect.DeepEqual(got[0], want) {
@@ -280,10 +280,10 @@ func changedRoster(t *testing.T, p Place) {
 				promised = append(promised, batch.Entry{Row: int64(i + 1), Username: username})
 			}
 		}
-		err = j.Promise(promised...)
+		err = j.WriteIntent(promised...)
 		for _, e := range promised {
 			if o := want[e.Username]; o != batch.Unknown {
-				err = errors.Join(err, j.Settle(batch.Result{Row: e.Row, Username: e.Username, Outcome: o}))
+				err = errors.Join(err, j.WriteResult(batch.Result{Row: e.Row, Username: e.Username, Outcome: o}))
 			}
 		}
 		return err
@@ -322,7 +322,7 @@ func changedRoster(t *testing.T, p Place) {
 				}
 			}
 			for _, e := range collect(t, h.Remaining(nil)) {
-				if changed[e.Row-1] != e.Username || e.Promised.IsZero() != (want[e.Username] != batch.Unknown) {
+				if changed[e.Row-1] != e.Username || e.Intended.IsZero() != (want[e.Username] != batch.Unknown) {
 					t.Errorf("a resume works on %+v", e)
 				}
 			}

@@ -14,7 +14,7 @@ import (
 	"cognito-reset/batch/journal"
 )
 
-// begin begins a run on alice and bob, and promises alice.
+// begin begins a run on alice and bob, and intents alice.
 func begin(t *testing.T, o Options) (*journal.Dir, *journal.Journal) {
 	t.Helper()
 	d, err := Create(t.Context(), run, o)
@@ -34,7 +34,7 @@ func begin(t *testing.T, o Options) (*journal.Dir, *journal.Journal) {
 		j, err = h.Start("", "")
 	}
 	if err == nil {
-		err = j.Promise(batch.Entry{Row: 1, Username: "alice"})
+		err = j.WriteIntent(batch.Entry{Row: 1, Username: "alice"})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestWhileTheLeaseIsHeldForCertainCallsWait(t *testing.T) {
 		time.AfterFunc(20*time.Second, func() { down.Store(false) })
 		time.Sleep(19 * time.Second)
 		began := time.Now()
-		if err := errors.Join(j.MayCall(), j.Promise(batch.Entry{Row: 2, Username: "bob"})); err != nil {
+		if err := errors.Join(j.MayCall(), j.WriteIntent(batch.Entry{Row: 2, Username: "bob"})); err != nil {
 			t.Fatal(err)
 		}
 		if waited := time.Since(began); waited < time.Second || waited > 11*time.Second || told != 1 {

@@ -9,7 +9,7 @@
 // temporary files, private to its owner. Reports and the like go to S3 while they are
 // written, and are read there.
 //
-// A promise is in S3 before [journal.Journal.Promise] returns. Segments are
+// An intent is in S3 before [journal.Journal.WriteIntent] returns. Segments are
 // written on condition that there is none of that number, so of two processes
 // one finds that it has lost. An object lease.json keeps apart those that hold a
 // run one after the other: whoever finds its lease taken over, or could not
@@ -71,7 +71,7 @@ func Named(name string) bool { return strings.HasPrefix(name, objects.Scheme+":/
 // must be nothing, or a run that never began. Errors are those of
 // [journal.Create].
 func Create(ctx context.Context, name string, o Options) (*journal.Dir, error) {
-	h, err := newHome(ctx, name, o)
+	h, err := newRemote(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func Create(ctx context.Context, name string, o Options) (*journal.Dir, error) {
 
 // Open holds a run in S3, to go on with it. Errors are those of [journal.Open].
 func Open(ctx context.Context, name string, o Options) (*journal.Dir, error) {
-	h, err := newHome(ctx, name, o)
+	h, err := newRemote(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func Folders(ctx context.Context, name string, o Options) (names []string, err e
 // View copies a run in S3 for reading, as it is now. Errors are those of
 // [journal.View].
 func View(ctx context.Context, name string, o Options) (*journal.Dir, error) {
-	h, err := newHome(ctx, name, o)
+	h, err := newRemote(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func Find(ctx context.Context, name string, o Options) (runs []string, err error
 // Glance copies a few files of a run for reading, those of them that are there, and
 // tells how many bytes its journal has.
 func Glance(ctx context.Context, name string, o Options, files ...string) (d *journal.Dir, journalBytes int64, err error) {
-	h, err := newHome(ctx, name, o)
+	h, err := newRemote(ctx, name, o)
 	if err != nil {
 		return nil, 0, err
 	}

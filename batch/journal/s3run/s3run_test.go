@@ -108,7 +108,7 @@ func silent(t *testing.T) {
 		return j
 	}
 	j := start(dir)
-	if err := j.Promise(batch.Entry{Row: 1, Username: "alice"}); err != nil {
+	if err := j.WriteIntent(batch.Entry{Row: 1, Username: "alice"}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -123,10 +123,10 @@ func silent(t *testing.T) {
 	theirs := start(other)
 	defer theirs.Close()
 	still.Store(false)
-	if err := j.Promise(batch.Entry{Row: 2, Username: "bob"}); err == nil {
+	if err := j.WriteIntent(batch.Entry{Row: 2, Username: "bob"}); err == nil {
 		t.Error("who lost the run may still call")
 	}
-	if err := theirs.Promise(batch.Entry{Row: 2, Username: "bob"}); err != nil {
+	if err := theirs.WriteIntent(batch.Entry{Row: 2, Username: "bob"}); err != nil {
 		t.Errorf("who has taken it over may not: %v", err)
 	}
 	if err := j.Close(); !errors.Is(err, ErrLost) {

@@ -110,7 +110,7 @@ func TestAReportThatFailsLeavesTheOneBefore(t *testing.T) {
 					t.Errorf("it is written: %v", err)
 				}
 				holds(t, d, server, []byte("the one before"))
-				if err := errors.Join(j.Promise(batch.Entry{Row: 2, Username: "bob"}), j.Close(), d.Close()); err != nil {
+				if err := errors.Join(j.WriteIntent(batch.Entry{Row: 2, Username: "bob"}), j.Close(), d.Close()); err != nil {
 					t.Error(err)
 				}
 			})

@@ -117,7 +117,7 @@ func TestACutStreamIsTakenUpWhereItBrokeOff(t *testing.T) {
 	}
 }
 
-// Cut again and again, it keeps the promises of every source.
+// Cut again and again, it keeps the intents of every source.
 func TestConformance(t *testing.T) {
 	f := &fake{etag: `"1"`, cutAt: 90_000}
 	open := serve(t, f)

@@ -34,9 +34,9 @@ func NextMessages(now time.Time) time.Time {
 // message, or may have, by this run and by those on the same pool whose records
 // stand near its own. It is a [batch.Budget].
 //
-// Two runs that work at once keep to it together: each call is promised in a
+// Two runs that work at once keep to it together: the intent of each call is in a
 // record before it takes of the budget, so of two that take the last message at
-// least one sees the other's promise.
+// least one sees the other's.
 type messages struct {
 	max    int
 	now    func() time.Time

@@ -147,7 +147,7 @@ func CanaryFirst(entries iter.Seq2[batch.Entry, error], n int) iter.Seq2[batch.E
 				yield(e, err)
 				return
 			}
-			if !e.Promised.IsZero() {
+			if !e.Intended.IsZero() {
 				if len(called) < n {
 					called = append(called, e)
 				}

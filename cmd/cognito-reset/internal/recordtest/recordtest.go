@@ -76,8 +76,8 @@ func Make(t testing.TB, path string, fates []batch.Result) {
 			continue
 		}
 		r.Row = int64(i) + 1
-		check(j.Promise(batch.Entry{Row: r.Row, Username: r.Username}))
-		check(j.Settle(r))
+		check(j.WriteIntent(batch.Entry{Row: r.Row, Username: r.Username}))
+		check(j.WriteResult(r))
 	}
 	check(errors.Join(j.End(exit.Interrupted+2, "SIGINT"), j.Close(), dir.Close()))
 }

@@ -109,7 +109,7 @@ func (s *Session) prospects(ctx context.Context, j *journal.Journal) (f *report.
 		if p.KeepsPassword() { // never where a sign-out is all: it would be done
 			f.KeepPassword++
 		}
-		if err := j.Settle(p.Result); err != nil {
+		if err := j.WriteResult(p.Result); err != nil {
 			return nil, 0, 0, err
 		}
 	}

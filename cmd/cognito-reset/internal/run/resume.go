@@ -131,7 +131,7 @@ func resumable(dir *journal.Dir, r Resumption) (*rundir.Record, error) {
 // printUnmatched says what of the journal is not so any more.
 func (s *Session) printUnmatched() {
 	if s.history.Torn {
-		term.Linef(s.Err, "The journal's last line was cut short by a crash; it is cut off. No call left without its whole promise.")
+		term.Linef(s.Err, "The journal's last line was cut short by a crash; it is cut off. No call leaves before its own is whole.")
 	}
 	if n := s.history.Unmatched; n > 0 {
 		term.Linef(s.Err, "%d users of the journal are not in the input any more; they stay in the journal, not in the report.", n)

@@ -170,12 +170,12 @@ func (s *Session) options(ctl *control.Control, waves *guards.Waves) (o batch.Op
 	return o, nil
 }
 
-// How many users may stand promised in S3, where a promise takes a request that
+// How many users may wait with their intents written in S3, where one takes a request that
 // is billed: those of some seconds, and at most as many as may well be read back
 // after a crash.
 const (
-	promisedSeconds = 8
-	maxPromised     = 256
+	intentSeconds = 8
+	maxIntents    = 256
 )
 
 // standby is how many users stand by for their turn; 0 for the usual number.
@@ -185,7 +185,7 @@ func (s *Session) standby() int {
 		users = 4 * sp.Workers()
 	}
 	if s.Record.Dir.IsCopy() {
-		users = min(max(4, users, int(promisedSeconds*sp.FirstRate())), maxPromised)
+		users = min(max(4, users, int(intentSeconds*sp.FirstRate())), maxIntents)
 	}
 	return users
 }

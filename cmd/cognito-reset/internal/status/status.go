@@ -26,9 +26,9 @@ type Status struct {
 	Reasons        map[batch.Reason]int64  `json:"reasons"`
 	Users          int64                   `json:"users"`     // to work on
 	Left           int64                   `json:"left"`      // of them
-	InFlight       int64                   `json:"in_flight"` // of running: promised, and not settled yet
+	InFlight       int64                   `json:"in_flight"` // of running: intents without a result yet
 	over           bool                    // nobody goes on with it
-	InDoubt        int64                   `json:"in_doubt"` // promised, not settled: in flight, or lost with a crash
+	InDoubt        int64                   `json:"in_doubt"` // intents without a result: in flight, or lost with a crash
 	UsersPerSecond float64                 `json:"users_per_second"`
 	ETASeconds     float64                 `json:"eta_seconds"`    // 0 if nothing tells
 	Pace           *control.Live           `json:"pace,omitempty"` // of running, where it can be asked

@@ -72,8 +72,8 @@ func (sim *simulation) rotate(path, pool string, begin time.Time, nights int, re
 		check(err)
 		for i, e := range todo {
 			at := begin.AddDate(0, 0, night).Add(time.Duration(i) * time.Second)
-			check(j.Promise(e))
-			check(j.Settle(batch.Result{Row: e.Row, Username: e.Username, Outcome: batch.Reset, SettledBy: batch.ByAnswer, StartedAt: at, FinishedAt: at}))
+			check(j.WriteIntent(e))
+			check(j.WriteResult(batch.Result{Row: e.Row, Username: e.Username, Outcome: batch.Reset, SettledBy: batch.ByAnswer, StartedAt: at, FinishedAt: at}))
 			sim.resets[pool+" "+e.Username] = append(sim.resets[pool+" "+e.Username], at)
 			took++
 		}

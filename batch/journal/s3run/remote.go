@@ -17,8 +17,8 @@ import (
 	"cognito-reset/batch/journal/disk"
 )
 
-// A home is a [journal.Home] in S3.
-type home struct {
+// A remote is a [journal.Remote] in S3.
+type remote struct {
 	*store
 	disk   disk.Disk
 	lease  *lease        // nil for one who only reads
@@ -30,12 +30,12 @@ type home struct {
 	marked *journal.Mark // that one who only reads found; nil if there was none
 }
 
-func newHome(ctx context.Context, name string, o Options) (*home, error) {
+func newRemote(ctx context.Context, name string, o Options) (*remote, error) {
 	s, err := reach(ctx, name, o.Options)
-	return &home{store: s, disk: cmp.Or(o.Disk, disk.OS)}, err
+	return &remote{store: s, disk: cmp.Or(o.Disk, disk.OS)}, err
 }
 
-func (h *home) take(ctx context.Context, o Options) (err error) {
+func (h *remote) take(ctx context.Context, o Options) (err error) {
 	if o.TTL <= 0 {
 		o.TTL = defaultTTL
 	}
@@ -44,7 +44,7 @@ func (h *home) take(ctx context.Context, o Options) (err error) {
 }
 
 // dir is the copy, if nothing went wrong before.
-func (h *home) dir(err error) (*journal.Dir, error) {
+func (h *remote) dir(err error) (*journal.Dir, error) {
 	if err == nil {
 		var d *journal.Dir
 		if d, err = journal.Copy(h.disk, h.path(), h, h.lease != nil); err == nil {
@@ -55,7 +55,7 @@ func (h *home) dir(err error) (*journal.Dir, error) {
 }
 
 // vacant fails if there is anything but what a run leaves that never began.
-func (h *home) vacant(ctx context.Context) error {
+func (h *remote) vacant(ctx context.Context) error {
 	var names []string
 	held := false
 	if now, _, _, err := h.claim(ctx); err == nil && now.Mark != nil && now.Mark.Lines > 0 && h.begun(ctx) != nil {
@@ -83,7 +83,7 @@ func (h *home) vacant(ctx context.Context) error {
 	return nil
 }
 
-func (h *home) begun(ctx context.Context) error {
+func (h *remote) begun(ctx context.Context) error {
 	for name, err := range h.list(ctx, journal.RunFile) {
 		if err != nil || name == journal.RunFile {
 			return err
@@ -93,18 +93,18 @@ func (h *home) begun(ctx context.Context) error {
 }
 
 // makeFolder makes a folder for the copy.
-func (h *home) makeFolder() (err error) {
+func (h *remote) makeFolder() (err error) {
 	if h.folder, h.drop, err = disk.TempDir(h.disk); err != nil {
 		return err
 	}
 	return h.disk.Mkdir(h.path(), 0o700)
 }
 
-func (h *home) path() string { return filepath.Join(h.folder, "run") }
+func (h *remote) path() string { return filepath.Join(h.folder, "run") }
 
 // download makes the copy. The journal comes last, so that it is not behind any
 // report of it. Reports and the like are read where they are, as they were seen here.
-func (h *home) download(ctx context.Context) error {
+func (h *remote) download(ctx context.Context) error {
 	if err := h.makeFolder(); err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (h *home) download(ctx context.Context) error {
 }
 
 // file makes a file of the copy.
-func (h *home) file(name string, fill func(io.Writer) error) error {
+func (h *remote) file(name string, fill func(io.Writer) error) error {
 	f, err := h.disk.OpenFile(filepath.Join(h.path(), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -134,17 +134,17 @@ func (h *home) file(name string, fill func(io.Writer) error) error {
 	return errors.Join(fill(f), f.Close())
 }
 
-func (h *home) Holder() string {
+func (h *remote) Holder() string {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
 	return h.holder(ctx)
 }
 
-func (h *home) Fence() int64 { return h.lease.fence }
+func (h *remote) Fence() int64 { return h.lease.fence }
 
-func (h *home) MayCall() error { return h.lease.wait() }
+func (h *remote) MayCall() error { return h.lease.wait() }
 
-func (h *home) Marked() (m journal.Mark, ok bool) {
+func (h *remote) Marked() (m journal.Mark, ok bool) {
 	mark := h.marked
 	if h.lease != nil {
 		h.lease.mu.Lock()
@@ -157,8 +157,8 @@ func (h *home) Marked() (m journal.Mark, ok bool) {
 	return *mark, true
 }
 
-// Mark implements [journal.Home]: the next renewal of the lease carries the mark.
-func (h *home) Mark(m journal.Mark, now bool) error {
+// Mark implements [journal.Remote]: the next renewal of the lease carries the mark.
+func (h *remote) Mark(m journal.Mark, now bool) error {
 	h.lease.mu.Lock()
 	first := h.lease.mark == nil || h.lease.mark.Lines == 0
 	h.lease.mark = &m
@@ -176,8 +176,8 @@ func (h *home) Mark(m journal.Mark, now bool) error {
 	return nil
 }
 
-// Size implements [journal.Home].
-func (h *home) Size() (size int64, err error) {
+// Size implements [journal.Remote].
+func (h *remote) Size() (size int64, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return h.size(ctx, segments)
@@ -189,9 +189,9 @@ const (
 	appendTimeout = 10 * time.Second
 )
 
-// Append implements [journal.Home]. It goes on trying for as long as the lease
+// Append implements [journal.Remote]. It goes on trying for as long as the lease
 // lasts.
-func (h *home) Append(lines []byte) error {
+func (h *remote) Append(lines []byte) error {
 	name := segment(h.last + 1)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		if err := h.lease.check(&h.lease.sure); err != nil {
@@ -213,7 +213,7 @@ func (h *home) Append(lines []byte) error {
 
 // add writes a segment, and looks whose it is if there is one already: ours, if
 // an answer was lost.
-func (h *home) add(name string, lines []byte) error {
+func (h *remote) add(name string, lines []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
 	defer cancel()
 	_, err := h.put(ctx, name, bytes.NewReader(lines), objects.IfNew)
@@ -227,9 +227,9 @@ func (h *home) add(name string, lines []byte) error {
 	return err
 }
 
-// Put implements [journal.Home]. A roster may be written more than once before its run
+// Put implements [journal.Remote]. A roster may be written more than once before its run
 // begins, and goes once, right before run.json: nobody reads it without that.
-func (h *home) Put(name, path string) error {
+func (h *remote) Put(name, path string) error {
 	if name == journal.RosterFile {
 		h.roster = path
 		return nil
@@ -253,15 +253,15 @@ func (h *home) Put(name, path string) error {
 
 // mayWrite fails once another process may hold the run. One who only reads it is held
 // back by nothing but what was seen.
-func (h *home) mayWrite() error {
+func (h *remote) mayWrite() error {
 	if h.lease == nil {
 		return nil
 	}
 	return h.lease.ensure()
 }
 
-// Write implements [journal.Home].
-func (h *home) Write(name string, fill func(io.Writer) error) error {
+// Write implements [journal.Remote].
+func (h *remote) Write(name string, fill func(io.Writer) error) error {
 	if err := h.mayWrite(); err != nil {
 		return err
 	}
@@ -273,14 +273,14 @@ func (h *home) Write(name string, fill func(io.Writer) error) error {
 	})
 }
 
-// Has implements [journal.Home].
-func (h *home) Has(name string) bool {
+// Has implements [journal.Remote].
+func (h *remote) Has(name string) bool {
 	_, ok := h.versions.Load(name)
 	return ok
 }
 
-// Open implements [journal.Home].
-func (h *home) Open(name string) (io.ReadCloser, error) {
+// Open implements [journal.Remote].
+func (h *remote) Open(name string) (io.ReadCloser, error) {
 	seen, ok := h.versions.Load(name)
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: h.String() + "/" + name, Err: fs.ErrNotExist}
@@ -297,7 +297,7 @@ func (h *home) Open(name string) (io.ReadCloser, error) {
 // this process may stand still before a deletion, and another one may have begun by
 // then, whose record the deletion would take. What is left is replaced by the next
 // run of the prefix.
-func (h *home) Remove() error {
+func (h *remote) Remove() error {
 	if err := h.lease.ensure(); err != nil || !h.ours {
 		return err
 	}
@@ -307,7 +307,7 @@ func (h *home) Remove() error {
 	return nil
 }
 
-func (h *home) Close() error {
+func (h *remote) Close() error {
 	if h.lease != nil {
 		h.lease.release()
 	}

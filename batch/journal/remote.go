@@ -7,11 +7,11 @@ import (
 	"cognito-reset/batch/journal/disk"
 )
 
-// A Home is where a run directory is kept that is only a copy here, to work on.
+// A Remote is where a run directory is kept that is only a copy here, to work on.
 // The copy has what the work needs at hand: roster, journal and documents in JSON. What
 // is written to these goes there as well, and counts only once it is there. Everything
 // else is written and read there alone. Its methods may be called from many goroutines.
-type Home interface {
+type Remote interface {
 	// String is what people call it.
 	String() string
 
@@ -61,10 +61,10 @@ type Home interface {
 	Close() error
 }
 
-// Copy is the directory at path on a disk, which is a copy of home. It is locked if it is
+// Copy is the directory at path on a disk, which is a copy of a remote. It is locked if it is
 // to be worked on, and deleted by [Dir.Close].
-func Copy(on disk.Disk, path string, home Home, work bool) (*Dir, error) {
-	d := &Dir{Path: path, disk: on, home: home}
+func Copy(on disk.Disk, path string, remote Remote, work bool) (*Dir, error) {
+	d := &Dir{Path: path, disk: on, remote: remote}
 	if !work {
 		return d, nil
 	}
@@ -72,15 +72,15 @@ func Copy(on disk.Disk, path string, home Home, work bool) (*Dir, error) {
 }
 
 // IsCopy reports whether the directory is kept elsewhere.
-func (d *Dir) IsCopy() bool { return d.home != nil }
+func (d *Dir) IsCopy() bool { return d.remote != nil }
 
-// A copied file is a journal that is synced by adding to the one at home. It is
+// A copied file is a journal that is synced by adding to that of the remote. It is
 // ahead of that one between Write and Sync alone.
 type copied struct {
 	*disk.Appender
-	home  Home
-	size  int64 // bytes known to be at home
-	ahead []byte
+	remote Remote
+	size   int64 // bytes known to be there
+	ahead  []byte
 }
 
 func (f *copied) Write(p []byte) (int, error) {
@@ -95,7 +95,7 @@ func (f *copied) Truncate(size int64) error {
 }
 
 func (f *copied) Sync() error {
-	if err := f.home.Append(f.ahead); err != nil {
+	if err := f.remote.Append(f.ahead); err != nil {
 		return errors.Join(err, f.Truncate(f.size))
 	}
 	f.size += int64(len(f.ahead))
