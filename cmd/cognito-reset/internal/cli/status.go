@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"cognito-reset/batch/journal/s3run"
+	"cognito-reset/cmd/cognito-reset/internal/config"
 	"cognito-reset/cmd/cognito-reset/internal/exit"
 	"cognito-reset/cmd/cognito-reset/internal/flags"
 	"cognito-reset/cmd/cognito-reset/internal/render"
@@ -93,7 +97,27 @@ func (a *app) statusesOf(ctx context.Context, path string) (all []status.Status,
 		all = append(all, more...)
 		return err
 	})
-	return all, err
+	missing, unread := a.missing(path, runs)
+	return append(all, missing...), errors.Join(err, unread)
+}
+
+// missing is how the targets of a fleet stand that have no run among those in its folder.
+// Those of one shard may be another's.
+func (a *app) missing(path string, runs []string) (all []status.Status, err error) {
+	job := filepath.Join(path, rundir.JobFile)
+	if _, err := os.Stat(job); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	j, err := config.Read(job, a.runCommand().Flags)
+	if err != nil || j.Sharded() {
+		return nil, err
+	}
+	for _, t := range j.Targets {
+		if id := t.PoolID(); !slices.ContainsFunc(runs, func(run string) bool { return filepath.Base(run) == id }) {
+			all = append(all, status.OfMissing(filepath.Join(path, id), id, path))
+		}
+	}
+	return all, nil
 }
 
 func (a *app) statusOfOne(ctx context.Context, path string) (st status.Status, err error) {

@@ -48,6 +48,22 @@ type value struct {
 	text string
 }
 
+// Sharded reports whether the job is on one shard of the users.
+func (j *Job) Sharded() bool { return text(j.Common, "shard") != "" }
+
+// PoolID is the user pool of the target.
+func (t Target) PoolID() string { return text(t.Settings, "user-pool-id") }
+
+// text is what a flag with one value is given; "" if it is not.
+func text(settings []Setting, flag string) string {
+	for _, s := range settings {
+		if s.Flag == flag && len(s.values) == 1 {
+			return s.values[0].text
+		}
+	}
+	return ""
+}
+
 // Read reads a configuration file of a command with these flags. Whatever it does
 // not know, it refuses.
 func Read(path string, flags []cli.Flag) (*Job, error) {

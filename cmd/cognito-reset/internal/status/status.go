@@ -18,7 +18,7 @@ import (
 // A Status is how a run stands.
 type Status struct {
 	Path           string                  `json:"-"`
-	State          string                  `json:"state"` // preparing, running, finished, stopped or crashed
+	State          string                  `json:"state"` // preparing, missing, running, finished, stopped or crashed
 	Why            string                  `json:"why"`   // of stopped and crashed; of running, what it waits for
 	UserPoolID     string                  `json:"user_pool_id"`
 	Rows           int64                   `json:"rows"`
@@ -40,13 +40,25 @@ type Status struct {
 // The states of a run that is not over.
 const (
 	Preparing = "preparing"
+	Missing   = "missing"
 	Running   = "running"
 )
 
 // OfPrepared is how a run stands that has not begun.
 func OfPrepared(path string) Status {
-	return Status{Path: path, State: Preparing, Why: "the run is being prepared; nothing was sent yet"}
+	return Status{Path: path, State: Preparing, Why: "nothing was sent yet"}
 }
+
+// OfMissing is how a target of the fleet in a folder stands that has no run.
+func OfMissing(path, poolID, fleet string) Status {
+	return Status{
+		Path: path, State: Missing, UserPoolID: poolID,
+		Why: "this target was left out, and nothing was sent; cognito-reset resume " + term.Quote(fleet) + " begins it",
+	}
+}
+
+// begun reports whether there is a run to tell of.
+func (st Status) begun() bool { return st.State != Preparing && st.State != Missing }
 
 // Over reports whether nobody works on the run.
 func (st Status) Over() bool { return st.State != Preparing && st.State != Running }
@@ -132,8 +144,8 @@ func (st *Status) sessions(history *journal.History) {
 
 // Text is how the run stands, for a person.
 func (st Status) Text() string {
-	if st.State == Preparing {
-		return fmt.Sprintf("%s: %s\n", term.Visible(st.Path), st.Why)
+	if !st.begun() {
+		return fmt.Sprintf("%s: %s: %s\n", term.Visible(st.Path), st.State, term.Visible(st.Why))
 	}
 	text := fmt.Sprintf("%s: %s\n", term.Visible(st.Path), st.State)
 	if st.Why != "" {
@@ -177,7 +189,7 @@ func (st Status) Text() string {
 // Line is how the run stands, in a line.
 func (st Status) Line() string {
 	text := term.Visible(st.Path) + ": " + st.State
-	if st.State != Preparing {
+	if st.begun() {
 		parts := []string{fmt.Sprintf(", %s of %s users", term.Comma(st.Users-st.Left), term.Comma(st.Users))}
 		if st.UsersPerSecond > 0 {
 			parts = append(parts, fmt.Sprintf("%.1f/s", st.UsersPerSecond))

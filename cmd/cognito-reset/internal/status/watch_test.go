@@ -42,7 +42,7 @@ func TestAFileIsGivenALineALookAndThenTheEnd(t *testing.T) {
 		text, err := watch(t, t.Context(), OfPrepared("night"),
 			Status{Path: "night", State: Running, Users: 4000, Left: 3988, Outcomes: map[batch.Outcome]int64{batch.Reset: 12}, UsersPerSecond: 3.25, Why: "waits for rate, 3/s"},
 			Status{Path: "night", State: "finished", UserPoolID: "us-east-1_x", Rows: 4000, Users: 4000, Outcomes: map[batch.Outcome]int64{batch.Reset: 4000}})
-		want := `2000-01-01T00:00:00Z night: preparing; the run is being prepared; nothing was sent yet
+		want := `2000-01-01T00:00:00Z night: preparing; nothing was sent yet
 2000-01-01T00:00:10Z night: running, 12 of 4,000 users, 3.2/s, 12 reset; waits for rate, 3/s
 2000-01-01T00:00:20Z night: finished, 4,000 of 4,000 users, 4,000 reset
 night: finished
