@@ -16,7 +16,7 @@ import (
 type EmailAccount struct {
 	Region     string
 	Sandbox    bool    // reaches verified addresses alone
-	Paused     bool    // may not send at present
+	Paused     bool    // may not send now
 	DailyQuota float64 // e-mails in any 24 hours; -1 is no limit
 	Rate       float64 // e-mails a second
 	Sent       float64 // e-mails of the last 24 hours

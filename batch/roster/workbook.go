@@ -141,7 +141,7 @@ func (w *workbook) flaw(cell int) (batch.Reason, string) {
 func (w *workbook) end(book *xlsx.Book) {
 	w.rows.Close()
 	if w.hidden > 0 {
-		w.notice(position{cell: fmt.Sprintf("%s!%d", w.sheet.Name, w.hiddenAt)}, fmt.Sprintf("hidden rows are read like the others; there are %d, of which this is the first", w.hidden))
+		w.notice(position{cell: fmt.Sprintf("%s!%d", w.sheet.Name, w.hiddenAt)}, fmt.Sprintf("hidden rows are read like the others; this is the first of %d", w.hidden))
 	}
 	others := slices.DeleteFunc(slices.Clone(book.Sheets), func(s xlsx.Sheet) bool { return s.Name == w.sheet.Name })
 	if len(others) > 0 && !w.chosen {

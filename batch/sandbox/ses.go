@@ -11,7 +11,7 @@ import (
 // pool tells it but does not enforce it.
 type SES struct {
 	Sandbox bool // has no production access yet
-	Paused  bool // may not send at present
+	Paused  bool // may not send now
 
 	DailyQuota float64 // e-mails in any 24 hours, -1 no limit; if 0, 50,000, or 200 in SES's sandbox
 	Rate       float64 // e-mails a second; if 0, 14, or 1 in SES's sandbox

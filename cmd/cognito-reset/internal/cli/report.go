@@ -148,7 +148,7 @@ func (a *app) merge(ctx *cli.Context) error {
 		if format == "" && output != "" {
 			where = filepath.Join(output, rundir.ConflictsFile) + " says who"
 		}
-		term.Linef(a.Err, "The runs contradict each other on %s users, of whom the last word counts; %s.", term.Comma(m.Conflicts), where)
+		term.Linef(a.Err, "The runs contradict each other on %s users, and the last word on each counts; %s.", term.Comma(m.Conflicts), where)
 	}
 	switch {
 	case format != "":

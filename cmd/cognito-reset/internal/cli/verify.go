@@ -68,7 +68,7 @@ func (a *app) verifiable(ctx *cli.Context, path string) (*verify.Run, error) {
 		return nil, exit.Usagef("%s reset nobody in a pool that is still there: there is nothing to verify", path)
 	}
 	if s.SignOutAlone() {
-		return nil, exit.Usagef("%s signed users out, of which no pool tells: there is nothing to verify. Verify the run that reset them", path)
+		return nil, exit.Usagef("%s signed users out, and no pool shows that: there is nothing to verify. Verify the run that reset them", path)
 	}
 	for name, to := range map[string]*string{"profile": &s.Profile, "region": &s.Region, "endpoint-url": &s.EndpointURL, "role-arn": &s.RoleARN, "external-id": &s.ExternalID, "role-session-name": &s.SessionName, "source-identity": &s.SourceIdentity} {
 		if ctx.IsSet(name) {

@@ -99,7 +99,7 @@ func modest(path string, text []byte) error {
 		number++
 		indent := len(line) - len(bytes.TrimLeft(line, " -?"))
 		if nested := bytes.Count(line, []byte("[")) + bytes.Count(line, []byte("{")); max(indent, nested) > deepestJob || len(line) > longestLine {
-			return exit.Usagef("--config: %s:%d: no job is so deep or so long", path, number)
+			return exit.Usagef("--config: %s:%d: this is nested too deeply, or too long, for a job", path, number)
 		}
 	}
 	if nested := bytes.Count(text, []byte("[")) - bytes.Count(text, []byte("]")) + bytes.Count(text, []byte("{")) - bytes.Count(text, []byte("}")); nested > deepestJob {

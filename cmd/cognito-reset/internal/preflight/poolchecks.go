@@ -79,11 +79,11 @@ func (f *facts) senderCheck() (rundir.Level, string) {
 	case f.emailErr != nil:
 		return rundir.Warning, "SES; what it may send is " + gap(f.emailErr, "ses:GetAccount")
 	case mail.Paused:
-		return rundir.Blocker, fmt.Sprintf("SES in %s may not send at present: nobody would get a code", mail.Region)
+		return rundir.Blocker, fmt.Sprintf("SES in %s may not send now: nobody would get a code", mail.Region)
 	}
 	text := fmt.Sprintf("SES in %s, %.4g mails a second", mail.Region, mail.Rate)
 	if mail.DailyQuota >= 0 {
-		text = fmt.Sprintf("%s, %s in 24 h, of which %s are sent", text, term.Comma(int64(mail.DailyQuota)), term.Comma(int64(mail.Sent)))
+		text = fmt.Sprintf("%s, %s in 24 h, %s of them sent", text, term.Comma(int64(mail.DailyQuota)), term.Comma(int64(mail.Sent)))
 	}
 	switch {
 	case mail.Sandbox:
@@ -107,9 +107,9 @@ func (f *facts) smsCheck() (rundir.Level, string) {
 	case !f.pool.SMS:
 		return rundir.OK, "not in play: the pool is not set up for it"
 	case by == nil || by[0] == "verified_phone_number":
-		return rundir.Warning, "to all who have a verified phone; past SNS's monthly limit none arrives, and nobody says so"
+		return rundir.Warning, "to every user with a verified phone; past SNS's monthly spend limit none arrives, and no error says so"
 	}
-	return rundir.Warning, "to whom has no verified e-mail; past SNS's monthly limit none arrives, and nobody says so"
+	return rundir.Warning, "to users without a verified e-mail; past SNS's monthly spend limit none arrives, and no error says so"
 }
 
 // The triggers that a reset calls, and what they do.
@@ -156,7 +156,7 @@ func (f *facts) mfaCheck() (rundir.Level, string) {
 	case len(by) == 1 && by[0] == "verified_email" && f.pool.EmailSender == "DEVELOPER": // no other sender sends MFA codes
 		return rundir.Warning, mfa + "; left alone. " + refusedByMFA("e-mail")
 	}
-	return rundir.OK, mfa + "; left alone. Who recovers and confirms by the same contact is refused"
+	return rundir.OK, mfa + "; left alone. A user whose only recovery contact is also the second factor is refused"
 }
 
 // refusedByMFA says who cannot be reset where users recover by one channel alone. Which
@@ -184,7 +184,7 @@ func (f *facts) factorsCheck() (rundir.Level, string) {
 	if f.spec.SignsOut() {
 		stays = "Neither a reset nor a sign-out closes these"
 	}
-	return rundir.Warning, fmt.Sprintf("a password is not the only way in, there is also %s. %s. Disable users of whom that may be in the wrong hands", strings.Join(ways, " and "), stays)
+	return rundir.Warning, fmt.Sprintf("a password is not the only way in, there is also %s. %s. Disable users whose other ways in may be in the wrong hands", strings.Join(ways, " and "), stays)
 }
 
 func (f *facts) deletionCheck() (rundir.Level, string) {

@@ -115,7 +115,7 @@ func (s Settings) Validate() error {
 	case s.WaveSize < 0 || s.WavePause < 0:
 		return exit.Usagef("--wave-size and --wave-pause cannot be negative")
 	case (s.WaveSize > 0) != (s.WavePause > 0 || s.WaveGate > 0):
-		return exit.Usagef("--wave-size goes together with --wave-pause or --wave-gate: so many users, then so long a pause, or until so many have a new password")
+		return exit.Usagef("--wave-size goes together with --wave-pause or --wave-gate: how long to pause after a wave, or which share of it must have a new password first")
 	case s.MaxResets < 0 || s.Deadline < 0:
 		return exit.Usagef("--max-resets and --deadline cannot be negative")
 	case s.OnMessageLimit != "stop" && s.OnMessageLimit != "wait":
