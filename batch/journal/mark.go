@@ -40,7 +40,7 @@ type CutError struct {
 }
 
 func (e *CutError) Error() string {
-	return fmt.Sprintf("%s %s; restore it from a copy that is whole: without it nobody can say who was reset, and to go on could reset users twice", e.Path, e.What)
+	return fmt.Sprintf("%s %s; restore it from a copy that is whole: without it nobody can say who was called, and to go on could call users twice", e.Path, e.What)
 }
 
 // A MovedError is a run directory that is not where its run was worked on last.

@@ -128,7 +128,7 @@ func (r *Record) Replay() (*journal.History, error) {
 	if err != nil {
 		return nil, err
 	}
-	const restore = "restore it from a copy; without it nobody can say who was reset, and to go on could reset users twice"
+	const restore = "restore it from a copy; without it nobody can say who was called, and to go on could call users twice"
 	if history.RosterSHA256 != r.Found.Roster.SHA256 {
 		return nil, fmt.Errorf("%s is not what run.json says: it was changed, or cut short, after it was written; %s", r.Dir.File(journal.RosterFile), restore)
 	}

@@ -93,12 +93,12 @@ func Lost(path string, shard roster.Shard, auto bool) error {
 	}
 	for _, r := range restarts {
 		if n, err := strconv.Atoi(os.Getenv(r.name)); err == nil && n > r.first {
-			return exit.Refusef(r.what+", and %s holds no run: the record of what ran before is lost with its disk, and to begin again could reset users twice. "+
+			return exit.Refusef(r.what+", and %s holds no run: the record of what ran before is lost with its disk, and to begin again could call users twice. "+
 				"Keep run directories where they last (--run s3://BUCKET/PREFIX), and see to this one by hand", n, path)
 		}
 	}
 	if tasks, err := strconv.Atoi(os.Getenv("SLURM_ARRAY_TASK_COUNT")); auto && err == nil && tasks < shard.Count {
-		return exit.Refusef("Slurm was given %d of %d tasks, and %s holds no run: a task that is submitted again goes on with its record, and to begin without it could reset users twice. "+
+		return exit.Refusef("Slurm was given %d of %d tasks, and %s holds no run: a task that is submitted again goes on with its record, and to begin without it could call users twice. "+
 			"Bring the record back; if this task never ran before, say --shard %s in place of auto", tasks, shard.Count, path, shard)
 	}
 	return nil
