@@ -82,7 +82,7 @@ func CreateOn(on disk.Disk, path string) (*Dir, error) {
 	if err := on.Chmod(path, 0o700); err != nil {
 		return nil, err
 	}
-	if _, err := d.hold(); err != nil {
+	if _, err := d.acquire(); err != nil {
 		return nil, err
 	}
 	left, err := d.leftovers() // of several processes, one comes here first
@@ -156,7 +156,7 @@ func OpenOn(on disk.Disk, path string) (*Dir, error) {
 	if err := d.closeToOthers(); err != nil {
 		return nil, err
 	}
-	if d, err = d.hold(); err != nil {
+	if d, err = d.acquire(); err != nil {
 		return nil, err
 	}
 	return d, disk.ClearUnfinished(on, path)
@@ -189,7 +189,7 @@ func (d *Dir) Held() bool {
 	return d.on().Locked(d.File(LockFile))
 }
 
-// Close lets go of the lock. A copy is deleted.
+// Close releases the lock. A copy is deleted.
 func (d *Dir) Close() (err error) {
 	if d.lock != nil {
 		d.on().Remove(d.File(HolderFile)) // if it stays, as after a kill, nobody believes it
@@ -235,7 +235,7 @@ func (d *Dir) ReadJSON(name string, v any) error {
 }
 
 // Write replaces a file by what fill writes: whole and durable, or not at all.
-// Nobody but the owner may read it. Where the directory is a copy, the file goes home
+// Nobody but the owner may read it. Where the directory is a copy, the file goes to the remote
 // while it is written, and takes no room here.
 func (d *Dir) Write(name string, fill func(io.Writer) error) error {
 	if d.remote != nil {

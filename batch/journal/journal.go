@@ -327,7 +327,7 @@ func (j *Journal) isThere() error {
 }
 
 // Close writes what is pending, sees to it that what is there is what was
-// written, and lets go of the file. It returns the first error that any write
+// written, and closes the file. It returns the first error that any write
 // met, or a [*CutError]. What is appended later fails with [os.ErrClosed].
 func (j *Journal) Close() error {
 	j.mu.Lock()

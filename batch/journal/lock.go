@@ -33,8 +33,8 @@ func IsOfLock(name string) bool { return name == LockFile || name == HolderFile 
 // and not a look by [Dir.Held].
 const patience = 100 * time.Millisecond
 
-// hold takes the lock, which the kernel releases however this process ends.
-func (d *Dir) hold() (*Dir, error) {
+// acquire takes the lock, which the kernel releases however this process ends.
+func (d *Dir) acquire() (*Dir, error) {
 	var lock disk.Lock
 	for began := time.Now(); lock == nil; {
 		var err error

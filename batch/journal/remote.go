@@ -57,7 +57,7 @@ type Remote interface {
 	// Remove deletes the files of the run.
 	Remove() error
 
-	// Close lets go of the run, and deletes the copy.
+	// Close releases the run, and deletes the copy.
 	Close() error
 }
 
@@ -68,7 +68,7 @@ func Copy(on disk.Disk, path string, remote Remote, work bool) (*Dir, error) {
 	if !work {
 		return d, nil
 	}
-	return d.hold()
+	return d.acquire()
 }
 
 // IsCopy reports whether the directory is kept elsewhere.

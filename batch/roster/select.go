@@ -212,24 +212,24 @@ func Limit(entries iter.Seq2[batch.Entry, error], n int64) iter.Seq2[batch.Entry
 // in up to 400 bytes a row.
 func Sample(entries iter.Seq2[batch.Entry, error], n int, seed uint64) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		held, err := hold(entries)
+		all, err := collect(entries)
 		if err != nil {
 			yield(batch.Entry{}, err)
 			return
 		}
 		detail := fmt.Sprintf("not in the sample of %d users", n)
 		var lowest tickets
-		for i, e := range held {
+		for i, e := range all {
 			if e.Outcome != "" {
 				continue
 			}
 			heap.Push(&lowest, draw(e.Username, seed, i))
 			if len(lowest) > n {
 				out := heap.Pop(&lowest).(ticket)
-				skip(&held[out.index], batch.OverLimit, detail)
+				skip(&all[out.index], batch.OverLimit, detail)
 			}
 		}
-		for _, e := range held {
+		for _, e := range all {
 			if !yield(e, nil) {
 				return
 			}
@@ -237,14 +237,14 @@ func Sample(entries iter.Seq2[batch.Entry, error], n int, seed uint64) iter.Seq2
 	}
 }
 
-func hold(entries iter.Seq2[batch.Entry, error]) (held []batch.Entry, err error) {
+func collect(entries iter.Seq2[batch.Entry, error]) (all []batch.Entry, err error) {
 	for e, err := range entries {
 		if err != nil {
 			return nil, err
 		}
-		held = append(held, e)
+		all = append(all, e)
 	}
-	return held, nil
+	return all, nil
 }
 
 // A ticket is a user's lot. The lowest are in the sample.

@@ -160,8 +160,8 @@ func take(ctx context.Context, s *store, o Options) (*lease, error) {
 	}
 }
 
-// hold notes that the claim stands, since began at the latest.
-func (l *lease) hold(etag string, began time.Time) {
+// held notes that the claim stands, since began at the latest.
+func (l *lease) held(etag string, began time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.etag, l.last, l.until, l.sure = etag, nil, began.Add(l.ttl/2), began.Add(l.ttl)
@@ -171,7 +171,7 @@ func (l *lease) hold(etag string, began time.Time) {
 // what it rests on.
 func (l *lease) keep(ctx context.Context, etag string, began time.Time) (*lease, error) {
 	l.fence = l.claim.Fence
-	l.hold(etag, began)
+	l.held(etag, began)
 	renewals, end := context.WithCancel(context.Background())
 	l.end = end
 	go func() {
@@ -198,7 +198,7 @@ func (l *lease) keep(ctx context.Context, etag string, began time.Time) (*lease,
 	return l, nil
 }
 
-// renew writes the claim again. An empty holder lets go of it.
+// renew writes the claim again. An empty holder releases it.
 func (l *lease) renew(ctx context.Context, holder string) error {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/6)
 	defer cancel()
@@ -228,7 +228,7 @@ func (l *lease) renew(ctx context.Context, holder string) error {
 		l.mu.Unlock()
 		return err
 	}
-	l.hold(etag, began)
+	l.held(etag, began)
 	return nil
 }
 
@@ -320,11 +320,11 @@ func (l *lease) stop() {
 	<-l.ended
 }
 
-// release lets go of the lease, for the next one not to wait.
+// release gives the lease up, so that the next one need not wait.
 func (l *lease) release() {
 	l.stop()
 	l.renew(context.Background(), "")
-	l.lose(fmt.Sprintf("%s was let go of", l.store))
+	l.lose(fmt.Sprintf("%s was released", l.store))
 }
 
 // sleep waits, and reports false if ctx was done first.

@@ -5,7 +5,7 @@
 // cannot append to: it is in segments, journal/00000000000000000001.jsonl and so
 // on, that make up journal.jsonl byte for byte. A process works on a copy of its
 // own of what it needs at hand, the roster, the journal and documents in JSON, which is
-// deleted when it lets go of the run; one that is killed leaves it in the folder for
+// deleted when it releases the run; one that is killed leaves it in the folder for
 // temporary files, private to its owner. Reports and the like go to S3 while they are
 // written, and are read there.
 //
