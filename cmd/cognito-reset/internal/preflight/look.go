@@ -70,7 +70,9 @@ func Look(ctx context.Context, pool *userpool.Pool, r *rundir.Record, known Know
 	})
 	asked.Go(func() { f.quota = account.Quota(ctx, category(r.Spec)) })
 	asked.Go(func() { f.listErr = account.May(ctx, awsaccount.ListUsers) })
-	asked.Go(func() { f.readErr = account.May(ctx, awsaccount.GetUser) })
+	if !r.Spec.SignOutAlone() { // which reads nobody: a call in doubt is made again
+		asked.Go(func() { f.readErr = account.May(ctx, awsaccount.GetUser) })
+	}
 	asked.Go(func() { f.stepErrs = tryPermissions(ctx, account, r.Spec) })
 	f.endpoint, f.endpointErr = pool.Endpoint(ctx)
 	asked.Wait()

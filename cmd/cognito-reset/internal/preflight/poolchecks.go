@@ -205,7 +205,7 @@ func (f *facts) permissionsCheck() (rundir.Level, string) {
 		{"ListUsers", f.listErr, "the pool cannot be compared"},
 		{"AdminGetUser", f.readErr, "who is in doubt stays unknown"},
 	} {
-		if p.action == "AdminGetUser" && f.spec.SignOutAlone() { // nobody is read: a call in doubt is made again
+		if p.action == "AdminGetUser" && f.spec.SignOutAlone() { // it was not asked
 			continue
 		}
 		if p.err == nil {
