@@ -69,3 +69,19 @@ func TestASignOutAloneIsNamedAsOne(t *testing.T) {
 		t.Errorf("%v\n%s", err, list.String())
 	}
 }
+
+func TestThePageOfASignOutCountsCallsOfSignOuts(t *testing.T) {
+	for steps, want := range map[string]string{"sign-out": `<th scope="col">users</th></tr>`, "reset": `<th scope="col">users, for the reset</th>`} {
+		page := NewPage()
+		sum := Summary{Steps: Steps{steps}, Calls: 1}
+		row := batch.Result{Row: 1, Username: "ann", Attempts: 1, FinishedAt: start, Steps: []batch.StepResult{{Step: steps, Attempts: 1}}}
+		var text strings.Builder
+		if err := errors.Join(page.Write(row), page.Render(&text, sum)); err != nil {
+			t.Fatal(err)
+		}
+		_, table, _ := strings.Cut(text.String(), "How many calls users took")
+		if table, _, _ = strings.Cut(table, "</table>"); !strings.Contains(table, want) || strings.Count(table, "<td") != strings.Count(table, `scope="col"`)-1 {
+			t.Errorf("%s: %s", steps, table)
+		}
+	}
+}
