@@ -59,7 +59,7 @@ type Entry struct {
 
 	// Intended is when an earlier session wrote the intent of a call whose
 	// answer nobody saw. Zero for a user never called. [Run] settles such a
-	// doubt by a read-back before it calls anything.
+	// call by a read-back before it calls anything.
 	Intended time.Time
 
 	// Clock is that of the session that Intended is of.

@@ -235,8 +235,8 @@ func (d *Dir) ReadJSON(name string, v any) error {
 }
 
 // Write replaces a file by what fill writes: whole and durable, or not at all.
-// Nobody but the owner may read it. Where the directory is a copy, the file goes to the remote
-// while it is written, and takes no room here.
+// Nobody but the owner may read it. Where the directory is a copy, the file goes to the
+// remote while it is written, and takes no room here.
 func (d *Dir) Write(name string, fill func(io.Writer) error) error {
 	if d.remote != nil {
 		if err := d.on().Remove(d.File(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -285,7 +285,7 @@ func (d *Dir) Has(name string) bool {
 	return !errors.Is(err, fs.ErrNotExist) || d.remote != nil && d.remote.Has(name)
 }
 
-// Stat describes a file of the directory, of which a copy has not all.
+// Stat describes a file of the directory. A copy lacks those that only its remote has.
 func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.on().Stat(d.File(name)) }
 
 // OnMachine reports whether the directory is on a disk of this machine, where other

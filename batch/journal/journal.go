@@ -1,5 +1,5 @@
-// Package journal is the run directory: the record of whom a run meant, the
-// intent of each call and its result.
+// Package journal is the run directory: the users of a run, the intent of each call, and
+// its result.
 //
 // Four files hold the truth, all of them personal data and private to their
 // owner (directory 0700, files 0600):

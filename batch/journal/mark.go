@@ -125,11 +125,11 @@ func (f *markFile) set(m Mark, durable bool) error {
 
 func (f *markFile) Close() error { return f.file.Close() }
 
-// A homeMark is a marker where the journal is kept as a copy.
+// A remoteMark is the marker of a journal that is a copy.
 type remoteMark struct{ remote Remote }
 
-func (h remoteMark) set(m Mark, durable bool) error { return h.remote.Mark(m, durable) }
-func (h remoteMark) Close() error                   { return nil }
+func (r remoteMark) set(m Mark, durable bool) error { return r.remote.Mark(m, durable) }
+func (r remoteMark) Close() error                   { return nil }
 
 // mark reads the mark; there is none in a directory of an earlier version.
 func (d *Dir) mark() (m Mark, ok bool, err error) {

@@ -24,8 +24,8 @@ type History struct {
 	Sessions []Session
 
 	// Torn reports whether the last line was cut short by a crash, or is not yet
-	// whole in a run that is still going on. No intent is lost
-	// with it: a call waits for the whole of its own.
+	// whole in a run that is still going on. No intent is lost with
+	// it: a call waits until its own is whole.
 	Torn bool
 
 	// RosterSHA256 is that of the roster as it is now. It is for the caller to
@@ -373,7 +373,7 @@ func (h *History) sessionAt(offset int64) *Session {
 }
 
 // Results yields how every row has ended so far, in the order of the input.
-// Rows that no session has come to are not attempted, for the given reason; a
+// Rows that no session has come to are not attempted, for the given reason; an
 // intent without a result is unknown.
 func (h *History) Results(pending batch.Reason) iter.Seq2[batch.Result, error] {
 	return relay.Ahead(func(yield func(batch.Result, error) bool) {

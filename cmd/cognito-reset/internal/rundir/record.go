@@ -135,7 +135,7 @@ func (r *Record) Replay() (*journal.History, error) {
 	var last report.Summary
 	switch err := r.Dir.ReadJSON(SummaryFile, &last); {
 	case errors.Is(err, fs.ErrNotExist), err != nil && r.Found.Marked:
-		last = report.Summary{} // it is only rendered, and the mark tells whether the journal is whole
+		last = report.Summary{} // it can be rendered again, and the mark shows whether the journal is whole
 	case err != nil:
 		return nil, err
 	}

@@ -134,7 +134,7 @@ func (v View) logged(users int64, since time.Duration) string {
 	return text
 }
 
-// Waiting says that a run waits for something, or that it is paused.
+// Waiting returns "paused", or "waits for" and what a run waits for.
 func Waiting(why string) string {
 	if why == "paused" {
 		return why
